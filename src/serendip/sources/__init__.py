@@ -1,0 +1,1 @@
+"""Files and tables that others made, as checked batches of columns."""

@@ -1,0 +1,1 @@
+"""Rows and artifacts: everything that is kept."""
