@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from serendip.store.access import KeyRecord
+from serendip.store.artifacts import Artifacts
 from serendip.store.bulk import ImportProgress, Loaded
 from serendip.store.facade import Store
 from serendip.store.histories import Counts, RecordedInteraction
@@ -11,6 +12,7 @@ from serendip.store.values import Page
 from serendip.store.versions import Promotion, VersionRecord
 
 __all__ = [
+    "Artifacts",
     "Counts",
     "ImportProgress",
     "KeyRecord",
