@@ -48,7 +48,7 @@ for n in range(10_000):
     store.load_interactions(batch(n, 2000), ImportProgress("source", (n + 1) * 2000))
     print(n, flush=True)
 """
-    for delay in (0.0, 0.03, 0.06, 0.1):
+    for delay in (0.0, 0.05):
         process = child(loader, database_url)
         assert process.stdout is not None
         process.stdout.readline()
@@ -69,7 +69,7 @@ for n in range(10_000):
 
 def test_two_processes_that_write_at_once_lose_nothing(database_url: str) -> None:
     writer = """
-for n in range(150):
+for n in range(60):
     own, shared = f"{sys.argv[2]}/{n}", f"both/{n}"
     told = store.add_interactions(
         [Interaction("u", f"i{n}", NOON, key=own), Interaction(f"u{n}", "i", NOON, key=shared)]
@@ -82,7 +82,7 @@ store.close()
         process.communicate(timeout=60)
     assert [process.returncode for process in processes] == [0, 0]
     store = Store.open(database_url)
-    assert store.counts().interactions == 3 * 150
+    assert store.counts().interactions == 3 * 60
     assert store.check() == []
     store.close()
 
@@ -191,7 +191,7 @@ def test_a_writer_that_never_ends_is_reported_after_a_while(tmp_path: Path) -> N
 
 def test_the_write_ahead_log_is_carried_over_and_stays_short(tmp_path: Path) -> None:
     store = Store.open(f"sqlite:///{tmp_path / 'serendip.db'}")
-    for n in range(1200):
+    for n in range(700):
         store.add_interactions([Interaction(f"u{n % 9}", f"i{n % 9}", NOON)])
     wal = (tmp_path / "serendip.db-wal").stat().st_size
     assert wal < 20 << 20
