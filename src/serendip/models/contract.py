@@ -74,5 +74,7 @@ class Kind:
     restore: Callable[[Any, Arrays], Model]
     personal: bool = True
     """The answer depends on the history; popularity's does not."""
+    zero_is_silence: bool = False
+    """A score of exactly 0 means "nothing to say about this item", so that its place goes to the fallback."""
     trend: bool = False
     """Cheap to refit and worth nothing when stale: refitted at every replayed window, and by a server every minute."""
