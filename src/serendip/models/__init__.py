@@ -6,10 +6,10 @@ import numpy as np
 
 from serendip.data import Arrays, Dataset
 from serendip.domain import Invalid
-from serendip.models import popularity
+from serendip.models import chance, popularity
 from serendip.models.contract import Explains, HasFactors, HasNeighbours, Kind, Model, ModelConfig
 
-KINDS: dict[str, Kind] = {module.KIND.name: module.KIND for module in (popularity,)}
+KINDS: dict[str, Kind] = {module.KIND.name: module.KIND for module in (chance, popularity)}
 """Every kind by its name."""
 
 
