@@ -153,7 +153,7 @@ class Dataset:
             digest.update(b"-" if column is None else np.ascontiguousarray(column).tobytes())
         for vocabulary in (self.users, self.items):
             digest.update(vocabulary.hashes.tobytes())
-        digest.update(repr(self.kinds).encode())
+        digest.update(repr((self.kinds, self.now)).encode())
         return digest.hexdigest()
 
 
