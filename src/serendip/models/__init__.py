@@ -6,10 +6,10 @@ import numpy as np
 
 from serendip.data import Arrays, Dataset
 from serendip.domain import Invalid
-from serendip.models import again, als, ease, item_knn, popularity
+from serendip.models import again, als, chance, ease, item_knn, popularity
 from serendip.models.contract import Explains, HasFactors, HasNeighbours, Kind, Model, ModelConfig
 
-KINDS: dict[str, Kind] = {module.KIND.name: module.KIND for module in (popularity, again, item_knn, ease, als)}
+KINDS: dict[str, Kind] = {module.KIND.name: module.KIND for module in (chance, popularity, again, item_knn, ease, als)}
 """Every kind by its name."""
 
 MAX_WEIGHT = 1e6
