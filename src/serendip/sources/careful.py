@@ -51,12 +51,13 @@ def cut_carefully(chunk: bytes, line: int, layout: Layout, at_end: bool) -> Cut:
         if end < 0:
             too_long = len(chunk) - position > MAX_RECORD
             if too_long:
-                what = f"the line is longer than {MAX_RECORD:,} bytes"
-                found.errors.append(RowError(line, None, what, _glimpse(chunk[position:])))
+                found.errors.append(RowError(line, None, TOO_LONG, _glimpse(chunk[position : position + 80])))
                 position = len(chunk)
             break
         stop, fields, problem = end, None, None
-        if layout.quoted and b'"' in chunk[position:end]:
+        if end - position > MAX_RECORD:
+            problem = TOO_LONG
+        elif layout.quoted and b'"' in chunk[position:end]:
             fields, stop, problem = _quoted_fields(chunk, position, delimiter)
             if problem == OPEN and not at_end and len(chunk) - position <= MAX_RECORD:
                 break
@@ -65,7 +66,7 @@ def cut_carefully(chunk: bytes, line: int, layout: Layout, at_end: bool) -> Cut:
         elif end > position:
             fields = chunk[position:end].split(delimiter)
         if problem:
-            found.errors.append(RowError(line, None, problem, _glimpse(chunk[position:end])))
+            found.errors.append(RowError(line, None, problem, _glimpse(chunk[position : min(end, position + 80)])))
         elif fields is not None:
             _take(found, fields, line, width)
         line += chunk.count(b"\n", position, stop + 1)
@@ -75,6 +76,7 @@ def cut_carefully(chunk: bytes, line: int, layout: Layout, at_end: bool) -> Cut:
     return Cut(pl.DataFrame(data), np.array(found.lines, np.int64), found.errors, position, too_long)
 
 
+TOO_LONG = f"the line is longer than {MAX_RECORD:,} bytes"
 OPEN = "a quote is opened and never closed"
 
 

@@ -168,6 +168,8 @@ def _frame_of(body: bytes, records: _Records, line: int, layout: Layout, delimit
     """The records of ``body`` as text columns, those with another number of fields as errors."""
     starts = np.concatenate([[0], records.ends[:-1] + 1]).astype(np.int64) if records.ends.size else records.ends
     lengths = records.ends - starts
+    if lengths.max(initial=0) > MAX_RECORD:
+        return None
     width = len(layout.columns)
     lines = line + np.searchsorted(records.newlines, starts)
     blank = (lengths == 0) if width > 1 else np.zeros(len(starts), bool)

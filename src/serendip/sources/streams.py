@@ -6,6 +6,7 @@ import codecs
 import gzip
 import io
 import zlib
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -41,23 +42,24 @@ def refuse_archives(path: Path) -> None:
 
 def guess_encoding(path: Path) -> tuple[str, str | None]:
     """The file's encoding, and a note where it is not plain UTF-8."""
-    reader = _Bytes(path)
-    head = reader.read(4)
-    for bom, name in BOMS:
-        if head.startswith(bom):
-            return name, None if name == "utf-8" else f"read as {name}, as its first bytes say"
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    seen, block = 0, head
-    while block and seen < PEEK:
-        try:
-            decoder.decode(block)
-        except UnicodeDecodeError as error:
-            byte = error.object[error.start]
-            return "latin-1", (
-                f"read as latin-1, for byte 0x{byte:02x} is not UTF-8; say --encoding where it is another (cp1252, ...)"
-            )
-        seen += len(block)
-        block = reader.read(1 << 20)
+    with closing(_Bytes(path)) as reader:
+        head = reader.read(4)
+        for bom, name in BOMS:
+            if head.startswith(bom):
+                return name, None if name == "utf-8" else f"read as {name}, as its first bytes say"
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        seen, block = 0, head
+        while block and seen < PEEK:
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError as error:
+                byte = error.object[error.start]
+                return (
+                    "latin-1",
+                    f"read as latin-1, for byte 0x{byte:02x} is not UTF-8; say --encoding if it is another",
+                )
+            seen += len(block)
+            block = reader.read(1 << 20)
     return "utf-8", None
 
 
@@ -130,12 +132,11 @@ class Utf8Stream:
 
 def head(path: Path, encoding: str, size: int = 1 << 18) -> str:
     """The first about ``size`` bytes as text, ending with a whole line where there is one; bad bytes are replaced."""
-    stream = Utf8Stream(path, encoding)
     parts = io.BytesIO()
-    while parts.tell() < size and (block := stream.read(size)):
-        parts.write(block)
-    ended = not stream.read(1)
-    stream.close()
+    with closing(Utf8Stream(path, encoding)) as stream:
+        while parts.tell() < size and (block := stream.read(size)):
+            parts.write(block)
+        ended = not stream.read(1)
     data = parts.getvalue()
     if not ended and b"\n" in data:
         data = data[: data.rfind(b"\n") + 1]
