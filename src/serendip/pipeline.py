@@ -300,7 +300,7 @@ class Pipeline:
         return Queries.of(histories, self.items, at, self.kinds, askers)
 
     def neighbours(self, of: ItemRows, k: int) -> tuple[str, ItemRows, Floats]:
-        """Who said so, and the ``k`` items most alike each row of ``of``: rows, padded with -1, and likenesses (n, k)."""
+        """Who said so, and the ``k`` items most alike each of ``of``: rows padded with -1, likenesses; both (n, k)."""
         for source in self.sources:
             if isinstance(source.model, HasNeighbours):
                 return source.config.name, *source.model.neighbours(of, k)

@@ -34,7 +34,7 @@ def top(
     hidden: ItemLists | None = None,
     allowed: Mask | None = None,
 ) -> Ranked:
-    """The ``n`` best-scored items of each row of ``scores`` (n_queries, n_items), what is hidden or not allowed left out.
+    """The ``n`` best items of each row of ``scores`` (n_queries, n_items) among those not hidden and allowed.
 
     ``allowed`` is (n_items,) or (n_queries, n_items). Equal scores are ordered by ``hashes`` (n_items,) mixed with the
     query's ``salt`` (n_queries,), so that a constant model ranks like random, and the same way every time.
