@@ -1,6 +1,7 @@
 """Interactions as arrays: what models learn from and what they are asked with."""
 
 from serendip.data.dataset import DAY, Dataset, Floats, ItemLists, ItemRows
+from serendip.data.frames import as_frame, dataset_of
 from serendip.data.queries import Queries, hidden_items
 from serendip.data.vocabulary import UNKNOWN, Arrays, Vocabulary
 
@@ -14,5 +15,7 @@ __all__ = [
     "ItemRows",
     "Queries",
     "Vocabulary",
+    "as_frame",
+    "dataset_of",
     "hidden_items",
 ]
