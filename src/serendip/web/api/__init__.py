@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from serendip.web.shapes import Problem
+from serendip.web.schema import Problem
 
 SAID = {
     400: "Not JSON, or an address that is not UTF-8.",

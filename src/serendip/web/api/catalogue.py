@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from serendip.domain import Conflict, Item, NotFound, User, checked_id
 from serendip.flows.recommend import similar
-from serendip.web import showing
+from serendip.web import shapes
 from serendip.web.api import READING, WRITING, refusals
 from serendip.web.json import Json, StrictRoute
 from serendip.web.services import Parts, Services
-from serendip.web.shapes import (
+from serendip.web.schema import (
     Count,
     Id,
     ItemBody,
@@ -85,7 +85,7 @@ def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 def list_users(parts: Parts, question: Annotated[ListQuestion, Query()]) -> Response:
     """Users by id."""
     page = parts.store.list_users(question.search, question.after, question.limit or parts.settings.page_size)
-    return Json({"users": [showing.user(record) for record in page.records], "next": page.next, "total": page.total})
+    return Json({"users": [shapes.user_json(record) for record in page.records], "next": page.next, "total": page.total})
 
 
 @router.post(
@@ -102,7 +102,7 @@ def create_user(parts: Parts, body: UserBody) -> Response:
         raise Conflict(f"the user {body.id!r} exists; PUT /v1/users/{{user}} replaces it")
     record = body.user(body.id)
     parts.store.put_users([record])
-    return Json(showing.user(record), 201)
+    return Json(shapes.user_json(record), 201)
 
 
 @router.get(
@@ -114,7 +114,7 @@ def create_user(parts: Parts, body: UserBody) -> Response:
 )
 def read_user(parts: Parts, user: str) -> Response:
     """One user."""
-    return Json(showing.user(found_user(parts, user)))
+    return Json(shapes.user_json(found_user(parts, user)))
 
 
 @router.put(
@@ -127,7 +127,7 @@ def read_user(parts: Parts, user: str) -> Response:
 def replace_user(parts: Parts, user: str, body: UserFields) -> Response:
     """Keep exactly this under the id, whether or not it existed."""
     record = body.user(checked_id(user, "user"))
-    return Json(showing.user(record), 201 if parts.store.put_users([record]) else 200)
+    return Json(shapes.user_json(record), 201 if parts.store.put_users([record]) else 200)
 
 
 @router.patch(
@@ -145,7 +145,7 @@ def update_user(parts: Parts, user: str, body: UserPatch) -> Response:
         sent["attributes"] = merged(dict(old.attributes), sent["attributes"])
     record = replace(old, **sent)
     parts.store.put_users([record])
-    return Json(showing.user(record))
+    return Json(shapes.user_json(record))
 
 
 @router.delete(
@@ -169,7 +169,7 @@ def list_items(parts: Parts, question: Annotated[ItemsQuestion, Query()]) -> Res
     """Items by id."""
     limit = question.limit or parts.settings.page_size
     page = parts.store.list_items(question.search, question.catalogue, question.tag, question.after, limit)
-    return Json({"items": [showing.item(record) for record in page.records], "next": page.next, "total": page.total})
+    return Json({"items": [shapes.item_json(record) for record in page.records], "next": page.next, "total": page.total})
 
 
 @router.post(
@@ -186,7 +186,7 @@ def create_item(parts: Parts, body: ItemBody) -> Response:
         raise Conflict(f"the item {body.id!r} exists; PUT /v1/items/{{item}} replaces it")
     record = body.item(body.id)
     parts.store.put_items([record])
-    return Json(showing.item(record), 201)
+    return Json(shapes.item_json(record), 201)
 
 
 @router.get(
@@ -198,7 +198,7 @@ def create_item(parts: Parts, body: ItemBody) -> Response:
 )
 def read_item(parts: Parts, item: str) -> Response:
     """One item."""
-    return Json(showing.item(found_item(parts, item)))
+    return Json(shapes.item_json(found_item(parts, item)))
 
 
 @router.put(
@@ -211,7 +211,7 @@ def read_item(parts: Parts, item: str) -> Response:
 def replace_item(parts: Parts, item: str, body: ItemFields) -> Response:
     """Keep exactly this under the id, whether or not it existed."""
     record = body.item(checked_id(item, "item"))
-    return Json(showing.item(record), 201 if parts.store.put_items([record]) else 200)
+    return Json(shapes.item_json(record), 201 if parts.store.put_items([record]) else 200)
 
 
 @router.patch(
@@ -231,7 +231,7 @@ def update_item(parts: Parts, item: str, body: ItemPatch) -> Response:
         sent["tags"] = tuple(sent["tags"])
     record = replace(old, **sent)
     parts.store.put_items([record])
-    return Json(showing.item(record))
+    return Json(shapes.item_json(record))
 
 
 @router.delete(
@@ -257,7 +257,7 @@ def delete_item(parts: Parts, item: str) -> Response:
 )
 def list_neighbours(parts: Parts, item: str, question: Annotated[NeighboursQuestion, Query()]) -> Response:
     """Items alike, best first, by the first model of the scenario that knows."""
-    source, pairs = similar(
+    source, found = similar(
         parts.store,
         parts.live,
         checked_id(item, "item"),
@@ -266,11 +266,5 @@ def list_neighbours(parts: Parts, item: str, question: Annotated[NeighboursQuest
         question.scenario,
         question.filter,
     )
-    records = parts.store.items_by_id([other for other, _ in pairs])
-    shown = []
-    for other, likeness in pairs:
-        record = records.get(other) or Item(other)
-        shown.append(
-            {"item": other, "likeness": likeness, "title": record.title, "image": showing.image_address(record)}
-        )
-    return Json({"item": item, "source": source, "items": shown})
+    items = parts.store.items_by_id([other for other, _ in found])
+    return Json(shapes.neighbours_json(item, source, found, items))

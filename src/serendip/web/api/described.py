@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Header, Query
 
 from serendip.web.api import READING, WRITING, refusals
-from serendip.web.shapes import (
+from serendip.web.schema import (
     InteractionBody,
     RecommendBody,
     RecommendQuestion,

@@ -12,7 +12,7 @@ from serendip.flows.live import SCENARIOS
 from serendip.web.api import refusals
 from serendip.web.json import Json
 from serendip.web.services import Parts
-from serendip.web.shapes import Health
+from serendip.web.schema import Health
 
 router = APIRouter(tags=["health"])
 

@@ -16,11 +16,11 @@ from starlette.routing import Route
 from serendip.domain import Conflict, Interaction, Invalid
 from serendip.flows.recommend import Ask, recommend, recommend_many, recommend_session
 from serendip.flows.record import fault, record
-from serendip.web import showing
+from serendip.web import shapes
 from serendip.web.json import Json, checked_type, parse
 from serendip.web.problems import Refused, refusals
 from serendip.web.services import Services
-from serendip.web.shapes import (
+from serendip.web.schema import (
     MAX_ROWS,
     Event,
     InteractionBody,
@@ -66,7 +66,7 @@ async def recommendations(request: Request) -> Response:
 
     def work() -> dict[str, Any]:
         slate = recommend(parts.store, parts.live, question.user, ask, question.time or parts.clock())
-        return showing.slates(parts.store, [slate], question.fields)[0]
+        return shapes.slates_json(parts.store, [slate], question.fields)[0]
 
     answer = await parts.pool.run(work)
     _count(parts, [answer])
@@ -88,7 +88,7 @@ async def _recommend_posted(request: Request) -> Response:
             found = recommend_many(parts.store, parts.live, body.users, ask, now)
         else:
             found = [recommend_session(parts.store, parts.live, told(body.history or [], now), ask, now)]
-        return showing.slates(parts.store, found, body.fields)
+        return shapes.slates_json(parts.store, found, body.fields)
 
     answers = await parts.pool.run(work)
     _count(parts, answers)

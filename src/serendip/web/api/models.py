@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from serendip.domain import NotFound, checked_id
 from serendip.flows.live import SCENARIOS
 from serendip.flows.promote import promote, rollback
-from serendip.store import Promotion
-from serendip.web import showing
+from serendip.web import shapes
 from serendip.web.api import READING, WRITING, refusals
 from serendip.web.json import Json, StrictRoute
-from serendip.web.services import Parts, Services
-from serendip.web.shapes import (
+from serendip.web.services import Parts
+from serendip.web.schema import (
     PromoteBody,
+    PromotionShown,
     RollbackBody,
-    ScenarioShown,
     ScenariosShown,
     VersionsShown,
     VersionWhole,
@@ -33,8 +30,7 @@ router = APIRouter(route_class=StrictRoute)
 def list_models(parts: Parts) -> Response:
     """Every version kept, newest first, with its metrics."""
     live = parts.store.live()
-    records = parts.store.versions()
-    return Json({"models": [showing.version(record, _names(live, record.id)) for record in records]})
+    return Json({"versions": [shapes.version_json(record, live) for record in parts.store.versions()]})
 
 
 @router.get(
@@ -49,13 +45,7 @@ def read_model(parts: Parts, version: str) -> Response:
     record = parts.store.version(checked_id(version, "version"))
     if record is None:
         raise NotFound(f"no version {version!r}; GET /v1/models lists them")
-    return Json(
-        {**showing.version(record, _names(parts.store.live(), record.id)), "manifest": dict(record.manifest)}
-    )
-
-
-def _names(live: dict[str, Promotion], version: str) -> list[str]:
-    return [scenario for scenario, promotion in live.items() if promotion.version == version]
+    return Json({**shapes.version_json(record, parts.store.live()), "manifest": dict(record.manifest)})
 
 
 @router.get(
@@ -67,48 +57,45 @@ def _names(live: dict[str, Promotion], version: str) -> list[str]:
 )
 def list_scenarios(parts: Parts) -> Response:
     """Where recommendations appear, and which version answers there."""
-    live = parts.store.live()
-    shown = [scenario(parts, name, live.get(name)) for name in SCENARIOS]
+    promotions = parts.store.live()
+    shown = []
+    for name in SCENARIOS:
+        served, promotion = parts.live.scenarios.get(name), promotions.get(name)
+        shown.append(
+            {
+                "scenario": name,
+                "serving": served.version if served else None,
+                "personal": served.personal if served else None,
+                "note": served.note if served else None,
+                "promotion": shapes.promotion_json(promotion) if promotion else None,
+            }
+        )
     return Json({"scenarios": shown, "problems": parts.live.problems})
 
 
-def scenario(parts: Services, name: str, promotion: Promotion | None) -> dict[str, Any]:
-    """One scenario."""
-    served = parts.live.scenarios.get(name)
-    return {
-        "scenario": name,
-        "version": promotion.version if promotion else None,
-        "at": promotion.at if promotion else None,
-        "reason": promotion.reason if promotion else None,
-        "override": promotion.override if promotion else None,
-        "previous": promotion.previous if promotion else None,
-        "note": served.note if served else None,
-    }
-
-
 @router.post(
-    "/v1/scenarios/{name:id}/promote",
+    "/v1/scenarios/{scenario:id}/promote",
     operation_id="promote_model",
     tags=["scenarios"],
-    response_model=ScenarioShown,
+    response_model=PromotionShown,
     responses=refusals(*WRITING, 404, 409),
 )
-def promote_model(parts: Parts, name: str, body: PromoteBody) -> Response:
+def promote_model(parts: Parts, scenario: str, body: PromoteBody) -> Response:
     """Make a version live. The gate refuses one that is not better beyond noise, unless `override` says why."""
-    promotion = promote(parts.store, parts.artifacts, body.version, name, parts.clock(), body.override)
+    done = promote(parts.store, parts.artifacts, body.version, scenario, parts.clock(), body.override)
     parts.live.refresh()
-    return Json(scenario(parts, name, promotion))
+    return Json(shapes.promotion_json(done))
 
 
 @router.post(
-    "/v1/scenarios/{name:id}/rollback",
+    "/v1/scenarios/{scenario:id}/rollback",
     operation_id="rollback_model",
     tags=["scenarios"],
-    response_model=ScenarioShown,
+    response_model=PromotionShown,
     responses=refusals(*WRITING, 404, 409),
 )
-def rollback_model(parts: Parts, name: str, body: RollbackBody) -> Response:
+def rollback_model(parts: Parts, scenario: str, body: RollbackBody) -> Response:
     """Back to the version that was live before; nothing is computed."""
-    promotion = rollback(parts.store, parts.artifacts, name, parts.clock(), body.reason)
+    done = rollback(parts.store, parts.artifacts, scenario, parts.clock(), body.reason)
     parts.live.refresh()
-    return Json(scenario(parts, name, promotion))
+    return Json(shapes.promotion_json(done))
