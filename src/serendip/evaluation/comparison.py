@@ -109,7 +109,7 @@ def baselines_for(data: Dataset) -> tuple[list[PipelineConfig], list[str]]:
     names.append("item-knn")
     if allows_repeats(data):
         names.append("again")
-    configs = [PipelineConfig.parse(name) for name in names if name in models.KINDS or name[:3] == "pop"]
+    configs = [PipelineConfig.parse(name) for name in names]
     return configs, notes
 
 

@@ -42,7 +42,7 @@ def recall(hits: Hits, n_relevant: Counts) -> PerQuery:
 def precision(hits: Hits, n_relevant: Counts) -> PerQuery:
     """Hits over places: a short slate counts its empty places as misses."""
     _check(n_relevant)
-    return np.asarray(hits.sum(axis=1) / hits.shape[1])
+    return np.asarray(hits.mean(axis=1, dtype=np.float64))
 
 
 def hit_rate(hits: Hits, n_relevant: Counts) -> PerQuery:
