@@ -64,9 +64,9 @@ def catalogue_of(store: Store, items: Vocabulary) -> Catalogue:
     fresh = Vocabulary(tuple(later["id"].to_list()))
     later = later.with_columns(pl.Series("row", np.arange(len(fresh)), dtype=pl.Int32))
     known = _shelf(frame.filter(pl.col("row") != UNKNOWN), items)
-    newcomers = _shelf(later, fresh, known.columns.names)
-    if not set(newcomers.columns.names) <= set(known.columns.names):
-        known = _shelf(frame.filter(pl.col("row") != UNKNOWN), items, newcomers.columns.names)
+    newcomers = _shelf(later, fresh, known.columns.columns)
+    if not set(newcomers.columns.columns) <= set(known.columns.columns):
+        known = _shelf(frame.filter(pl.col("row") != UNKNOWN), items, newcomers.columns.columns)
     return Catalogue(known, newcomers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -65,7 +66,7 @@ def train(
             },
             "gate": asdict(judge(next(iter(tables.values())), config.name, None, allows_repeats(data))),
         }
-        version = artifacts.save(config.name, manifest, fitted.arrays(), now)
+        version = artifacts.save(manifest, fitted.arrays())
         store.add_version(VersionRecord(version, config.name, now, manifest))
         versions.append(version)
         forget_old(store, artifacts, config.name)
@@ -157,6 +158,7 @@ def parse_days(text: str) -> float:
 def describe(fitted: Pipeline, data: Dataset, seed: int) -> dict[str, Any]:
     """What a manifest says of a pipeline and of what it learnt from."""
     return {
+        "name": re.sub(r"[^a-z0-9_.-]+", "-", fitted.config.name.lower())[:60].strip("-"),
         "pipeline": fitted.config.model_dump(mode="json"),
         "personal": fitted.personal,
         "kinds": [asdict(kind) for kind in fitted.kinds],
