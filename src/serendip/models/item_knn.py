@@ -99,7 +99,10 @@ def taken_items(queries: Queries, binary: bool) -> Csr:
 
 def event_weights(queries: Queries, binary: bool) -> Floats:
     """What each event gives to that; shape (n_events,)."""
-    return queries.part if binary else np.asarray(queries.weight * queries.counted)
+    given: Floats = queries.part
+    if not binary:
+        given = np.where(queries.counted, queries.weight, 0).astype(np.float32)
+    return given
 
 
 def weigh(config: ItemKnnConfig, x: Csr, n_items: int) -> Floats:
