@@ -5,18 +5,20 @@ from serendip.evaluation.comparison import allows_repeats, compare
 from serendip.evaluation.gate import Verdict, judge
 from serendip.evaluation.measure import Fits, Outcome, measure
 from serendip.evaluation.rounds import Round, frozen, replayed
-from serendip.evaluation.split import Split, last_out_split, random_split, time_split
-from serendip.evaluation.table import Difference, Row, Slice, Table
+from serendip.evaluation.split import Split, SplitName, last_out_split, random_split, time_split
+from serendip.evaluation.table import Difference, Protocol, Row, Slice, Table
 
 __all__ = [
     "Difference",
     "Estimate",
     "Fits",
     "Outcome",
+    "Protocol",
     "Round",
     "Row",
     "Slice",
     "Split",
+    "SplitName",
     "Table",
     "Verdict",
     "allows_repeats",

@@ -210,6 +210,9 @@ def bring_parts(
     return reports
 
 
+VECTORS = "given"
+"""The name that imported vectors of items are kept under."""
+
 Loader = Callable[[Store, pl.DataFrame, ImportProgress | None], Loaded]
 
 LOADERS: dict[str, Loader] = {
@@ -217,5 +220,5 @@ LOADERS: dict[str, Loader] = {
     "items": Store.load_items,
     "interactions": Store.load_interactions,
     "relations": Store.load_relations,
-    "vectors": Store.load_vectors,
+    "vectors": lambda store, frame, progress: store.load_vectors(VECTORS, frame, progress),
 }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+import orjson
 import polars as pl
 
 from serendip.domain import Invalid, NotReady
-from serendip.store import Store
+from serendip.store import Page, Store
+
+T = TypeVar("T")
 
 
 def export(store: Store, what: str, file: Path) -> int:
@@ -82,7 +86,7 @@ def users(store: Store) -> pl.DataFrame:
     )
 
 
-def _pages(listing):
+def _pages(listing: Callable[..., Page[T]]) -> Iterator[Sequence[T]]:
     after = None
     while True:
         page = listing(after=after, limit=1000)
@@ -93,7 +97,8 @@ def _pages(listing):
 
 
 def _json(attributes: object) -> str:
-    return orjson.dumps(attributes).decode()
+    text: str = orjson.dumps(attributes).decode()
+    return text
 
 
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], object]] = {
