@@ -42,13 +42,13 @@ def recall(hits: Hits, n_relevant: Counts) -> PerQuery:
 def precision(hits: Hits, n_relevant: Counts) -> PerQuery:
     """Hits over places: a short slate counts its empty places as misses."""
     _check(n_relevant)
-    return np.asarray(hits.sum(axis=1)) / hits.shape[1]
+    return np.asarray(hits.mean(axis=1, dtype=np.float64))
 
 
 def hit_rate(hits: Hits, n_relevant: Counts) -> PerQuery:
     """1 where any place is a hit, else 0."""
     _check(n_relevant)
-    return hits.any(axis=1).astype(np.float64)
+    return np.asarray(hits.any(axis=1), np.float64)
 
 
 def average_precision(hits: Hits, n_relevant: Counts) -> PerQuery:
