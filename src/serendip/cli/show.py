@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from serendip.sources.datasets import Known
     from serendip.store import Promotion, VersionRecord
 
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+WIDE = 200
+"""Columns of a page where there is no terminal that says how wide it is."""
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True, highlight=False)
 
 
@@ -150,7 +153,7 @@ def show_versions(records: Sequence[VersionRecord], live: Mapping[str, Promotion
         grid.add_column(column, no_wrap=True)
     for record in records:
         measured = record.manifest["measured"]["protocols"]
-        first = next(iter(measured.values()))
+        first = measured.get("replayed") or measured["frozen"]
         row = next(row for row in first["rows"] if row["name"] == record.manifest["pipeline"]["name"])
         score = row["metrics"]["ndcg@10"]
         grid.add_row(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
 
 from serendip.cli.options import as_json, clock, opened, parse_settings, print_json, where
@@ -83,7 +85,7 @@ def evaluate(
     pipelines: tuple[str, ...],
     settings: tuple[str, ...],
     seed: int,
-    protocol: str,
+    protocol: Literal["replayed", "frozen"],
     split: str,
     refresh: str | None,
     k: int,

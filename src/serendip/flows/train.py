@@ -12,7 +12,7 @@ from serendip import __version__, models
 from serendip import pipeline as pipelines
 from serendip.data import Dataset
 from serendip.domain import Invalid, moment
-from serendip.evaluation import Fits, Protocol, SplitName, Table, allows_repeats, compare, judge
+from serendip.evaluation import Fits, Protocol, Table, allows_repeats, compare, judge, parse_split
 from serendip.flows.gather import gather
 from serendip.pipeline import Pipeline, PipelineConfig
 from serendip.store import Artifacts, Store, VersionRecord
@@ -129,19 +129,6 @@ def evaluate(
     return compare(
         configs, data, protocol, name, fraction=fraction, k=k, refresh_days=days, seed=seed, progress=progress
     )
-
-
-def parse_split(text: str) -> tuple[SplitName, float]:
-    """``time:0.1`` as its name and its share; ``last-out`` has none."""
-    word, _, share = text.partition(":")
-    names: dict[str, SplitName] = {"time": "time", "last-out": "leave-last-out", "random": "random"}
-    try:
-        fraction = float(share) if share else 0.1
-    except ValueError:
-        fraction = -1.0
-    if word not in names or not 0 < fraction < 1 or (share and word == "last-out"):
-        raise Invalid(f"{text!r} is no split; write time:0.1, last-out or random:0.2", field="split")
-    return names[word], fraction
 
 
 def parse_days(text: str) -> float:
