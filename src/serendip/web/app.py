@@ -27,11 +27,14 @@ from serendip.settings import Settings
 from serendip.store import Artifacts, Store
 from serendip.web.api import catalogue, health, hot, interactions, models
 from serendip.web.api.described import described
-from serendip.web.guard import Guard
+from serendip.web.guard import Guard, wants_page
 from serendip.web.metrics import Metrics
 from serendip.web.middleware import Limits, Watch
+from serendip.web.pages import docs, people, posters, sign_in
+from serendip.web.pages import models as pages_of_models
+from serendip.web.pages.paper import page
 from serendip.web.pool import Pool
-from serendip.web.problems import problem
+from serendip.web.problems import details, problem
 from serendip.web.services import Clock, Services, system_clock
 
 STATIC = Path(__file__).parent / "static"
@@ -100,20 +103,25 @@ def create_app(
     )
     app.state.services = parts
     app.router.routes.extend(hot.routes())
-    for part in (interactions, catalogue, models, health):
+    for part in (interactions, catalogue, models, health, docs, people, pages_of_models, posters, sign_in):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app
 
 
-def respond(error: BaseException, scope: Scope) -> Response:
-    """The answer that ``error`` deserves."""
-    return problem(error, scope)
+def respond(error: BaseException, request: Request) -> Response:
+    """The answer that ``error`` deserves: a page for who looks with a browser, problem details for a program."""
+    if not wants_page(request.scope):
+        return problem(error, request.scope)
+    body, headers = details(error, request.scope)
+    answer = page(request, "error.html", body["status"], problem=body)
+    answer.headers.update(headers)
+    return answer
 
 
 async def _handle(request: Request, error: Exception) -> Response:
-    return respond(error, request.scope)
+    return respond(error, request)
 
 
 def document(app: FastAPI) -> dict[str, Any]:
