@@ -185,12 +185,13 @@ def read(
     ``columns`` says which column is which, for example ``{"user": "CustomerID"}``; the rest is inferred. A row that
     cannot be read is an Invalid naming its line; `serendip import` leaves such rows out and lists them instead.
     """
-    from serendip.sources import infer, open_source, read_rows
+    from serendip.sources import infer, open_source
+    from serendip.sources import read as read_checked
 
     opened = open_source(str(source))
     mapping = infer(opened, "interactions", dict(columns or {}))
     frames = []
-    for checked in read_rows(opened, mapping, "interactions"):
+    for checked in read_checked(opened, mapping, "interactions"):
         if checked.errors:
             first = checked.errors[0]
             raise Invalid(f"{source}, line {first.line}: {first.field}: {first.what}", field=first.field)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,6 +15,9 @@ from serendip.data import Arrays, Dataset, Floats, ItemLists, ItemRows, Queries,
 from serendip.domain import Interaction, InteractionKind, Invalid, Reason, SlateItem, moment
 from serendip.models import Explains, HasNeighbours, Model, ModelConfig
 from serendip.ranking import NOTHING, Mask, top
+
+FitModel = Callable[[str, ModelConfig, Dataset, int], Model]
+"""``models.fit``, or one that remembers what it fitted before."""
 
 
 class SourceConfig(BaseModel):
@@ -306,13 +309,13 @@ class Pipeline:
                 return source.config.name, *source.model.neighbours(of, k)
         raise Invalid(f"{self.config.name} knows no likeness of items; train item-knn, als or ease for that")
 
-    def refreshed(self, data: Dataset, seed: int = 0) -> Pipeline:
+    def refreshed(self, data: Dataset, seed: int = 0, fit_model: FitModel = models.fit) -> Pipeline:
         """The same pipeline with its trend models refitted to ``data``, whose items are this pipeline's."""
 
         def fresh(source: Source) -> Source:
             if not models.KINDS[source.config.model].trend or not len(data):
                 return source
-            return replace(source, model=models.fit(source.config.model, source.config.model_settings(), data, seed))
+            return replace(source, model=fit_model(source.config.model, source.config.model_settings(), data, seed))
 
         return replace(self, sources=tuple(map(fresh, self.sources)), fallback=tuple(map(fresh, self.fallback)))
 
@@ -336,11 +339,11 @@ def _merged_shares(shares: Sequence[Floats | None], parts: Sequence[float]) -> F
     return total
 
 
-def fit(config: PipelineConfig, data: Dataset, seed: int = 0) -> Pipeline:
+def fit(config: PipelineConfig, data: Dataset, seed: int = 0, fit_model: FitModel = models.fit) -> Pipeline:
     """A pipeline learnt from ``data``; the same seed gives the same pipeline."""
 
     def fitted(source: SourceConfig) -> Source:
-        return Source(source, models.fit(source.model, source.model_settings(), data, seed))
+        return Source(source, fit_model(source.model, source.model_settings(), data, seed))
 
     return Pipeline(
         config, data.items, data.kinds, tuple(map(fitted, config.sources)), tuple(map(fitted, config.fallback))

@@ -16,6 +16,10 @@ from serendip.domain import Item, Slate
 
 if TYPE_CHECKING:
     from serendip.evaluation import Table
+    from serendip.flows.bring import Report
+    from serendip.sources import Mapping as Mapping_
+    from serendip.sources import Source
+    from serendip.sources.datasets import Known
     from serendip.store import Promotion, VersionRecord
 
 out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
@@ -50,19 +54,70 @@ def show_neighbours(item: str, source: str, found: Sequence[tuple[str, float]], 
         out.print(f"{place:>3}  {escape(title_of(one, items))}  [dim]{likeness:.4f}[/dim]")
 
 
-def show_table(table: Table, metrics: Sequence[str] = ("ndcg@10", "recall@10", "hit_rate@10", "mrr@10")) -> None:
-    """A comparison with its intervals, best first."""
-    grid = Grid(title=table.title, title_justify="left", title_style="bold", caption_justify="left")
+def show_table(table: Table, metrics: Sequence[str] = ("ndcg@10", "recall@10", "hit@10", "mrr@10")) -> None:
+    """A comparison with its 95% intervals, best first."""
+    out.print(f"\n[bold]{table.protocol}[/bold], {said_of(table)}")
+    grid = Grid()
     grid.add_column("pipeline", no_wrap=True)
-    shown = [metric for metric in metrics if any(metric in row.metrics for row in table.rows)]
+    shown = [metric for metric in metrics if metric in table.rows[0].metrics]
     for metric in shown:
         grid.add_column(metric, justify="right", no_wrap=True)
-    grid.add_column("against popular-7-days", justify="right", no_wrap=True)
-    for row in sorted(table.rows, key=lambda row: -row.metrics[shown[0]].mean):
-        cells = [f"{row.metrics[m].mean:.4f} ±{row.metrics[m].half_width:.4f}" for m in shown]
-        against = row.vs.get("popular-7-days")
-        beside = f"{against.mean:+.4f} [{against.low:+.4f}, {against.high:+.4f}]" if against else "-"
+    rival = table.baselines.get("popular-7-days") or table.baselines["popular"]
+    grid.add_column(f"{table.metric} against {rival}", justify="right", no_wrap=True)
+    for row in table.rows:
+        cells = [f"{one.mean:.4f} ±{(one.high - one.low) / 2:.4f}" for one in (row.metrics[m] for m in shown)]
+        gap = row.vs.get(rival)
+        beside = f"{gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]" if gap else ""
         grid.add_row(row.name, *cells, beside)
+    out.print(grid)
+    for note in table.notes:
+        out.print(note, style="dim", markup=False)
+
+
+def said_of(table: Table) -> str:
+    """Who was asked, when, and what of."""
+    when = f"{table.cut[:10]} to {table.until[:10]}" if table.cut and table.until else f"split {table.split}"
+    refresh = f", refitted every {table.refresh_days:g} days" if table.refresh_days else ""
+    return f"{when}: {table.n_queries:,} questions of {table.n_users:,} users{refresh}; 95% intervals"
+
+
+def show_columns(source: Source, mapping: Mapping_) -> None:
+    """Which column was taken for what, before anything is read."""
+    fields = ", ".join(f"{field} = {column}" for field, column in mapping.fields.items())
+    out.print(f"{source.name}: {source.format}; {fields}", markup=False)
+    if mapping.attributes:
+        out.print(f"attributes: {', '.join(mapping.attributes)}", style="dim", markup=False)
+    for note in mapping.notes:
+        out.print(note, style="dim", markup=False)
+
+
+def show_report(report: Report) -> None:
+    """Every row of an import, accounted for."""
+    verb = "would be added" if report.dry_run else "added"
+    parts = [f"{report.rows_read:,} rows read", f"{report.added:,} {verb}"]
+    parts += [f"{report.repeated:,} there already"] if report.repeated else []
+    parts += [f"{report.refused:,} refused"] if report.refused else []
+    parts += [f"{sum(report.left_out.values()):,} left out"] if report.left_out else []
+    out.print(f"{report.what}: " + ", ".join(parts), markup=False)
+    for reason, n in sorted(report.left_out.items(), key=lambda one: -one[1]):
+        out.print(f"  left out: {n:>9,}  {reason}", markup=False)
+    if report.new_users or report.new_items:
+        out.print(f"  made as bare rows: {report.new_users:,} users, {report.new_items:,} items")
+    if report.resumed_at:
+        out.print(f"  went on after row {report.resumed_at:,}, where an earlier import had stopped")
+    for error in report.errors:
+        out.print(f"  line {error.line}: {error.field or 'row'}: {error.what}", style="red", markup=False)
+    if report.refused > len(report.errors) and report.error_file:
+        out.print(f"  all refused rows are in {report.error_file}", markup=False)
+
+
+def show_datasets(known: Mapping[str, Known]) -> None:
+    """A line a data set."""
+    grid = Grid()
+    for column in ("name", "what it is", "licence", "can be fetched"):
+        grid.add_column(column)
+    for name, one in known.items():
+        grid.add_row(name, one.what, one.licence, "yes" if one.fetchable else "")
     out.print(grid)
 
 
@@ -111,6 +166,10 @@ def show_versions(records: Sequence[VersionRecord], live: Mapping[str, Promotion
 def show_version(record: VersionRecord, live: Mapping[str, Promotion]) -> None:
     """What one version is, and its tables."""
     from serendip.evaluation import Table
+    from serendip.flows.bring import Report
+    from serendip.sources import Mapping as Mapping_
+    from serendip.sources import Source
+    from serendip.sources.datasets import Known
     from serendip.store import Promotion, VersionRecord
 
     where = [name for name, one in live.items() if one.version == record.id]

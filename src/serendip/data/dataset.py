@@ -110,8 +110,8 @@ class Dataset:
             return self.until
         return int(self.at.max()) + 1 if self.at is not None and len(self.at) else 0
 
-    def take(self, rows: NDArray[np.bool_] | NDArray[np.integer]) -> Dataset:
-        """Only these events, in their order; vocabularies and ``until`` stay."""
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.integer] | slice) -> Dataset:
+        """Only these events, in the order given; vocabularies and ``until`` stay. A slice copies nothing."""
         return replace(
             self,
             user_ix=self.user_ix[rows],
@@ -153,7 +153,7 @@ class Dataset:
             digest.update(b"-" if column is None else np.ascontiguousarray(column).tobytes())
         for vocabulary in (self.users, self.items):
             digest.update(vocabulary.hashes.tobytes())
-        digest.update(repr(self.kinds).encode())
+        digest.update(repr((self.kinds, self.now)).encode())
         return digest.hexdigest()
 
 

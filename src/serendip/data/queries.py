@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from serendip.data.dataset import DAY, Dataset, Floats, ItemLists, ItemRows, csr, kind_weights, newest_only
+from serendip.data.dataset import DAY, Dataset, Floats, ItemLists, ItemRows, kind_weights, newest_only
 from serendip.data.vocabulary import UNKNOWN, Vocabulary
 from serendip.domain import HISTORY_LIMIT, Interaction, InteractionKind, micros
 
@@ -85,7 +86,8 @@ class Queries:
         if moment is not None:
             assert data.at is not None, "data without moments knows no before"
             at = data.at[order]
-            stop = start + [np.searchsorted(at[a:b], m) for a, b, m in zip(start, stop, now, strict=True)]
+            early = (np.searchsorted(at[a:b], m) for a, b, m in zip(start, stop, now, strict=True))
+            stop = start + np.fromiter(early, np.int64, len(start))
         start = np.maximum(start, stop - HISTORY_LIMIT)
         size = stop - start
         ends = np.cumsum(size, dtype=np.int64)
@@ -133,14 +135,54 @@ class Queries:
         """Which events can be reasons: not replaced by a newer one, and of positive weight. Shape (n_events,)."""
         return newest_only(self.asker, self.item_ix, self.kind, self.at, self.kinds) & (self.weight > 0)
 
+    @cached_property
+    def by_item(self) -> tuple[NDArray[np.int64], ItemRows, Floats]:
+        """``(indptr, item_ix, weight)``: the items each asker took, ascending, with their summed positive weights."""
+        indptr, size = np.zeros(len(self) + 1, np.int64), len(self.item_ix)
+        item_ix, weight = np.empty(size, np.int32), np.empty(size, np.float32)
+        sum_by_item(self.indptr, self.item_ix, self.weight, self.counted, indptr, item_ix, weight)
+        return indptr, item_ix[: indptr[-1]], weight[: indptr[-1]]
+
     def matrix(self, n_items: int) -> sparse.csr_array:
         """Summed positive weights, float32 (n_queries, n_items); what ``Dataset.matrix`` is for the same users."""
+        indptr, item_ix, weight = self.by_item
+        return sparse.csr_array((weight, item_ix, indptr), shape=(len(self), n_items))
+
+    @cached_property
+    def part(self) -> Floats:
+        """What part of its asker's whole weight for its item each event gave; 0 if not counted. Shape (n_events,)."""
+        # A query's items and the events' items are both told apart by one number, (asker, item).
+        indptr, item_ix, weight = self.by_item
+        span = np.int64(self.item_ix.max(initial=0)) + 1
+        taken = np.repeat(np.arange(len(self)), np.diff(indptr)) * span + item_ix
+        whole = np.ones(len(self.item_ix), np.float32)
         use = self.counted
-        return csr(self.asker[use], self.item_ix[use], self.weight[use], (len(self), n_items))
+        whole[use] = weight[np.searchsorted(taken, self.asker[use] * span + self.item_ix[use])]
+        return np.where(use, self.weight / whole, 0).astype(np.float32)
 
     def age_days(self) -> Floats:
         """How long before its query's moment each event was; shape (n_events,)."""
         return ((self.moment[self.asker] - self.at) / DAY).astype(np.float32)
+
+
+@numba.njit(cache=True, nogil=True)
+def sum_by_item(indptr, item_ix, weight, use, out_indptr, out_item, out_weight):  # type: ignore[no-untyped-def]
+    """Each query's events of ``use``, sorted by item and summed where an item repeats; written end to end."""
+    n = 0
+    for q in range(indptr.shape[0] - 1):
+        first = n
+        own = item_ix[indptr[q] : indptr[q + 1]]
+        for place in np.argsort(own, kind="mergesort"):
+            event = indptr[q] + place
+            if not use[event]:
+                continue
+            if n > first and out_item[n - 1] == item_ix[event]:
+                out_weight[n - 1] += weight[event]
+            else:
+                out_item[n] = item_ix[event]
+                out_weight[n] = weight[event]
+                n += 1
+        out_indptr[q + 1] = n
 
 
 def salts(askers: Sequence[str | None], histories: ItemLists, items: Vocabulary) -> NDArray[np.uint64]:

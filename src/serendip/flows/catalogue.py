@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from serendip.data import UNKNOWN, Vocabulary
 from serendip.domain import micros
-from serendip.ranking import Mask
-from serendip.ranking.filters import ItemColumns, mask, parse
+from serendip.ranking import Filter, ItemColumns, Mask, mask, parse
 from serendip.store import Store
 
 ALWAYS = np.iinfo(np.int64)
@@ -39,7 +38,7 @@ class Shelf:
         at = micros(now)
         passing = self.listed & (self.opens <= at) & (at < self.closes)
         if expression:
-            passing &= mask(parse(expression), self.columns)
+            passing &= mask(parsed(expression), self.columns)
         if among is not None:
             named = np.zeros(len(passing), np.bool_)
             rows = self.ids.rows(list(among))
@@ -64,11 +63,18 @@ def catalogue_of(store: Store, items: Vocabulary) -> Catalogue:
     later = frame.filter(pl.col("row") == UNKNOWN).sort("key", descending=True)
     fresh = Vocabulary(tuple(later["id"].to_list()))
     later = later.with_columns(pl.Series("row", np.arange(len(fresh)), dtype=pl.Int32))
-    return Catalogue(_shelf(frame.filter(pl.col("row") != UNKNOWN), items), _shelf(later, fresh))
+    known = _shelf(frame.filter(pl.col("row") != UNKNOWN), items)
+    newcomers = _shelf(later, fresh, known.columns.columns)
+    if not set(newcomers.columns.columns) <= set(known.columns.columns):
+        known = _shelf(frame.filter(pl.col("row") != UNKNOWN), items, newcomers.columns.columns)
+    return Catalogue(known, newcomers)
 
 
-def _shelf(frame: pl.DataFrame, ids: Vocabulary) -> Shelf:
-    """The rows of ``frame`` put where ``ids`` has them; an id without a row is not listed."""
+def _shelf(frame: pl.DataFrame, ids: Vocabulary, names: Iterable[str] = ()) -> Shelf:
+    """The rows of ``frame`` put where ``ids`` has them; an id without a row is not listed.
+
+    ``names`` are attributes that a filter may name even if no item here has them.
+    """
     row = frame["row"].to_numpy()
 
     def spread(column: pl.Series, default: int) -> NDArray[np.int64]:
@@ -87,8 +93,11 @@ def _shelf(frame: pl.DataFrame, ids: Vocabulary) -> Shelf:
         listed,
         spread(frame["available_from"], ALWAYS.min),
         spread(frame["available_until"], ALWAYS.max),
-        ItemColumns.of(records),
+        ItemColumns.of(records, names),
     )
 
 
-parse = lru_cache(maxsize=512)(parse)
+@lru_cache(maxsize=512)
+def parsed(expression: str) -> Filter:
+    """The tree of an expression; the same few are asked again and again."""
+    return parse(expression)

@@ -82,7 +82,11 @@ def publish(store: Store, artifacts: Artifacts, versions: Sequence[str], now: da
     records = [record for version in versions if (record := store.version(version)) is not None]
     ranked = sorted(records, key=_measured_ndcg, reverse=True)
     said = []
+    live = store.live().get(HOME)
+    current = store.version(live.version) if live is not None else None
     for record in ranked:
+        if current is not None and not record.manifest["personal"] and _behind(record, current):
+            continue
         passed, sentence = passes(store, record)
         said.append(f"{record.manifest['pipeline']['name']}: {sentence}")
         if passed:
@@ -97,8 +101,16 @@ def publish(store: Store, artifacts: Artifacts, versions: Sequence[str], now: da
     return said
 
 
+def _behind(record: VersionRecord, current: VersionRecord) -> bool:
+    """Whether the pipeline that is live did better in the table of ``record``, so that popularity must not replace it."""
+    table, name = _table(record), str(current.manifest["pipeline"]["name"])
+    known = {row.name for row in table.rows}
+    return name in known and table.row(name).metrics[table.metric].mean > _measured_ndcg(record)
+
+
 def _measured_ndcg(record: VersionRecord) -> float:
-    return _table(record).row(str(record.manifest["pipeline"]["name"])).metrics["ndcg@10"].mean
+    table = _table(record)
+    return table.row(str(record.manifest["pipeline"]["name"])).metrics[table.metric].mean
 
 
 def rollback(store: Store, artifacts: Artifacts, scenario: str, now: datetime, reason: str | None = None) -> Promotion:

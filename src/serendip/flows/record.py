@@ -14,8 +14,10 @@ MAX_KEY = 200
 """The longest idempotency key, in characters."""
 
 
-def record(store: Store, interactions: Sequence[Interaction]) -> Recorded:
-    """Keep every interaction, all or none; those with a key that was used before add nothing.
+def record(store: Store, interactions: Sequence[Interaction], now: datetime) -> Recorded:
+    """Keep interactions in one transaction; those with a key that was used before add nothing.
+
+    A moment equal to ``now`` was given by us, not by the sender; a repeated key is then not held against it.
 
     Raises Invalid naming the field of the first that cannot be kept; a batch that should commit its valid rows is
     sifted with ``fault`` first.
@@ -25,7 +27,7 @@ def record(store: Store, interactions: Sequence[Interaction]) -> Recorded:
         wrong = fault(interaction, kinds)
         if wrong is not None:
             raise wrong
-    return store.add_interactions(interactions)
+    return store.add_interactions(interactions, now)
 
 
 def fault(event: Interaction, kinds: dict[str, InteractionKind]) -> Invalid | None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from serendip import __version__
+from serendip import __version__, models
 from serendip import pipeline as pipelines
 from serendip.data import Dataset
 from serendip.domain import Invalid, moment
-from serendip.evaluation import Table, compare, judge
+from serendip.evaluation import Fits, Protocol, SplitName, Table, allows_repeats, compare, judge
 from serendip.flows.gather import gather
 from serendip.pipeline import Pipeline, PipelineConfig
 from serendip.store import Artifacts, Store, VersionRecord
 
 KEEP = 5
 """Versions of one pipeline that are kept; live ones and those a rollback would return to are kept besides."""
+
+USUAL = ("popular-7-days", "item-knn", "als", "ease")
+REPEATING = ("again", "again+ease*0.5+popular-7-days*0.2")
+"""What is tried besides where items may be shown again to those who took them."""
 
 Progress = Callable[[str], None]
 
@@ -61,7 +66,7 @@ def train(
             },
             "gate": asdict(judge(next(iter(tables.values())), config.name, None, allows_repeats(data))),
         }
-        version = artifacts.save(config.name, manifest, fitted.arrays(), now)
+        version = artifacts.save(manifest, fitted.arrays())
         store.add_version(VersionRecord(version, config.name, now, manifest))
         versions.append(version)
         forget_old(store, artifacts, config.name)
@@ -71,21 +76,89 @@ def train(
 def measure(
     configs: Sequence[PipelineConfig], data: Dataset, seed: int = 0, progress: Progress = lambda _: None
 ) -> dict[str, Table]:
-    """The tables that a version carries: replayed (the gate's) and frozen."""
+    """The tables that a version carries, the one that the gate looks at first: replayed and frozen, on one split."""
+    fits = Fits()
+    protocols: tuple[Protocol, ...] = ("replayed", "frozen") if data.at is not None else ("frozen",)
     return {
-        protocol: compare(configs, data, protocol=protocol, seed=seed, progress=progress)
-        for protocol in ("replayed", "frozen")
+        protocol: compare(configs, data, protocol, seed=seed, fits=fits, progress=progress) for protocol in protocols
     }
 
 
-def allows_repeats(data: Dataset) -> bool:
-    """Whether some kind of interaction lets its items be shown again."""
-    return any(not kind.hides and not kind.negative for kind in data.kinds)
+def configs_of(store: Store, specs: Sequence[str], settings: Mapping[str, Any]) -> list[PipelineConfig]:
+    """The pipelines that ``specs`` name, or the usual ones; ``settings`` go to every model that has them."""
+    if not specs:
+        specs = usual(any(not kind.hides and not kind.negative for kind in store.kinds().values()))
+    known = [set().union(*map(set, settings_of(spec))) for spec in specs]
+    for name in settings:
+        if not any(name in names for names in known):
+            listed = ", ".join(sorted(set().union(*known)))
+            raise Invalid(f"none of {', '.join(specs)} has a setting {name!r}; they have {listed}", field=name)
+    return [
+        PipelineConfig.parse(spec, {name: value for name, value in settings.items() if name in names})
+        for spec, names in zip(specs, known, strict=True)
+    ]
+
+
+def settings_of(spec: str) -> list[Iterable[str]]:
+    """The settings of every source of a pipeline."""
+    return [models.kind_of(source.model).config.model_fields for source in PipelineConfig.parse(spec).sources]
+
+
+def usual(repeats: bool) -> tuple[str, ...]:
+    """What is trained where nothing else is said."""
+    return (*USUAL, *(REPEATING if repeats else ()))
+
+
+def evaluate(
+    store: Store,
+    configs: Sequence[PipelineConfig],
+    protocol: Protocol,
+    split: str,
+    refresh: str | None,
+    k: int,
+    seed: int,
+    progress: Progress = lambda _: None,
+) -> Table:
+    """A comparison on what the store holds; ``split`` as time:0.1, last-out or random:0.2, ``refresh`` as 1d."""
+    progress("reading interactions")
+    data = gather(store)
+    if not len(data):
+        raise Invalid("there are no interactions to measure on; `serendip import FILE --as interactions` first")
+    name, fraction = parse_split(split)
+    days = parse_days(refresh) if refresh is not None else None
+    return compare(
+        configs, data, protocol, name, fraction=fraction, k=k, refresh_days=days, seed=seed, progress=progress
+    )
+
+
+def parse_split(text: str) -> tuple[SplitName, float]:
+    """``time:0.1`` as its name and its share; ``last-out`` has none."""
+    word, _, share = text.partition(":")
+    names: dict[str, SplitName] = {"time": "time", "last-out": "leave-last-out", "random": "random"}
+    try:
+        fraction = float(share) if share else 0.1
+    except ValueError:
+        fraction = -1.0
+    if word not in names or not 0 < fraction < 1 or (share and word == "last-out"):
+        raise Invalid(f"{text!r} is no split; write time:0.1, last-out or random:0.2", field="split")
+    return names[word], fraction
+
+
+def parse_days(text: str) -> float:
+    """``1d`` or ``0.5`` as days."""
+    try:
+        days = float(text.removesuffix("d"))
+    except ValueError:
+        days = 0.0
+    if not 0 < days < float("inf"):
+        raise Invalid(f"{text!r} is no number of days; write for example 1d", field="refresh")
+    return days
 
 
 def describe(fitted: Pipeline, data: Dataset, seed: int) -> dict[str, Any]:
     """What a manifest says of a pipeline and of what it learnt from."""
     return {
+        "name": re.sub(r"[^a-z0-9_.-]+", "-", fitted.config.name.lower())[:60].strip("-"),
         "pipeline": fitted.config.model_dump(mode="json"),
         "personal": fitted.personal,
         "kinds": [asdict(kind) for kind in fitted.kinds],

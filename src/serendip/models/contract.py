@@ -25,7 +25,7 @@ class Model(Protocol):
         """How well items suit, (n_queries, n_items); a row is wholly finite, or wholly NaN: nothing to tell this asker.
 
         With ``among``, item rows of shape (n_among,) or (n_queries, n_among) padded with -1: scores of just these,
-        (n_queries, n_among), -inf at the padding.
+        (n_queries, n_among), -inf at the padding, NaN there too in a row of NaN.
         """
         ...
 

@@ -46,8 +46,12 @@ def fit(config: PopularityConfig, data: Dataset, rng: np.random.Generator) -> Po
         if config.half_life_days is not None:
             weight = weight * 0.5 ** (age_days / config.half_life_days)
         if config.window_days is not None:
-            # A millionth of the rest: orders what the window leaves equal, and never outweighs an event inside it.
-            weight = np.where(age_days <= config.window_days, weight, weight * 1e-6)
+            # What is older adds up to less than the smallest event inside, however much of it there is.
+            inside = age_days <= config.window_days
+            older = np.bincount(data.item_ix, np.where(inside, 0, weight), minlength=data.n_items)
+            smallest = weight[inside & (weight > 0)].min(initial=1.0)
+            share = 0.5 * smallest / older.max() if older.any() else 0.0
+            weight = np.where(inside, weight, weight * share)
     totals = np.bincount(data.item_ix, weight, minlength=data.n_items)
     return Popularity(totals.astype(np.float32))
 

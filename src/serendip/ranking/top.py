@@ -38,16 +38,19 @@ def top(
 
     ``allowed`` is (n_items,) or (n_queries, n_items). Equal scores are ordered by ``hashes`` (n_items,) mixed with the
     query's ``salt`` (n_queries,), so that a constant model ranks like random, and the same way every time.
-    Scores that are not finite are no candidates.
+    Scores that are not finite are no candidates; hidden rows that are no items, such as UNKNOWN, hide nothing.
     """
     n_queries, n_items = scores.shape
     n = min(n, n_items)
     masks = np.ones((1, n_items), np.bool_) if allowed is None else np.atleast_2d(allowed)
+    # The kernel looks at these without checking bounds.
+    assert masks.shape in ((1, n_items), (n_queries, n_items)), f"a mask of {masks.shape} for scores of {scores.shape}"
+    assert hidden is None or len(hidden) == n_queries, f"{len(hidden)} lists of hidden items for {n_queries} queries"
     lists = hidden if hidden is not None else ItemLists(np.zeros(n_queries + 1, np.int64), np.empty(0, np.int32))
     rows = np.full((n_queries, n), NOTHING, np.int32)
     best = np.full((n_queries, n), -np.inf, np.float32)
     if n:
-        _top(np.ascontiguousarray(scores), masks, lists.indptr, lists.item_ix, hashes, salt, rows, best)
+        _top(np.ascontiguousarray(scores, np.float32), masks, lists.indptr, lists.item_ix, hashes, salt, rows, best)
     return Ranked(rows, best)
 
 
@@ -89,7 +92,8 @@ def _top(scores, masks, indptr, hidden, hashes, salt, out_rows, out_scores):  # 
     for q in range(n_queries):
         mask = masks[q if masks.shape[0] > 1 else 0]
         for e in range(indptr[q], indptr[q + 1]):
-            shown[hidden[e]] = False
+            if 0 <= hidden[e] < n_items:
+                shown[hidden[e]] = False
         values[:] = -np.inf
         ties[:] = 0
         rows[:] = NOTHING
@@ -105,4 +109,5 @@ def _top(scores, masks, indptr, hidden, hashes, salt, out_rows, out_scores):  # 
             out_scores[q, last] = values[0]
             _sink(values, ties, rows, np.float32(np.inf), np.uint64(0), NOTHING, n)
         for e in range(indptr[q], indptr[q + 1]):
-            shown[hidden[e]] = True
+            if 0 <= hidden[e] < n_items:
+                shown[hidden[e]] = True

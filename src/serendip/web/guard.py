@@ -55,7 +55,9 @@ def new_key(
     """A new API key, kept only as its digest: this is the one time that it can be read."""
     unknown = set(rights) - set(RIGHTS["administrator"])
     if unknown or not rights:
-        raise Invalid(f"a key may have the scopes read, write and admin, not {sorted(unknown) or 'none'}", field="scopes")
+        raise Invalid(
+            f"a key may have the scopes read, write and admin, not {sorted(unknown) or 'none'}", field="scopes"
+        )
     name_part = secrets.token_hex(4)
     plain = f"{KEY_PREFIX}_{name_part}_{secrets.token_urlsafe(32)}"
     store.add_key(

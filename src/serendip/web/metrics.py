@@ -27,7 +27,10 @@ class Metrics:
             "serendip_slates", "Slates answered.", ["scenario", "version", "known"], registry=self.registry
         )
         self.interactions = Counter(
-            "serendip_interactions", "Interactions received, by what became of them.", ["outcome"], registry=self.registry
+            "serendip_interactions",
+            "Interactions received, by what became of them.",
+            ["outcome"],
+            registry=self.registry,
         )
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:

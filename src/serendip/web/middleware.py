@@ -119,7 +119,9 @@ class Limits:
                     message = await receive()
             except TimeoutError:
                 raise Refused(
-                    408, f"the body did not arrive within {self.receive_seconds:g} s; send it faster", {"Connection": "close"}
+                    408,
+                    f"the body did not arrive within {self.receive_seconds:g} s; send it faster",
+                    {"Connection": "close"},
                 ) from None
             received += len(message.get("body", b""))
             if received > MAX_BODY_BYTES:

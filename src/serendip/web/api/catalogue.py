@@ -85,7 +85,9 @@ def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 def list_users(parts: Parts, question: Annotated[ListQuestion, Query()]) -> Response:
     """Users by id."""
     page = parts.store.list_users(question.search, question.after, question.limit or parts.settings.page_size)
-    return Json({"users": [shapes.user_json(record) for record in page.records], "next": page.next, "total": page.total})
+    return Json(
+        {"users": [shapes.user_json(record) for record in page.records], "next": page.next, "total": page.total}
+    )
 
 
 @router.post(
@@ -169,7 +171,9 @@ def list_items(parts: Parts, question: Annotated[ItemsQuestion, Query()]) -> Res
     """Items by id."""
     limit = question.limit or parts.settings.page_size
     page = parts.store.list_items(question.search, question.catalogue, question.tag, question.after, limit)
-    return Json({"items": [shapes.item_json(record) for record in page.records], "next": page.next, "total": page.total})
+    return Json(
+        {"items": [shapes.item_json(record) for record in page.records], "next": page.next, "total": page.total}
+    )
 
 
 @router.post(

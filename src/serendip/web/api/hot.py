@@ -125,7 +125,9 @@ async def record_interactions(request: Request) -> Response:
     if isinstance(kept.outcomes[0], Exception):
         raise kept.outcomes[0]
     _count_rows(parts, kept.recorded, kept.repeated, 0)
-    return Json(_outcome(kept.recorded, kept.repeated, kept.new_users, kept.new_items, []), 201 if kept.recorded else 200)
+    return Json(
+        _outcome(kept.recorded, kept.repeated, kept.new_users, kept.new_items, []), 201 if kept.recorded else 200
+    )
 
 
 async def _record_many(parts: Services, content: list[Any], now: datetime) -> Response:

@@ -25,7 +25,11 @@ router = APIRouter(route_class=StrictRoute)
 
 
 @router.get(
-    "/v1/models", operation_id="list_models", tags=["models"], response_model=VersionsShown, responses=refusals(*READING)
+    "/v1/models",
+    operation_id="list_models",
+    tags=["models"],
+    response_model=VersionsShown,
+    responses=refusals(*READING),
 )
 def list_models(parts: Parts) -> Response:
     """Every version kept, newest first, with its metrics."""
