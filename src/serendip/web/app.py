@@ -7,18 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from serendip import __version__
 from serendip.domain import SerendipError
@@ -41,23 +38,6 @@ STATIC = Path(__file__).parent / "static"
 
 ABOUT = """Recommendations that know the last click. Send a key as `X-API-Key` or `Authorization: Bearer`.
 Refusals are problem details (RFC 9457). Moments are ISO 8601; without an offset they are UTC."""
-
-
-class IdConvertor(Convertor[str]):
-    """An id in an address: one escaped segment, which may hold an escaped slash."""
-
-    regex = "[^/]+"
-
-    def convert(self, value: str) -> str:
-        """The id."""
-        return unquote(value, errors="strict")
-
-    def to_string(self, value: str) -> str:
-        """The segment."""
-        raise NotImplementedError("addresses are written by templates")
-
-
-register_url_convertor("id", IdConvertor())
 
 
 def create_app(

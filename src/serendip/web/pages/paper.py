@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
@@ -14,16 +14,12 @@ from starlette.responses import HTMLResponse
 
 from serendip import __version__
 from serendip.domain import Item
+from serendip.web.addresses import segment
 from serendip.web.guard import Asker, csrf_token
 from serendip.web.services import Services
 
 FOLDER = Path(__file__).parent.parent
 N_HUES = 8
-
-
-def segment(text: str) -> str:
-    """An id as one segment of an address."""
-    return quote(text, safe="")
 
 
 def hue(text: str) -> int:

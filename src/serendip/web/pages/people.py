@@ -15,7 +15,8 @@ from starlette.responses import RedirectResponse, Response
 from serendip.domain import Interaction, Invalid, Item, NotFound, User, checked_id
 from serendip.flows.recommend import similar
 from serendip.flows.record import record
-from serendip.web.pages.paper import page, segment
+from serendip.web.addresses import segment
+from serendip.web.pages.paper import page
 from serendip.web.pages.rows import N_CARDS, STARS, Card, Doing, Row, history_of, rows_for
 from serendip.web.services import Parts, Services
 
