@@ -41,7 +41,7 @@ def list_interactions(parts: Parts, question: Annotated[InteractionsQuestion, Qu
     )
     return Json(
         {
-            "interactions": [shapes.interaction_json(event) for event in page.records],
+            "interactions": [{"id": one.id, **shapes.interaction_json(one.interaction)} for one in page.records],
             "next": page.next,
             "total": page.total,
         }

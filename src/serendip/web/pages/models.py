@@ -1,0 +1,97 @@
+"""The table of models with their intervals, as a plot and in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serendip.flows.live import SCENARIOS
+from serendip.store import Promotion, VersionRecord
+from serendip.web import shapes
+from serendip.web.pages.paper import page
+from serendip.web.pages.plot import Dot, Plot, plot
+from serendip.web.services import Parts
+
+router = APIRouter(include_in_schema=False)
+
+SHOWN = "ndcg@10"
+ABOUT = {
+    "replayed": "Each day's visitors are asked as that day begins, with all that was known by then: as it will be used.",
+    "frozen": "Everybody is asked once, at the cut in time.",
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One protocol's table, as a plot and in numbers."""
+
+    protocol: str
+    about: str
+    plot: Plot
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[str, ...], tuple[Mapping[str, float], ...]], ...]
+    """Name, scenarios it is live in, and each column's mean, low and high."""
+    n_users: int
+    n_queries: int
+
+
+@router.get("/models")
+def models_page(request: Request, parts: Parts) -> Response:
+    """What is live, what was measured, what the gate said."""
+    live = parts.store.live()
+    records = parts.store.versions()
+    newest = next((record for record in records if record.manifest.get("measured")), None)
+    return page(
+        request,
+        "models.html",
+        scenarios=[(name, live.get(name), parts.live.scenarios.get(name)) for name in SCENARIOS],
+        problems=parts.live.problems,
+        versions=[(record, shapes.version_json(record, live)) for record in records],
+        measured=[] if newest is None else tables(newest, records, live),
+        newest=newest,
+    )
+
+
+def tables(newest: VersionRecord, records: Sequence[VersionRecord], live: Mapping[str, Promotion]) -> list[Measured]:
+    """The tables that ``newest`` was measured in; a row is live where the live version has its very configuration."""
+    configs = newest.manifest["measured"].get("pipelines", {})
+    by_id = {record.id: record.manifest["pipeline"] for record in records}
+    places: dict[str, tuple[str, ...]] = {
+        name: tuple(sorted(scenario for scenario, one in live.items() if by_id.get(one.version) == config))
+        for name, config in configs.items()
+    }
+    protocols: Mapping[str, Any] = newest.manifest["measured"]["protocols"]
+    return [_measured(name, table, places) for name, table in protocols.items()]
+
+
+def _measured(protocol: str, table: Mapping[str, Any], places: Mapping[str, tuple[str, ...]]) -> Measured:
+    rows = sorted(table["rows"], key=lambda row: -row["metrics"][SHOWN]["mean"])
+    columns = tuple(name for name in rows[0]["metrics"] if name.endswith("@10")) or (SHOWN,)
+    dots = [
+        Dot(
+            row["name"],
+            row["metrics"][SHOWN]["mean"],
+            row["metrics"][SHOWN]["low"],
+            row["metrics"][SHOWN]["high"],
+            places.get(row["name"], ()),
+            row["name"] not in places,
+        )
+        for row in rows
+    ]
+    return Measured(
+        protocol,
+        ABOUT.get(protocol, ""),
+        plot(f"{SHOWN}, {protocol}", SHOWN, dots),
+        columns,
+        tuple(
+            (row["name"], places.get(row["name"], ()), tuple(row["metrics"][column] for column in columns))
+            for row in rows
+        ),
+        max(row["n_users"] for row in rows),
+        max(row["n_queries"] for row in rows),
+    )
