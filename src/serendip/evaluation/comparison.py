@@ -14,7 +14,7 @@ from serendip.domain import Invalid, moment
 from serendip.evaluation.bootstrap import Estimate, estimates
 from serendip.evaluation.measure import Fits, Outcome, Progress, measure
 from serendip.evaluation.rounds import Round, frozen, replayed
-from serendip.evaluation.split import Split, SplitName, last_out_split, random_split, time_split
+from serendip.evaluation.split import Split, last_out_split, random_split, time_split
 from serendip.evaluation.table import Difference, Protocol, Row, Slice, Table
 from serendip.pipeline import PipelineConfig
 
@@ -25,8 +25,8 @@ NEWCOMER_EVENTS = 5
 def compare(
     configs: Sequence[PipelineConfig],
     data: Dataset,
-    protocol: Protocol = "replayed",
-    split: SplitName | Split = "time",
+    protocol: str = "replayed",
+    split: str | Split = "time",
     *,
     fraction: float = 0.1,
     k: int = 10,
@@ -38,13 +38,17 @@ def compare(
 ) -> Table:
     """Every pipeline and every baseline, fitted to what was before the cut and asked about what came after.
 
-    ``fits`` that is given to several comparisons of the same data and split spares them fitting again. Differences are
-    between all pairs of rows, in nDCG at ``k``.
+    ``protocol`` is replayed or frozen. ``split`` is time, leave-last-out, random, or parts already made; a fraction may
+    follow, as in ``time:0.2``. ``fits`` that is given to several comparisons of the same data and split spares them
+    fitting again. Differences are between all pairs of rows, in nDCG at ``k``.
     """
     parts = split if isinstance(split, Split) else split_of(data, split, fraction, seed)
+    checked: Protocol = "frozen" if protocol == "frozen" else "replayed"
+    if protocol != checked:
+        raise Invalid(f"no protocol {protocol!r}; there are replayed and frozen", field="protocol")
     baselines, notes = baselines_for(parts.train)
     lineup, named = line_up(configs, baselines)
-    outcomes = measure(lineup, rounds_of(data, parts, protocol, window_days), k, refresh_days, seed, fits, progress)
+    outcomes = measure(lineup, rounds_of(data, parts, checked, window_days), k, refresh_days, seed, fits, progress)
     if not outcomes:
         raise Invalid(
             "after the cut, no known user takes an item that was known before and may be shown to them, so nothing can "
@@ -54,9 +58,9 @@ def compare(
         notes.append(f"the split {parts.name} mixes past and future: for comparing with papers, not for deciding")
     if quiet := [one.name for one in outcomes if one.catalogue[f"fallback@{k}"] > 0.5]:
         notes.append(f"more than half of the places were filled by the fallback: {', '.join(quiet)}")
-    is_replayed = protocol == "replayed"
+    is_replayed = checked == "replayed"
     return Table(
-        protocol,
+        checked,
         parts.name,
         f"ndcg@{k}",
         len(outcomes[0].user_ix),
@@ -72,23 +76,26 @@ def compare(
     )
 
 
-def split_of(data: Dataset, name: SplitName, fraction: float, seed: int) -> Split:
-    """The split called ``name``."""
+def split_of(data: Dataset, spec: str, fraction: float, seed: int) -> Split:
+    """The split that ``spec`` names, with its fraction where it has one."""
+    name, _, share = spec.partition(":")
+    try:
+        fraction = float(share) if share else fraction
+    except ValueError:
+        raise Invalid(f"the fraction {share!r} of {spec!r} is no number; write for example time:0.1", "split") from None
     if name == "time":
         return time_split(data, fraction)
     if name == "leave-last-out":
         return last_out_split(data)
     if name == "random":
         return random_split(data, fraction, seed)
-    raise Invalid(f"no split {name!r}; there are time, leave-last-out and random", field="split")
+    raise Invalid(f"no split {spec!r}; there are time, leave-last-out and random, as in time:0.1", field="split")
 
 
 def rounds_of(data: Dataset, split: Split, protocol: Protocol, window_days: float) -> Iterable[Round]:
     """The questions of a protocol."""
     if protocol == "frozen":
         return frozen(split)
-    if protocol != "replayed":
-        raise Invalid(f"no protocol {protocol!r}; there are replayed and frozen", field="protocol")
     if split.cut is None:
         raise Invalid(f"the split {split.name} has no cut to replay from; choose the frozen protocol", field="protocol")
     return replayed(data, split.cut, window_days)

@@ -48,7 +48,7 @@ def precision(hits: Hits, n_relevant: Counts) -> PerQuery:
 def hit_rate(hits: Hits, n_relevant: Counts) -> PerQuery:
     """1 where any place is a hit, else 0."""
     _check(n_relevant)
-    return hits.any(axis=1).astype(np.float64)
+    return np.asarray(hits.any(axis=1), np.float64)
 
 
 def average_precision(hits: Hits, n_relevant: Counts) -> PerQuery:
