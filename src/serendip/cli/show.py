@@ -104,10 +104,12 @@ def show_report(report: Report) -> None:
     out.print(f"{report.what}: " + ", ".join(parts), markup=False)
     for reason, n in sorted(report.left_out.items(), key=lambda one: -one[1]):
         out.print(f"  left out: {n:>9,}  {reason}", markup=False)
-    if report.new_users or report.new_items:
+    if report.what == "interactions" and (report.new_users or report.new_items):
         out.print(f"  made as bare rows: {report.new_users:,} users, {report.new_items:,} items")
     if report.resumed_at:
         out.print(f"  went on after row {report.resumed_at:,}, where an earlier import had stopped")
+    for note in report.notes if report.what == "interactions" else ():
+        out.print(f"  {note}", style="dim", markup=False)
     for error in report.errors:
         out.print(f"  line {error.line}: {error.field or 'row'}: {error.what}", style="red", markup=False)
     if report.refused > len(report.errors) and report.error_file:
@@ -169,11 +171,6 @@ def show_versions(records: Sequence[VersionRecord], live: Mapping[str, Promotion
 def show_version(record: VersionRecord, live: Mapping[str, Promotion]) -> None:
     """What one version is, and its tables."""
     from serendip.evaluation import Table
-    from serendip.flows.bring import Report
-    from serendip.sources import Mapping as Mapping_
-    from serendip.sources import Source
-    from serendip.sources.datasets import Known
-    from serendip.store import Promotion, VersionRecord
 
     where = [name for name, one in live.items() if one.version == record.id]
     data = record.manifest["data"]

@@ -79,7 +79,7 @@ def create_app(
             Middleware(Limits, receive_seconds=settings.receive_seconds),
             Middleware(Guard, store=store, pool=parts.pool, clock=clock),
         ],
-        exception_handlers={kind: _handle for kind in (SerendipError, HTTPException, RequestValidationError)},
+        exception_handlers=dict.fromkeys((SerendipError, HTTPException, RequestValidationError), _handle),
     )
     app.state.services = parts
     app.router.routes.extend(hot.routes())

@@ -19,7 +19,6 @@ from serendip.flows.record import fault, record
 from serendip.web import shapes
 from serendip.web.json import Json, checked_type, parse
 from serendip.web.problems import Refused, refusals
-from serendip.web.services import Services
 from serendip.web.schema import (
     MAX_ROWS,
     Event,
@@ -27,6 +26,7 @@ from serendip.web.schema import (
     RecommendBody,
     RecommendQuestion,
 )
+from serendip.web.services import Services
 
 MOST_PLACES = 100_000
 """Places of all slates that one request may ask for."""

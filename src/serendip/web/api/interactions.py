@@ -11,8 +11,8 @@ from starlette.responses import Response
 from serendip.web import shapes
 from serendip.web.api import READING, refusals
 from serendip.web.json import Json, StrictRoute
-from serendip.web.services import Parts
 from serendip.web.schema import Count, Id, InteractionsPage, Question
+from serendip.web.services import Parts
 
 router = APIRouter(route_class=StrictRoute)
 

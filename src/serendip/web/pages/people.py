@@ -72,9 +72,7 @@ def be_new(parts: Parts) -> Response:
 
 
 @router.get("/people/{user:id}")
-def person(
-    request: Request, parts: Parts, user: str, since: str = "", did: str = "", stars: int = 0
-) -> Response:
+def person(request: Request, parts: Parts, user: str, since: str = "", did: str = "", stars: int = 0) -> Response:
     """A person's rows; ``since`` names the slates seen before, so that what changed can be marked."""
     checked_id(user, "user")
     now = parts.clock()

@@ -57,7 +57,9 @@ class Row:
     changed: int = 0
 
 
-def rows_for(parts: Services, user: str, history: Sequence[Interaction], since: Collection[str], now: datetime) -> list[Row]:
+def rows_for(
+    parts: Services, user: str, history: Sequence[Interaction], since: Collection[str], now: datetime
+) -> list[Row]:
     """The rows of ``user``; ``since`` names the slates that were on the screen before."""
     before = {slate.scenario: slate for one in since if (slate := parts.store.slate(one)) and slate.user == user}
     rows = [

@@ -35,7 +35,9 @@ def sign_in_page(request: Request, parts: Parts, link: str = "", next: str = "/"
 
 
 @router.post("/sign-in")
-def sign_in(request: Request, parts: Parts, key: Annotated[str, Form()] = "", next: Annotated[str, Form()] = "/") -> Response:
+def sign_in(
+    request: Request, parts: Parts, key: Annotated[str, Form()] = "", next: Annotated[str, Form()] = "/"
+) -> Response:
     """In with a pasted key; the session may do what the key may."""
     record = parts.store.key(digest(key.strip()))
     if record is None or (record.expires_at is not None and record.expires_at <= parts.clock()):
