@@ -4,13 +4,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import NOON, Town
 
 from serendip.domain import Conflict, Invalid, NotFound
 from serendip.flows.live import FOR_YOU, HOME
 from serendip.flows.promote import promote, rollback
 from serendip.flows.recommend import Ask, recommend
 from serendip.flows.train import KEEP, configs_of, train
+from towns import NOON, Town
 
 LATER = NOON + timedelta(hours=1)
 

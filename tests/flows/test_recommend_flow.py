@@ -4,15 +4,15 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from conftest import NOON, Town
 
 import serendip as sd
 from serendip.domain import Interaction, Invalid, Item, NotFound
 from serendip.flows.gather import gather
 from serendip.flows.live import FOR_YOU, HOME
-from serendip.flows.record import record
 from serendip.flows.recommend import Ask, recommend, recommend_many, recommend_session, similar
+from serendip.flows.record import record
 from serendip.library import Recommender
+from towns import NOON, Town
 
 LATER = NOON + timedelta(hours=1)
 

@@ -59,9 +59,8 @@ def passes(store: Store, record: VersionRecord) -> tuple[bool, str]:
             config = PipelineConfig.model_validate(record.manifest["pipeline"])
             besides = live_besides(store, [config])
             table = compare([config, *besides], gather(store), seed=int(record.manifest["seed"]))
-            against = next(
-                one.name for one in besides if _same(one.model_dump(mode="json"), current.manifest["pipeline"])
-            )
+            live_config = PipelineConfig.model_validate(current.manifest["pipeline"])
+            against = next(one.name for one in besides if one == live_config.model_copy(update={"name": one.name}))
     verdict = judge(table, name, against, repeats(record))
     return verdict.passed, verdict.sentence
 
@@ -81,7 +80,7 @@ def _table(record: VersionRecord) -> Table:
     return Table.from_dict(protocols.get("replayed") or next(iter(protocols.values())))
 
 
-def publish(store: Store, artifacts: Artifacts, versions: Sequence[str], now: datetime) -> list[str]:
+def publish(store: Store, versions: Sequence[str], now: datetime) -> list[str]:
     """Put the best of freshly trained ``versions`` where it belongs, and say in sentences what was decided.
 
     ``home`` gets the best that passes the gate, or a popularity version where nothing is live yet;
@@ -110,7 +109,7 @@ def publish(store: Store, artifacts: Artifacts, versions: Sequence[str], now: da
 
 
 def _behind(record: VersionRecord, current: VersionRecord) -> bool:
-    """Whether the pipeline that is live did better in the table of ``record``, so that popularity must not replace it."""
+    """Whether the live pipeline did better in the table of ``record``: popularity must not replace it then."""
     table, measured = _table(record), record.manifest["measured"]["pipelines"].items()
     rows = [row for row, config in measured if _same(config, current.manifest["pipeline"])]
     return any(table.row(row).metrics[table.metric].mean > _measured_ndcg(record) for row in rows)
