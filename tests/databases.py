@@ -22,6 +22,7 @@ import psycopg
 import pytest
 
 from serendip.store import Store
+from serendip.store.schema import metadata
 
 _numbers = count(1)
 
@@ -91,10 +92,20 @@ def _command(sql: str) -> None:
 
 
 @cache
-def _postgres_template() -> str:
-    _command("CREATE DATABASE serendip_template")
-    Store.open(postgres_url("serendip_template"), migrate=True).close()
-    return "serendip_template"
+def _migrated_on_postgres() -> str:
+    _command("CREATE DATABASE serendip")
+    url = postgres_url("serendip")
+    Store.open(url, migrate=True).close()
+    return url
+
+
+def _emptied_on_postgres() -> str:
+    """The one migrated database, emptied; making another for each test would take half a second."""
+    url = _migrated_on_postgres()
+    names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"TRUNCATE {names} RESTART IDENTITY")
+    return url
 
 
 @cache
@@ -132,17 +143,13 @@ def empty_url(database: str, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def database_url(database: str, tmp_path: Path) -> Iterator[str]:
+def database_url(database: str, tmp_path: Path) -> str:
     """The URL of a migrated, empty database."""
-    if database == "sqlite":
-        path = tmp_path / "serendip.db"
-        shutil.copy(_sqlite_template(), path)
-        yield f"sqlite:///{path}"
-        return
-    name = f"test_{next(_numbers)}"
-    _command(f"CREATE DATABASE {name} TEMPLATE {_postgres_template()}")
-    yield postgres_url(name)
-    _command(f"DROP DATABASE {name} WITH (FORCE)")
+    if database == "postgresql":
+        return _emptied_on_postgres()
+    path = tmp_path / "serendip.db"
+    shutil.copy(_sqlite_template(), path)
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture
