@@ -82,7 +82,7 @@ def create_app(
         exception_handlers=dict.fromkeys((SerendipError, HTTPException, RequestValidationError), _handle),
     )
     app.state.services = parts
-    app.router.routes.extend(hot.routes())
+    app.router.routes.extend(hot.ROUTES)
     for part in (interactions, catalogue, models, health, docs, people, pages_of_models, posters, sign_in):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
