@@ -20,7 +20,7 @@ from serendip.web.services import Parts
 router = APIRouter(include_in_schema=False)
 
 ABOUT = {
-    "replayed": "Each day's visitors are asked as that day begins, with all that was known by then: as it will be used.",
+    "replayed": "Each day's visitors are asked as that day begins, knowing all that happened by then: as it is used.",
     "frozen": "Everybody is asked once, at the cut in time.",
 }
 
