@@ -56,7 +56,7 @@ def create_app(
     )
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(parts.live.start)
         try:
             yield
@@ -82,7 +82,7 @@ def create_app(
         exception_handlers=dict.fromkeys((SerendipError, HTTPException, RequestValidationError), _handle),
     )
     app.state.services = parts
-    app.router.routes.extend(hot.routes())
+    app.router.routes.extend(hot.ROUTES)
     for part in (interactions, catalogue, models, health, docs, people, pages_of_models, posters, sign_in):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -78,6 +78,8 @@ class Watch:
 
 def template(scope: Scope) -> str:
     """The template of the route that answered, such as ``/v1/items/{item}``."""
+    if scope["path"].startswith("/static/"):
+        return "/static"
     path = getattr(scope.get("route"), "path", None)
     return re.sub(r":\w+\}", "}", path) if path else "unmatched"
 

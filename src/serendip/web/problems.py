@@ -50,7 +50,7 @@ def refusals(error: Sequence[Any]) -> list[dict[str, str]]:
 
 
 def details(error: BaseException, scope: Scope) -> tuple[dict[str, Any], dict[str, str]]:
-    """The body and the headers that ``error`` deserves; what we did not foresee is a 500 that tells nothing of our inside."""
+    """The body and the headers that ``error`` deserves; the unforeseen is a 500 that tells nothing of our inside."""
     more: dict[str, Any] = {}
     headers: dict[str, str] = {}
     if isinstance(error, RequestValidationError | ValidationError):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serendip.evaluation import Table
 from serendip.flows.live import SCENARIOS
 from serendip.store import Promotion, VersionRecord
 from serendip.web import shapes
@@ -19,9 +19,8 @@ from serendip.web.services import Parts
 
 router = APIRouter(include_in_schema=False)
 
-SHOWN = "ndcg@10"
 ABOUT = {
-    "replayed": "Each day's visitors are asked as that day begins, with all that was known by then: as it will be used.",
+    "replayed": "Each day's visitors are asked as that day begins, knowing all that happened by then: as it is used.",
     "frozen": "Everybody is asked once, at the cut in time.",
 }
 
@@ -32,12 +31,11 @@ class Measured:
 
     protocol: str
     about: str
+    table: Table
     plot: Plot
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[str, ...], tuple[Mapping[str, float], ...]], ...]
-    """Name, scenarios it is live in, and each column's mean, low and high."""
-    n_users: int
-    n_queries: int
+    places: Mapping[str, tuple[str, ...]]
+    """The scenarios that each measured pipeline is live in."""
 
 
 @router.get("/models")
@@ -53,7 +51,6 @@ def models_page(request: Request, parts: Parts) -> Response:
         problems=parts.live.problems,
         versions=[(record, shapes.version_json(record, live)) for record in records],
         measured=[] if newest is None else tables(newest, records, live),
-        newest=newest,
     )
 
 
@@ -65,33 +62,24 @@ def tables(newest: VersionRecord, records: Sequence[VersionRecord], live: Mappin
         name: tuple(sorted(scenario for scenario, one in live.items() if by_id.get(one.version) == config))
         for name, config in configs.items()
     }
-    protocols: Mapping[str, Any] = newest.manifest["measured"]["protocols"]
-    return [_measured(name, table, places) for name, table in protocols.items()]
+    protocols = newest.manifest["measured"]["protocols"]
+    return [_measured(name, Table.from_dict(table), places) for name, table in protocols.items()]
 
 
-def _measured(protocol: str, table: Mapping[str, Any], places: Mapping[str, tuple[str, ...]]) -> Measured:
-    rows = sorted(table["rows"], key=lambda row: -row["metrics"][SHOWN]["mean"])
-    columns = tuple(name for name in rows[0]["metrics"] if name.endswith("@10")) or (SHOWN,)
+def _measured(protocol: str, table: Table, places: Mapping[str, tuple[str, ...]]) -> Measured:
+    k = table.metric.partition("@")[2]
+    columns = tuple(name for name in table.rows[0].metrics if name.endswith(f"@{k}"))
     dots = [
         Dot(
-            row["name"],
-            row["metrics"][SHOWN]["mean"],
-            row["metrics"][SHOWN]["low"],
-            row["metrics"][SHOWN]["high"],
-            places.get(row["name"], ()),
-            row["name"] not in places,
+            row.name,
+            row.metrics[table.metric].mean,
+            row.metrics[table.metric].low,
+            row.metrics[table.metric].high,
+            places.get(row.name, ()),
+            baseline=row.name not in places,
         )
-        for row in rows
+        for row in table.rows
     ]
     return Measured(
-        protocol,
-        ABOUT.get(protocol, ""),
-        plot(f"{SHOWN}, {protocol}", SHOWN, dots),
-        columns,
-        tuple(
-            (row["name"], places.get(row["name"], ()), tuple(row["metrics"][column] for column in columns))
-            for row in rows
-        ),
-        max(row["n_users"] for row in rows),
-        max(row["n_queries"] for row in rows),
+        protocol, ABOUT.get(protocol, ""), table, plot(f"{table.metric}, {protocol}", dots), columns, places
     )

@@ -32,6 +32,7 @@ LOOKED_AT = 400
 def choose(request: Request, parts: Parts, search: str = "") -> Response:
     """Somebody to be: the lively ones, or those that a search finds."""
     wanted = search.strip()[:200]
+    people: list[tuple[User, str | None]]
     if wanted:
         found = parts.store.list_users(wanted, None, N_PEOPLE)
         people, total = [(user, None) for user in found.records], found.total
@@ -48,10 +49,10 @@ def _lively(parts: Services) -> list[tuple[User, str | None]]:
         if len(latest) == N_PEOPLE:
             break
     items = parts.store.items_by_id(list(latest.values()))
-    people: list[tuple[User, str | None]] = []
-    for user, item in latest.items():
-        people.append((parts.store.user(user) or User(user), (items.get(item) or Item(item)).title or item))
-    return people
+    return [
+        (parts.store.user(user) or User(user), (items.get(item) or Item(item)).title or item)
+        for user, item in latest.items()
+    ]
 
 
 @router.get("/somebody")

@@ -39,7 +39,6 @@ class Plot:
     """A dot-and-whisker plot in pixels, for the template to write as SVG."""
 
     title: str
-    metric: str
     dots: tuple[Drawn, ...]
     ticks: tuple[tuple[float, str], ...]
     height: int
@@ -56,7 +55,7 @@ def step_for(span: float) -> float:
     return next(power * k for k in (1, 2, 5, 10) if span / (power * k) <= 8)
 
 
-def plot(title: str, metric: str, dots: Sequence[Dot]) -> Plot:
+def plot(title: str, dots: Sequence[Dot]) -> Plot:
     """The best on top; the axis begins at 0, so that lengths can be compared."""
     ordered = sorted(dots, key=lambda dot: (-dot.mean, dot.name))
     most = max((dot.high for dot in ordered), default=0.0) or 1.0
@@ -71,4 +70,4 @@ def plot(title: str, metric: str, dots: Sequence[Dot]) -> Plot:
     )
     places = max(0, -floor(log10(step)))
     ticks = tuple((x(step * n), f"{step * n:.{places}f}") for n in range(round(end / step) + 1))
-    return Plot(title, metric, drawn, ticks, TOP + LINE * len(drawn) + 8)
+    return Plot(title, drawn, ticks, TOP + LINE * len(drawn) + 8)

@@ -55,8 +55,8 @@ def drawn(item: Item) -> str:
     if len(wrap(title, 15)) > 4:
         lines[-1] = lines[-1][:13] + "…"
     words = "".join(
-        f'<text x="16" y="{226 - 24 * (len(lines) - 1 - n) + 34}" font-size="20" font-weight="600">{escape(line)}</text>'
-        for n, line in enumerate(lines)
+        f'<text x="16" y="{260 - 24 * below}" font-size="20" font-weight="600">{escape(line)}</text>'
+        for below, line in enumerate(reversed(lines))
     )
     shapes = "".join(
         f'<circle cx="{20 + seed[n] * 160 // 255}" cy="{20 + seed[n + 1] * 130 // 255}" r="{24 + seed[n + 2] // 5}" '
