@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from serendip import pipeline as pipelines
 from serendip.data import UNKNOWN, Dataset, ItemLists, Queries, as_frame, dataset_of, hidden_items
 from serendip.domain import Interaction, InteractionKind, Invalid, NotFound, moment
-from serendip.evaluation import Table, compare
+from serendip.evaluation import Protocol, Table, compare, parse_split
 from serendip.pipeline import Pipeline, PipelineConfig
 from serendip.ranking import NOTHING, Mask
 
@@ -202,7 +202,7 @@ def read(
 
 
 def adopt(data: Any, columns: Mapping[str, str] | None = None) -> Dataset:
-    """The dataset of ``data``: a Dataset as it is, else a frame (see ``data.as_frame``) with user, item[, value][, at]."""
+    """The dataset of a frame (see ``data.as_frame``) with user, item[, value][, at]; a Dataset stays as it is."""
     if isinstance(data, Dataset):
         return data
     frame = as_frame(data)
@@ -225,8 +225,9 @@ def fit(
 
 def evaluate(
     models: Sequence[str | PipelineConfig], data: Any, split: str = "time:0.1", *, k: int = 10, seed: int = 0,
-    protocol: str = "frozen",
+    protocol: Protocol = "frozen",
 ) -> Table:  # fmt: skip
     """A table of ``models`` and the usual baselines over ``split``, with 95% intervals."""
     configs = [PipelineConfig.parse(model) if isinstance(model, str) else model for model in models]
-    return compare(configs, adopt(data), protocol=protocol, split=split, k=k, seed=seed)
+    name, fraction = parse_split(split)
+    return compare(configs, adopt(data), protocol, name, fraction=fraction, k=k, seed=seed)

@@ -20,18 +20,18 @@ COMMON_NAMES = {"database_url": "DATABASE_URL", "port": "PORT"}
 
 
 class Settings(BaseSettings):
-    """Each setting is a flag, ``SERENDIP_<NAME>``, ``SERENDIP_<NAME>_FILE`` holding the value, or a line of the file."""
+    """Each is a flag, ``SERENDIP_<NAME>``, ``SERENDIP_<NAME>_FILE`` holding the value, or a line of the file."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
     database_url: str = "sqlite:///var/serendip.db"
-    """Where rows are kept: ``sqlite:///path`` or ``postgresql://user:password@host/name``. Also read from DATABASE_URL."""
+    """Where rows are kept: ``sqlite:///path`` or ``postgresql://user:password@host/name``. DATABASE_URL does too."""
     artifacts: Path = Path("var/artifacts")
     """The folder of trained model versions."""
     host: str = "127.0.0.1"
     """The address to listen on; ``0.0.0.0`` lets other machines in."""
     port: int = Field(default=8000, ge=0, le=65535)
-    """The port to listen on; 0 takes a free one. Also read from PORT."""
+    """The port to listen on; 0 takes a free one. PORT does too."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe line that is logged."""
     log_file: Path | None = None
@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     session_hours: float = Field(default=12.0, gt=0, le=24 * 90)
     """A browser stays signed in for this long."""
     image_hosts: tuple[str, ...] = ()
-    """Origins the pages may load item images from, for example ``https://img.example.org``; others get a drawn poster."""
+    """Origins the pages may load item images from, such as ``https://img.example.org``; others get a drawn poster."""
 
     @classmethod
     def settings_customise_sources(
@@ -120,7 +120,7 @@ def read_settings(**flags: Any) -> Settings:
             known = ", ".join(Settings.model_fields)
             raise Invalid(f"there is no setting {name!r}; the settings are {known}", field=name) from None
         raise Invalid(
-            f"the setting {name} is {first['input']!r}: {first['msg'].lower()}; set it with --{name.replace('_', '-')}, "
-            f"{PREFIX}{name.upper()} or in serendip.toml",
+            f"the setting {name} is {first['input']!r}: {first['msg'].lower()}; "
+            f"set it with {PREFIX}{name.upper()}, in serendip.toml or by its flag",
             field=name,
         ) from None

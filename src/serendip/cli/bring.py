@@ -89,13 +89,22 @@ def datasets(ctx: click.Context, json: bool) -> None:
     """Known data sets: what they are; `datasets load` maps one to users, items and interactions."""
     if ctx.invoked_subcommand is not None:
         return
-    from dataclasses import asdict
-
     from serendip.cli.show import show_datasets
     from serendip.sources.datasets import NAMES
 
     if json:
-        print_json({name: asdict(known) for name, known in NAMES.items()})
+        print_json(
+            {
+                name: {
+                    "title": one.title,
+                    "what": one.what,
+                    "licence": one.licence,
+                    "page": one.page,
+                    "files": one.files,
+                }
+                for name, one in NAMES.items()
+            }
+        )
     else:
         show_datasets(NAMES)
 

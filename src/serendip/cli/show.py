@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from serendip.sources.datasets import Known
     from serendip.store import Promotion, VersionRecord
 
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+WIDE = 200
+"""Columns of a page where there is no terminal that says how wide it is."""
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True, highlight=False)
 
 
@@ -101,10 +104,12 @@ def show_report(report: Report) -> None:
     out.print(f"{report.what}: " + ", ".join(parts), markup=False)
     for reason, n in sorted(report.left_out.items(), key=lambda one: -one[1]):
         out.print(f"  left out: {n:>9,}  {reason}", markup=False)
-    if report.new_users or report.new_items:
+    if report.what == "interactions" and (report.new_users or report.new_items):
         out.print(f"  made as bare rows: {report.new_users:,} users, {report.new_items:,} items")
     if report.resumed_at:
         out.print(f"  went on after row {report.resumed_at:,}, where an earlier import had stopped")
+    for note in report.notes if report.what == "interactions" else ():
+        out.print(f"  {note}", style="dim", markup=False)
     for error in report.errors:
         out.print(f"  line {error.line}: {error.field or 'row'}: {error.what}", style="red", markup=False)
     if report.refused > len(report.errors) and report.error_file:
@@ -150,7 +155,7 @@ def show_versions(records: Sequence[VersionRecord], live: Mapping[str, Promotion
         grid.add_column(column, no_wrap=True)
     for record in records:
         measured = record.manifest["measured"]["protocols"]
-        first = next(iter(measured.values()))
+        first = measured.get("replayed") or measured["frozen"]
         row = next(row for row in first["rows"] if row["name"] == record.manifest["pipeline"]["name"])
         score = row["metrics"]["ndcg@10"]
         grid.add_row(
@@ -166,17 +171,11 @@ def show_versions(records: Sequence[VersionRecord], live: Mapping[str, Promotion
 def show_version(record: VersionRecord, live: Mapping[str, Promotion]) -> None:
     """What one version is, and its tables."""
     from serendip.evaluation import Table
-    from serendip.flows.bring import Report
-    from serendip.sources import Mapping as Mapping_
-    from serendip.sources import Source
-    from serendip.sources.datasets import Known
-    from serendip.store import Promotion, VersionRecord
 
     where = [name for name, one in live.items() if one.version == record.id]
     data = record.manifest["data"]
-    out.print(
-        f"[bold]{record.id}[/bold]  made {record.created_at:%Y-%m-%d %H:%M}  {'live as ' + ', '.join(where) if where else ''}"
-    )
+    place = f"live as {', '.join(where)}" if where else "not live"
+    out.print(f"[bold]{record.id}[/bold]  made {record.created_at:%Y-%m-%d %H:%M}, {place}")
     out.print(f"{data['n_interactions']:,} interactions of {data['n_users']:,} users with {data['n_items']:,} items")
     out.print(record.manifest["gate"]["sentence"], markup=False)
     for table in record.manifest["measured"]["protocols"].values():

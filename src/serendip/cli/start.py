@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import click
@@ -13,6 +13,8 @@ import click
 from serendip.cli.options import clock, settings_of, where
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from serendip.settings import Settings
     from serendip.store import Artifacts, Store
 
@@ -106,7 +108,7 @@ def fill(store: Store, artifacts: Artifacts, data: str | None, dataset: str | No
         for table in trained.tables.values():
             show_table(table)
         progress("promoting")
-        for sentence in publish(store, artifacts, trained.versions, now):
+        for sentence in publish(store, trained.versions, now):
             out.print(sentence, markup=False)
 
 
@@ -125,9 +127,65 @@ def present(store: Store, artifacts: Artifacts, settings: Settings, once: bool) 
         return
     address = f"http://{settings.host}:{settings.port}"
     link = new_link(store, "administrator", now)
-    click.echo(f"\nOpen {address}{link}\n(once; it signs you in)   user {user}   API key {key}\n")
-    ask = f"curl -s -H 'X-API-Key: {key}' {address}/v1/recommendations?user={quote(user)}\\&scenario=for-you\\&n=5"
-    body = shlex.quote(event_json(user, next_item(store, artifacts, user, now), kind))
-    record = f"curl -s -H 'X-API-Key: {key}' -H 'Content-Type: application/json' -d {body} {address}/v1/interactions"
-    click.echo("\n".join([ask, record, ask + "\\&explain=true"]) + "\n")
+    item = next_item(store, artifacts, user, now)
+    click.echo(f"\nOpen  {address}{link}\n      (it signs you in, once)\nuser  {user}\nkey   {key}\n")
+    ask = f"{address}/v1/recommendations?user={quote(user)}&scenario=for-you&n=5"
+    curl = f"curl -s -H 'X-API-Key: {key}'"
+    body = shlex.quote(event_json(user, item, kind))
+    click.echo(f"{curl} {shlex.quote(ask)}")
+    click.echo(f"{curl} -H 'Content-Type: application/json' -d {body} {address}/v1/interactions")
+    click.echo(f"{curl} {shlex.quote(ask + '&explain=true')}\n")
     serve(store, artifacts, settings)
+
+
+def next_item(store: Store, artifacts: Artifacts, user: str, now: datetime) -> str:
+    """The first item that would be recommended to ``user``."""
+    from serendip.flows.live import FOR_YOU, Live
+    from serendip.flows.recommend import Ask, recommend
+
+    live = Live(store, artifacts)
+    live.refresh()
+    return recommend(store, live, user, Ask(FOR_YOU, 1), now).items[0].item
+
+
+def event_json(user: str, item: str, kind: tuple[str, float | None]) -> str:
+    """The body of one interaction."""
+    import orjson
+
+    name, value = kind
+    body = {"user": user, "item": item, "kind": name} | ({} if value is None else {"value": value})
+    return orjson.dumps(body).decode()
+
+
+def ask_twice(address: str, key: str, user: str, kind: tuple[str, float | None]) -> None:
+    """Over HTTP: ask, record an interaction with the first item, ask again, and show what changed."""
+    import httpx2
+
+    with httpx2.Client(base_url=address, headers={"X-API-Key": key}, timeout=30) as client:
+
+        def slate() -> dict[str, Any]:
+            query = {"user": user, "scenario": "for-you", "n": "8", "explain": "true"}
+            answer = client.get("/v1/recommendations", params=query)
+            answer.raise_for_status()
+            found: dict[str, Any] = answer.json()
+            return found
+
+        before = slate()
+        taken = before["items"][0]
+        body = event_json(user, taken["item"], kind)
+        client.post("/v1/interactions", content=body, headers={"Content-Type": "application/json"}).raise_for_status()
+        after = slate()
+    click.echo(f"\nfor {user}, before:")
+    show_places(before)
+    click.echo(f"{user} now has a {kind[0]} of {taken.get('title') or taken['item']}. After:")
+    show_places(after)
+    if [one["item"] for one in before["items"]] == [one["item"] for one in after["items"]]:
+        raise SystemExit("the answer did not change")
+
+
+def show_places(slate: dict[str, Any]) -> None:
+    """One line an item, with what it is because of."""
+    for place, one in enumerate(slate["items"], start=1):
+        because = " and ".join(reason.get("title") or reason["item"] for reason in one["reasons"][:2])
+        told = f"{one['source']}, because of {because}" if because else one["source"]
+        click.echo(f"  {place}. {one.get('title') or one['item']}  ({told})")

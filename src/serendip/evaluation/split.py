@@ -29,6 +29,19 @@ class Split:
         return self.name != "time"
 
 
+def parse_split(text: str) -> tuple[SplitName, float]:
+    """``time:0.1`` as its name and its share; ``last-out`` has none."""
+    word, _, share = text.partition(":")
+    names: dict[str, SplitName] = {"time": "time", "last-out": "leave-last-out", "random": "random"}
+    try:
+        fraction = float(share) if share else 0.1
+    except ValueError:
+        fraction = -1.0
+    if word not in names or not 0 < fraction < 1 or (share and word == "last-out"):
+        raise Invalid(f"{text!r} is no split; write time:0.1, last-out or random:0.2", field="split")
+    return names[word], fraction
+
+
 def time_split(data: Dataset, fraction: float = 0.1) -> Split:
     """One cut for everybody: the moment of row floor((1 - fraction) n) in time order; train is strictly before it."""
     _check(data, fraction)

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,8 +15,9 @@ from typing import Any
 import polars as pl
 
 from serendip.domain import InteractionKind, Invalid
-from serendip.sources import As, Checked, RowError, Source, infer, open_source, read
+from serendip.sources import As, Checked, RowError, Source, datasets, infer, open_source, read
 from serendip.sources import Mapping as ColumnMapping
+from serendip.sources.datasets import LoadedSet
 from serendip.store import ImportProgress, Loaded, Store
 
 SHOWN_ERRORS = 5
@@ -193,21 +194,39 @@ def digest_of(*parts: object) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def bring_parts(
-    store: Store,
-    name: str,
-    parts: Sequence[tuple[As, Iterable[Checked]]],
-    identity: str,
-    kinds: Sequence[InteractionKind],
-) -> list[Report]:
-    """Keep the parts of a known data set or a generated world, in their order."""
-    store.declare_kinds(kinds)
+def bring_dataset(store: Store, name: str, path: Path, progress: Progress = lambda _d, _r: None) -> list[Report]:
+    """Map a known data set to users, items and interactions, and keep them; a report for each."""
+    return bring_set(store, datasets.load(name, path), progress)
+
+
+def bring_set(store: Store, loaded: LoadedSet, progress: Progress = lambda _d, _r: None) -> list[Report]:
+    """Keep the parts of a data set in their order; each goes on where a killed import of it stopped."""
+    store.declare_kinds(loaded.kinds)
     reports = []
-    for place, (as_, batches) in enumerate(parts):
-        report = Report(name, as_)
-        keep(store, report, batches, digest_of(identity, place, as_))
+    for as_, rows in loaded.parts:
+        identity = digest_of(rows.digest, as_, rows.mapping.fields, rows.defaults, rows.timezone)
+        before = store.import_progress(identity)
+        report = Report(loaded.name, as_, rows.mapping.fields, notes=list(rows.mapping.notes))
+        if before is not None:
+            report.resumed_at = before.rows_done
+            take_over(report, before.report)
+        keep(store, report, rows.read(skip=report.resumed_at), identity, progress=progress)
         reports.append(report)
+    counted = {reason for report in reports for reason in report.left_out}
+    told = [f"{count:,} {what}" for what, count in loaded.report.items() if what not in counted]
+    reports[-1].notes += told + loaded.notes
     return reports
+
+
+def bring_anything(store: Store, path: Path, name: str | None = None) -> list[Report]:
+    """A known data set, told by ``name`` or by what its folder or file is called, else a file of interactions."""
+    found = name or next((known for known in datasets.NAMES if known in str(path.resolve().name)), None)
+    if found is not None:
+        return bring_dataset(store, found, path)
+    if path.is_dir():
+        known = ", ".join(datasets.NAMES)
+        raise Invalid(f"{path} is a folder; say which data set it is with --dataset: {known}")
+    return [bring(store, str(path), "interactions", Reading())]
 
 
 VECTORS = "given"

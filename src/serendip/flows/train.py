@@ -12,7 +12,7 @@ from serendip import __version__, models
 from serendip import pipeline as pipelines
 from serendip.data import Dataset
 from serendip.domain import Invalid, moment
-from serendip.evaluation import Fits, Protocol, SplitName, Table, allows_repeats, compare, judge
+from serendip.evaluation import Fits, Protocol, Table, allows_repeats, compare, judge, parse_split
 from serendip.flows.gather import gather
 from serendip.pipeline import Pipeline, PipelineConfig
 from serendip.store import Artifacts, Store, VersionRecord
@@ -52,8 +52,7 @@ def train(
     data = gather(store)
     if not len(data):
         raise Invalid("there are no interactions to learn from; `serendip import FILE --as interactions` first")
-    current = [_config(store, promotion.version) for promotion in store.live().values()]
-    measured = [*configs, *(one for one in current if one and one.name not in {c.name for c in configs})]
+    measured = [*configs, *live_besides(store, configs)]
     tables = measure(measured, data, seed, progress)
     versions = []
     for config in configs:
@@ -131,19 +130,6 @@ def evaluate(
     )
 
 
-def parse_split(text: str) -> tuple[SplitName, float]:
-    """``time:0.1`` as its name and its share; ``last-out`` has none."""
-    word, _, share = text.partition(":")
-    names: dict[str, SplitName] = {"time": "time", "last-out": "leave-last-out", "random": "random"}
-    try:
-        fraction = float(share) if share else 0.1
-    except ValueError:
-        fraction = -1.0
-    if word not in names or not 0 < fraction < 1 or (share and word == "last-out"):
-        raise Invalid(f"{text!r} is no split; write time:0.1, last-out or random:0.2", field="split")
-    return names[word], fraction
-
-
 def parse_days(text: str) -> float:
     """``1d`` or ``0.5`` as days."""
     try:
@@ -174,9 +160,20 @@ def describe(fitted: Pipeline, data: Dataset, seed: int) -> dict[str, Any]:
     }
 
 
-def _config(store: Store, version: str) -> PipelineConfig | None:
-    record = store.version(version)
-    return PipelineConfig.model_validate(record.manifest["pipeline"]) if record is not None else None
+def live_besides(store: Store, configs: Sequence[PipelineConfig]) -> list[PipelineConfig]:
+    """The pipelines that are live and not among ``configs``, to be measured beside them; one whose name is taken by
+    other settings is called "... (live)".
+    """
+    taken = {config.name: config for config in configs}
+    for promotion in store.live().values():
+        record = store.version(promotion.version)
+        if record is None:
+            continue
+        config = PipelineConfig.model_validate(record.manifest["pipeline"])
+        if taken.setdefault(config.name, config) != config:
+            name = f"{config.name} (live)"
+            taken[name] = config.model_copy(update={"name": name})
+    return list(taken.values())[len(configs) :]
 
 
 def forget_old(store: Store, artifacts: Artifacts, name: str) -> None:

@@ -55,7 +55,7 @@ class Access(Part):
             "used_at": kept_moment(record.used_at, "used_at"),
         }
         with self._db.write() as c:
-            if not c.execute(insert(c, keys).on_conflict_do_nothing(), row).rowcount:
+            if c.execute(insert(c, keys).on_conflict_do_nothing().returning(keys.c.id), row).first() is None:
                 raise Conflict(f"there is a key {record.id!r} already; make another id")
             bump(c, "keys")
 

@@ -48,8 +48,8 @@ class Artifacts:
         name = manifest.get("name")
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise Invalid(f"the name {name!r} cannot begin an id; use small letters, digits, '-', '_', '.'", "name")
-        for key in ("id", "format", "files", "checksum"):
-            if key in manifest and key != "id":
+        for key in ("format", "files", "checksum"):
+            if key in manifest:
                 raise Invalid(f"the manifest's field {key!r} is written by the store; leave it out", field=key)
         with _disk(self.folder), self._draft() as draft:
             files = {title: _written(draft, n, title, array) for n, (title, array) in enumerate(arrays.items())}
@@ -90,20 +90,9 @@ class Artifacts:
 
     def clean_drafts(self) -> int:
         """Delete drafts whose writer is no more; how many."""
-        cleaned = 0
         with _disk(self.folder):
-            for draft in self.folder.glob(_DRAFT + "*"):
-                if draft.suffix == ".lock":
-                    continue
-                lock = FileLock(draft.with_name(draft.name + ".lock"))
-                try:
-                    if lock.take():
-                        shutil.rmtree(draft, ignore_errors=True)
-                        lock.path.unlink(missing_ok=True)
-                        cleaned += 1
-                finally:
-                    lock.close()
-        return cleaned
+            drafts = [draft for draft in self.folder.glob(_DRAFT + "*") if draft.suffix != ".lock"]
+            return sum(_cleaned(draft) for draft in drafts)
 
     @contextmanager
     def _draft(self) -> Iterator[Path]:
@@ -142,6 +131,19 @@ class Artifacts:
         if folder is None or folder.is_symlink() or not folder.is_dir():
             raise NotFound(f"no artifact {version!r} in {self.folder}; it was removed, or trained elsewhere")
         return folder
+
+
+def _cleaned(draft: Path) -> bool:
+    """Whether a draft was deleted, which is so unless its writer still holds its lock."""
+    lock = FileLock(draft.with_name(draft.name + ".lock"))
+    try:
+        dead = lock.take()
+        if dead:
+            shutil.rmtree(draft, ignore_errors=True)
+            lock.path.unlink(missing_ok=True)
+    finally:
+        lock.close()
+    return dead
 
 
 @contextmanager
@@ -214,7 +216,8 @@ def _manifest(folder: Path, version: str) -> dict[str, Any]:
         raise _damaged(version, "its id does not fit its content")
     if not isinstance(found.get("files"), dict):
         raise _damaged(version, "its manifest names no files")
-    return found
+    manifest: dict[str, Any] = found
+    return manifest
 
 
 def _array(folder: Path, title: str, told: object) -> np.ndarray[Any, Any]:
@@ -243,9 +246,11 @@ def _array(folder: Path, title: str, told: object) -> np.ndarray[Any, Any]:
         raise _damaged(version, f"the array {title!r} is of another type or shape than its manifest says")
     if begin + n_bytes != told["bytes"]:
         raise _damaged(version, f"the array {title!r} does not fill its file")
-    if n_bytes == 0:
-        return np.zeros(shape, dtype)
-    array = np.memmap(path, dtype=dtype, mode="r", offset=begin, shape=shape)
+    try:
+        # An empty file cannot be mapped.
+        array = np.memmap(path, dtype=dtype, mode="r", offset=begin, shape=shape) if n_bytes else np.zeros(shape, dtype)
+    except (ValueError, OverflowError, MemoryError) as error:
+        raise _damaged(version, f"the array {title!r} has no possible shape: {error}") from None
     if dtype.kind == "f" and told.get("finite") is not False and not np.isfinite(array).all():
         raise _damaged(version, f"the array {title!r} holds numbers that are not finite")
     return array

@@ -241,12 +241,15 @@ def _copy_interactions(c: Connection, rows: pl.DataFrame) -> int:
         "value double precision, context text, key bytea) ON COMMIT DROP"
     )
     driver: Any = c.connection.driver_connection
-    text = rows.with_columns("\\x" + pl.col("key").bin.encode("hex")).write_csv(include_header=False)
-    with driver.cursor() as cursor, cursor.copy(f"COPY coming ({names}) FROM STDIN (FORMAT CSV)") as copy:
-        copy.write(text.encode())
-    return c.exec_driver_sql(
-        f"INSERT INTO interactions ({names}) SELECT {names} FROM coming ORDER BY place ON CONFLICT DO NOTHING"
-    ).rowcount
+    text = rows.with_columns(key="\\x" + pl.col("key").bin.encode("hex")).write_csv(include_header=False)
+    with driver.cursor() as cursor:
+        with cursor.copy(f"COPY coming ({names}) FROM STDIN (FORMAT CSV)") as copy:
+            copy.write(text.encode())
+        cursor.execute(
+            f"INSERT INTO interactions ({names}) SELECT {names} FROM coming ORDER BY place ON CONFLICT DO NOTHING"
+        )
+        added: int = cursor.rowcount
+    return added
 
 
 def _matrix(column: pl.Series, name: str) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

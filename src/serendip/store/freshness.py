@@ -38,7 +38,7 @@ class Freshness(Part):
         """A digest of the data's state: another after anything was added, edited or deleted."""
         with self._db.snapshot() as c:
             state = [
-                c.execute(select(func.count(), func.max(column))).one()._tuple()
+                tuple(c.execute(select(func.count(), func.max(column))).one())
                 for column in (users.c.key, items.c.key, interactions.c.id)
             ]
             counts = {topic: int(n) for topic, n in _COUNTS.rows(c)}

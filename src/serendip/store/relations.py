@@ -48,5 +48,6 @@ def write_relations(c: Connection, triples: set[tuple[str, str, str]]) -> tuple[
     """Insert (user, kind, other); how many relations and how many users are new."""
     keys, made = user_keys(c, sorted({user for user, _, _ in triples} | {other for _, _, other in triples}))
     rows = [{"user_key": keys[user], "kind": kind, "other_key": keys[other]} for user, kind, other in sorted(triples)]
-    added = c.execute(insert(c, relations).on_conflict_do_nothing(), rows).rowcount
-    return added, len(made)
+    # Not rowcount: over several statements at once PostgreSQL's driver has none.
+    added = c.execute(insert(c, relations).on_conflict_do_nothing().returning(relations.c.user_key), rows).all()
+    return len(added), len(made)

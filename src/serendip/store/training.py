@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -10,16 +9,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Table, case, func, select
+from sqlalchemy import ColumnElement, Connection, Table, case, func, select
 
 from serendip.domain import micros
 from serendip.store.engine import Part
 from serendip.store.schema import interactions, items, users, vectors
 
 BLOCK_ROWS = 200_000
-"""So many rows at a time pass from the database as one text."""
+"""So many rows at a time pass from SQLite as one text,"""
+BLOCK_BYTES = 32 << 20
+"""and from PostgreSQL about so many bytes."""
 
 _COLUMNS = {"user_key": pl.Int64, "item_key": pl.Int64, "kind": pl.Int16, "value": pl.Float64, "at": pl.Int64}
+_WITH_ID = {"id": pl.Int64, **_COLUMNS}
 _ITEM_COLUMNS = {
     "key": pl.Int64,
     "id": pl.String,
@@ -49,12 +51,9 @@ class Training(Part):
         Equal moments keep the order in which they were recorded. ``kind_names`` tells what a kind's code means.
         """
         with self._db.snapshot() as c:
-            blocks = _copied(c, since, until) if c.dialect.name == "postgresql" else _joined(c, since, until)
-            frames = [
-                pl.read_csv(block, has_header=False, schema={"id": pl.Int64, **_COLUMNS}, low_memory=False)
-                for block in blocks
-            ]
-        whole = pl.concat(frames) if frames else pl.DataFrame(schema={"id": pl.Int64, **_COLUMNS})
+            read = _copied if c.dialect.name == "postgresql" else _joined
+            frames = [pl.DataFrame(schema=_WITH_ID), *read(c, since, until)]
+        whole = pl.concat(frames)
         return whole.sort("at", "id").drop("id")
 
     def item_columns(self) -> pl.DataFrame:
@@ -80,42 +79,54 @@ class Training(Part):
         return np.array([row[0] for row in rows], dtype=np.int64), [row[1] for row in rows]
 
 
-def _joined(c: Connection, since: datetime | None, until: datetime | None) -> Iterator[bytes]:
-    """Blocks of CSV, put together inside SQLite.
+def _joined(c: Connection, since: datetime | None, until: datetime | None) -> Iterator[pl.DataFrame]:
+    """Blocks of rows, put together as CSV inside SQLite.
 
-    17 digits give a double back unchanged, and the ! lets SQLite write that many. The whole block is one step
-    of the statement, so that other threads run meanwhile.
+    17 digits give a double back unchanged, and the ! lets SQLite write that many; where it writes them inexactly,
+    far from 1, the values are fetched one by one. A block is one step of the statement, and other threads run
+    meanwhile.
     """
     t = interactions.c
     value = case((t.value.is_(None), ""), else_=func.printf("%!.17g", t.value))
     line = func.printf("%d,%d,%d,%d,%s,%d", t.id, t.user_key, t.item_key, t.kind, value, t.at)
+    far = (t.value != 0) & ((func.abs(t.value) >= 1e15) | (func.abs(t.value) < 1e-9))
     first, last = c.execute(select(func.min(t.id), func.max(t.id))).one()
     if first is None:
         return
     for start in range(first, last + 1, BLOCK_ROWS):
-        wanted = [t.id >= start, t.id < start + BLOCK_ROWS]
-        if since is not None:
-            wanted.append(t.at >= micros(since))
-        if until is not None:
-            wanted.append(t.at < micros(until))
-        block = c.execute(select(func.group_concat(line, "\n")).where(*wanted)).scalar()
-        if block:
-            yield block.encode()
+        wanted = [t.id >= start, t.id < start + BLOCK_ROWS, *_between(since, until)]
+        text, any_far = c.execute(select(func.group_concat(line, "\n"), func.max(far)).where(*wanted)).one()
+        if text:
+            block = _parsed(text.encode())
+            if any_far:
+                exact = c.execute(select(t.id, t.value).where(far, *wanted)).all()
+                values = pl.DataFrame([tuple(row) for row in exact], schema=["id", "value"], orient="row")
+                block = block.update(values, on="id")
+            yield block
 
 
-def _copied(c: Connection, since: datetime | None, until: datetime | None) -> Iterator[bytes]:
-    """Blocks of CSV as PostgreSQL copies them out, cut at line ends."""
-    wanted = [f"at >= {micros(since)}"] if since is not None else []
-    wanted += [f"at < {micros(until)}"] if until is not None else []
-    where = "WHERE " + " AND ".join(wanted) if wanted else ""
-    query = f"COPY (SELECT id, user_key, item_key, kind, value, at FROM interactions {where}) TO STDOUT (FORMAT CSV)"
+def _copied(c: Connection, since: datetime | None, until: datetime | None) -> Iterator[pl.DataFrame]:
+    """Blocks of rows as PostgreSQL copies them out."""
+    t = interactions.c
+    query = select(t.id, t.user_key, t.item_key, t.kind, t.value, t.at).where(*_between(since, until))
+    sql = query.compile(dialect=c.dialect, compile_kwargs={"literal_binds": True})
     driver: Any = c.connection.driver_connection
-    text = io.BytesIO()
-    with driver.cursor() as cursor, cursor.copy(query) as copy:
-        for line in copy:
-            text.write(line)
-            if text.tell() > 32 << 20:
-                yield text.getvalue()
-                text = io.BytesIO()
-    if text.tell():
-        yield text.getvalue()
+    text = bytearray()
+    with driver.cursor() as cursor, cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT CSV)") as copy:
+        for part in copy:
+            text += part
+            if len(text) > BLOCK_BYTES:
+                end = text.rfind(b"\n") + 1
+                yield _parsed(bytes(text[:end]))
+                del text[:end]
+    if text:
+        yield _parsed(bytes(text))
+
+
+def _between(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
+    wanted = [interactions.c.at >= micros(since)] if since is not None else []
+    return [*wanted, interactions.c.at < micros(until)] if until is not None else wanted
+
+
+def _parsed(text: bytes) -> pl.DataFrame:
+    return pl.read_csv(text, has_header=False, schema=_WITH_ID)

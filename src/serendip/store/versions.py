@@ -52,7 +52,7 @@ class Versions(Part):
             "manifest": kept_json(record.manifest, "manifest"),
         }
         with self._db.write() as c:
-            if c.execute(insert(c, versions).on_conflict_do_nothing(), row).rowcount:
+            if c.execute(insert(c, versions).on_conflict_do_nothing().returning(versions.c.id), row).first():
                 bump(c, "versions")
 
     def versions(self, name: str | None = None) -> list[VersionRecord]:

@@ -7,18 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from serendip import __version__
 from serendip.domain import SerendipError
@@ -27,34 +24,20 @@ from serendip.settings import Settings
 from serendip.store import Artifacts, Store
 from serendip.web.api import catalogue, health, hot, interactions, models
 from serendip.web.api.described import described
-from serendip.web.guard import Guard
+from serendip.web.guard import Guard, wants_page
 from serendip.web.metrics import Metrics
 from serendip.web.middleware import Limits, Watch
+from serendip.web.pages import docs, people, posters, sign_in
+from serendip.web.pages import models as pages_of_models
+from serendip.web.pages.paper import page
 from serendip.web.pool import Pool
-from serendip.web.problems import problem
+from serendip.web.problems import details, problem
 from serendip.web.services import Clock, Services, system_clock
 
 STATIC = Path(__file__).parent / "static"
 
 ABOUT = """Recommendations that know the last click. Send a key as `X-API-Key` or `Authorization: Bearer`.
 Refusals are problem details (RFC 9457). Moments are ISO 8601; without an offset they are UTC."""
-
-
-class IdConvertor(Convertor[str]):
-    """An id in an address: one escaped segment, which may hold an escaped slash."""
-
-    regex = "[^/]+"
-
-    def convert(self, value: str) -> str:
-        """The id."""
-        return unquote(value, errors="strict")
-
-    def to_string(self, value: str) -> str:
-        """The segment."""
-        raise NotImplementedError("addresses are written by templates")
-
-
-register_url_convertor("id", IdConvertor())
 
 
 def create_app(
@@ -73,7 +56,7 @@ def create_app(
     )
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(parts.live.start)
         try:
             yield
@@ -96,24 +79,29 @@ def create_app(
             Middleware(Limits, receive_seconds=settings.receive_seconds),
             Middleware(Guard, store=store, pool=parts.pool, clock=clock),
         ],
-        exception_handlers={kind: _handle for kind in (SerendipError, HTTPException, RequestValidationError)},
+        exception_handlers=dict.fromkeys((SerendipError, HTTPException, RequestValidationError), _handle),
     )
     app.state.services = parts
-    app.router.routes.extend(hot.routes())
-    for part in (interactions, catalogue, models, health):
+    app.router.routes.extend(hot.ROUTES)
+    for part in (interactions, catalogue, models, health, docs, people, pages_of_models, posters, sign_in):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app
 
 
-def respond(error: BaseException, scope: Scope) -> Response:
-    """The answer that ``error`` deserves."""
-    return problem(error, scope)
+def respond(error: BaseException, request: Request) -> Response:
+    """The answer that ``error`` deserves: a page for who looks with a browser, problem details for a program."""
+    if not wants_page(request.scope):
+        return problem(error, request.scope)
+    body, headers = details(error, request.scope)
+    answer = page(request, "error.html", body["status"], problem=body)
+    answer.headers.update(headers)
+    return answer
 
 
 async def _handle(request: Request, error: Exception) -> Response:
-    return respond(error, request.scope)
+    return respond(error, request)
 
 
 def document(app: FastAPI) -> dict[str, Any]:

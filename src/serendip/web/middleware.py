@@ -11,6 +11,7 @@ from time import perf_counter
 from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,7 +23,7 @@ log = logging.getLogger("serendip.web")
 MAX_BODY_BYTES = 10 * 1024 * 1024
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
-Respond = Callable[[BaseException, Scope], Response]
+Respond = Callable[[BaseException, Request], Response]
 
 
 class Watch:
@@ -54,7 +55,7 @@ class Watch:
         try:
             await self.app(scope, receive, named)
         except Exception as error:
-            answer = self.respond(error, scope)
+            answer = self.respond(error, Request(scope))
             if answer.status_code == 500:
                 log.exception("request failed", extra={"request_id": request_id})
             if not status:
@@ -77,6 +78,8 @@ class Watch:
 
 def template(scope: Scope) -> str:
     """The template of the route that answered, such as ``/v1/items/{item}``."""
+    if scope["path"].startswith("/static/"):
+        return "/static"
     path = getattr(scope.get("route"), "path", None)
     return re.sub(r":\w+\}", "}", path) if path else "unmatched"
 

@@ -30,7 +30,7 @@ class Refused(HTTPException):
 
 
 class ProblemResponse(Json):
-    """Problem details on the wire."""
+    """An answer in problem details."""
 
     media_type = "application/problem+json"
 
@@ -49,8 +49,8 @@ def refusals(error: Sequence[Any]) -> list[dict[str, str]]:
     return found
 
 
-def problem(error: BaseException, scope: Scope) -> ProblemResponse:
-    """The answer that ``error`` deserves; whatever we did not foresee is a 500 that tells nothing of our inside."""
+def details(error: BaseException, scope: Scope) -> tuple[dict[str, Any], dict[str, str]]:
+    """The body and the headers that ``error`` deserves; the unforeseen is a 500 that tells nothing of our inside."""
     more: dict[str, Any] = {}
     headers: dict[str, str] = {}
     if isinstance(error, RequestValidationError | ValidationError):
@@ -81,4 +81,10 @@ def problem(error: BaseException, scope: Scope) -> ProblemResponse:
         "request_id": scope.get("state", {}).get("request_id"),
         **more,
     }
-    return ProblemResponse(body, status, headers)
+    return body, headers
+
+
+def problem(error: BaseException, scope: Scope) -> ProblemResponse:
+    """Problem details on the wire."""
+    body, headers = details(error, scope)
+    return ProblemResponse(body, body["status"], headers)

@@ -287,6 +287,7 @@ class RecordedShown(BaseModel):
 class InteractionShown(BaseModel):
     """An interaction as it is kept."""
 
+    id: int
     user: str
     item: str
     kind: str

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from serendip.flows.live import Live
 from serendip.settings import Settings
 from serendip.store import Artifacts, Store
+from serendip.web import addresses  # noqa: F401  (every router comes through here, so that its routes may say {item:id})
 from serendip.web.metrics import Metrics
 from serendip.web.pool import Pool
 

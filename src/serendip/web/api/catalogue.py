@@ -14,7 +14,6 @@ from serendip.flows.recommend import similar
 from serendip.web import shapes
 from serendip.web.api import READING, WRITING, refusals
 from serendip.web.json import Json, StrictRoute
-from serendip.web.services import Parts, Services
 from serendip.web.schema import (
     Count,
     Id,
@@ -31,6 +30,7 @@ from serendip.web.schema import (
     UserShown,
     UsersPage,
 )
+from serendip.web.services import Parts, Services
 
 router = APIRouter(route_class=StrictRoute)
 

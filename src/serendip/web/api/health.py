@@ -11,8 +11,8 @@ from serendip.domain import SerendipError
 from serendip.flows.live import SCENARIOS
 from serendip.web.api import refusals
 from serendip.web.json import Json
-from serendip.web.services import Parts
 from serendip.web.schema import Health
+from serendip.web.services import Parts
 
 router = APIRouter(tags=["health"])
 

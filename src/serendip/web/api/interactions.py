@@ -11,8 +11,8 @@ from starlette.responses import Response
 from serendip.web import shapes
 from serendip.web.api import READING, refusals
 from serendip.web.json import Json, StrictRoute
-from serendip.web.services import Parts
 from serendip.web.schema import Count, Id, InteractionsPage, Question
+from serendip.web.services import Parts
 
 router = APIRouter(route_class=StrictRoute)
 
@@ -41,7 +41,7 @@ def list_interactions(parts: Parts, question: Annotated[InteractionsQuestion, Qu
     )
     return Json(
         {
-            "interactions": [shapes.interaction_json(event) for event in page.records],
+            "interactions": [{"id": one.id, **shapes.interaction_json(one.interaction)} for one in page.records],
             "next": page.next,
             "total": page.total,
         }

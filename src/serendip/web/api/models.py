@@ -11,7 +11,6 @@ from serendip.flows.promote import promote, rollback
 from serendip.web import shapes
 from serendip.web.api import READING, WRITING, refusals
 from serendip.web.json import Json, StrictRoute
-from serendip.web.services import Parts
 from serendip.web.schema import (
     PromoteBody,
     PromotionShown,
@@ -20,6 +19,7 @@ from serendip.web.schema import (
     VersionsShown,
     VersionWhole,
 )
+from serendip.web.services import Parts
 
 router = APIRouter(route_class=StrictRoute)
 
