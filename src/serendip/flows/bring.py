@@ -16,9 +16,10 @@ from typing import Any
 import polars as pl
 
 from serendip.domain import InteractionKind, Invalid
-from serendip.sources import As, Checked, RowError, Source, datasets, infer, open_source, read, world
+from serendip.sources import As, Checked, RowError, Source, datasets, infer, open_source, read
 from serendip.sources import Mapping as ColumnMapping
 from serendip.sources.datasets import LoadedSet
+from serendip.sources.world import generate
 from serendip.store import ImportProgress, Loaded, Store
 
 SHOWN_ERRORS = 5
@@ -222,7 +223,7 @@ def bring_set(store: Store, loaded: LoadedSet, progress: Progress = lambda _d, _
 def bring_world(store: Store, seed: int, now: datetime) -> list[Report]:
     """A generated world of people and films, whose last day is yesterday."""
     until = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    made = world.generate(seed=seed, until=until)
+    made = generate(seed=seed, until=until)
     return bring_set(store, LoadedSet(made.name, made.parts, made.kinds))
 
 
