@@ -41,11 +41,11 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: dict
         "path": path,
         "summary": operation.get("summary", ""),
         "description": operation.get("description", ""),
-        "parameters": [
-            {**one, "type": type_of(document, one["schema"]), "default": one["schema"].get("default")}
+        "fields": [
+            _field(document, one["name"], one["in"], one["schema"], one["required"], one.get("description", ""))
             for one in operation.get("parameters", ())
-        ],
-        "body": _fields(document, content.get("schema", {})),
+        ]
+        + _fields(document, content.get("schema", {})),
         "answers": [(status, answer["description"]) for status, answer in sorted(operation["responses"].items())],
     }
 
@@ -58,20 +58,28 @@ def _named(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fields(document: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """The fields of a body: name, type, whether it must be there, default, description."""
+    """The fields of a body."""
     whole = _named(document, schema)
     if "anyOf" in whole:
         whole = _named(document, whole["anyOf"][0])
     return [
-        {
-            "name": name,
-            "type": type_of(document, field),
-            "required": name in whole.get("required", ()),
-            "default": orjson.dumps(field["default"]).decode() if field.get("default") is not None else None,
-            "description": field.get("description", ""),
-        }
+        _field(document, name, "body", field, name in whole.get("required", ()), field.get("description", ""))
         for name, field in whole.get("properties", {}).items()
     ]
+
+
+def _field(
+    document: dict[str, Any], name: str, where: str, schema: dict[str, Any], required: bool, description: str
+) -> dict[str, Any]:
+    default = schema.get("default")
+    return {
+        "name": name,
+        "where": where,
+        "type": type_of(document, schema),
+        "required": required,
+        "default": None if default in (None, "", []) else orjson.dumps(default).decode().strip('"'),
+        "description": description,
+    }
 
 
 def type_of(document: dict[str, Any], schema: dict[str, Any]) -> str:

@@ -62,11 +62,11 @@ def rows_for(
 ) -> list[Row]:
     """The rows of ``user``; ``since`` names the slates that were on the screen before."""
     before = {slate.scenario: slate for one in since if (slate := parts.store.slate(one)) and slate.user == user}
-    rows = [
-        _row(parts, user, FOR_YOU, "For you", before, now),
-        _row(parts, user, HOME, "Home", before, now),
-    ]
-    home = parts.live.scenarios.get(HOME)
+    rows = [_row(parts, user, FOR_YOU, "For you", before, now)]
+    home, mine = parts.live.scenarios.get(HOME), parts.live.scenarios.get(FOR_YOU)
+    # Where one version answers in both places, the rows would be the same.
+    if home is None or mine is None or home.version != mine.version:
+        rows.append(_row(parts, user, HOME, "Home", before, now))
     if home is not None and home.personal:
         rows.append(_popular(parts, now))
     return [*rows, *_because(parts, history, now)]
@@ -91,25 +91,27 @@ def _popular(parts: Services, now: datetime) -> Row:
 def _filled(parts: Services, slate: Slate, row: Row, before: Slate | None) -> Row:
     named = {place.item for place in slate.items} | {r.item for place in slate.items for r in place.reasons}
     items = parts.store.items_by_id(list(named))
-    was = {place.item: at for at, place in enumerate(before.items)} if before else None
+    ids = [place.item for place in slate.items]
+    changes = changed(ids, [place.item for place in before.items]) if before else {}
     cards = tuple(
         Card(
-            items.get(place.item) or Item(place.item),
-            reason(place, items),
-            place.source,
-            _change(was, place.item, at),
+            items.get(place.item) or Item(place.item), reason(place, items), place.source, changes.get(place.item)
         )
-        for at, place in enumerate(slate.items)
+        for place in slate.items
     )
     return Row(row.id, row.title, row.about, cards, row.slate, row.note, sum(card.change is not None for card in cards))
 
 
-def _change(was: Mapping[str, int] | None, item: str, at: int) -> str | None:
-    if was is None:
-        return None
-    if item not in was:
-        return "new"
-    return f"▲ {was[item] - at}" if was[item] > at else None
+def changed(now: Sequence[str], before: Sequence[str]) -> dict[str, str]:
+    """Items that came in or rose, and how far; that another one left does not count as rising."""
+    stayed = [item for item in before if item in set(now)]
+    was = {item: at for at, item in enumerate(stayed)}
+    ranked = {item: at for at, item in enumerate(item for item in now if item in was)}
+    return {
+        item: "new" if item not in was else f"▲ {was[item] - ranked[item]}"
+        for item in now
+        if item not in was or was[item] > ranked[item]
+    }
 
 
 def reason(place: SlateItem, items: Mapping[str, Item]) -> Because | None:
