@@ -202,7 +202,7 @@ def read(
 
 
 def adopt(data: Any, columns: Mapping[str, str] | None = None) -> Dataset:
-    """The dataset of ``data``: a Dataset as it is, else a frame (see ``data.as_frame``) with user, item[, value][, at]."""
+    """The dataset of a frame (see ``data.as_frame``) with user, item[, value][, at]; a Dataset stays as it is."""
     if isinstance(data, Dataset):
         return data
     frame = as_frame(data)

@@ -104,7 +104,9 @@ def _source(part: str, settings: Mapping[str, Any]) -> SourceConfig:
         return SourceConfig(name=name, model="popularity", settings=own, weight=factor, scale="log")
     fields = models.kind_of(name).config.model_fields
     own = {key: value for key, value in settings.items() if key in fields}
-    return SourceConfig(name=name, model=name, settings=own, weight=factor)
+    return SourceConfig(
+        name=name, model=name, settings=own, weight=factor, scale="log" if name == "again" else "linear"
+    )
 
 
 @dataclass(frozen=True)
@@ -216,13 +218,19 @@ class Pipeline:
             yield union, parts
 
     def _part(self, source: Source, scores: Floats, union: ItemRows, own: ItemRows) -> Floats:
-        """One source's say about the union, before its weight; an item it did not bring counts as its lowest."""
+        """One source's say about the union, before its weight.
+
+        rrf: an item that is not among its best gets nothing. zscore: an item that it is silent about counts as its
+        lowest, which is 0 where 0 is silence; else a source that knows few items could not tell them from the rest.
+        """
         if self.config.merge == "rrf":
             part = np.zeros(len(union), np.float32)
             part[np.searchsorted(union, own)] = 1 / (60 + np.arange(1, len(own) + 1))
             return part
-        brought = np.isin(union, own)
-        values = np.where(brought, scores[union], scores[own].min()).astype(np.float64)
+        values = scores[union].astype(np.float64)
+        said = np.isfinite(values)
+        quiet = 0.0 if models.KINDS[source.config.model].zero_is_silence else values.min(initial=np.inf, where=said)
+        values[~said] = quiet
         if source.config.scale == "log":
             values = np.log1p(np.maximum(values, 0))
         spread = values.std()

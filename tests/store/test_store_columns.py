@@ -25,7 +25,7 @@ json_values = st.recursive(
     max_leaves=6,
 )
 mappings = st.dictionaries(text, json_values, max_size=3)
-moments = st.datetimes(timezones=st.just(UTC), max_value=datetime.max - timedelta(days=9))
+moments = st.datetimes(timezones=st.just(UTC), max_value=END.replace(tzinfo=None))
 events = st.builds(
     Interaction,
     user=ids,

@@ -174,9 +174,8 @@ def show_version(record: VersionRecord, live: Mapping[str, Promotion]) -> None:
 
     where = [name for name, one in live.items() if one.version == record.id]
     data = record.manifest["data"]
-    out.print(
-        f"[bold]{record.id}[/bold]  made {record.created_at:%Y-%m-%d %H:%M}  {'live as ' + ', '.join(where) if where else ''}"
-    )
+    place = f"live as {', '.join(where)}" if where else "not live"
+    out.print(f"[bold]{record.id}[/bold]  made {record.created_at:%Y-%m-%d %H:%M}, {place}")
     out.print(f"{data['n_interactions']:,} interactions of {data['n_users']:,} users with {data['n_items']:,} items")
     out.print(record.manifest["gate"]["sentence"], markup=False)
     for table in record.manifest["measured"]["protocols"].values():

@@ -108,7 +108,7 @@ def fill(store: Store, artifacts: Artifacts, data: str | None, dataset: str | No
         for table in trained.tables.values():
             show_table(table)
         progress("promoting")
-        for sentence in publish(store, artifacts, trained.versions, now):
+        for sentence in publish(store, trained.versions, now):
             out.print(sentence, markup=False)
 
 
@@ -186,7 +186,6 @@ def ask_twice(address: str, key: str, user: str, kind: tuple[str, float | None])
 def show_places(slate: dict[str, Any]) -> None:
     """One line an item, with what it is because of."""
     for place, one in enumerate(slate["items"], start=1):
-        because = ", ".join(reason.get("title") or reason["item"] for reason in one["reasons"][:2])
-        click.echo(
-            f"  {place}. {one.get('title') or one['item']}  ({one['source']}{', because of ' + because if because else ''})"
-        )
+        because = " and ".join(reason.get("title") or reason["item"] for reason in one["reasons"][:2])
+        told = f"{one['source']}, because of {because}" if because else one["source"]
+        click.echo(f"  {place}. {one.get('title') or one['item']}  ({told})")

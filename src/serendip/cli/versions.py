@@ -33,7 +33,7 @@ def train(
 ) -> None:
     """Measure pipelines on the last tenth of time, refit them on everything, and keep them as versions.
 
-    PIPELINE is a kind of model (als, ease, item-knn, again, popularity), popular-7-days, or several joined by +, such as
+    PIPELINE is a kind of model (als, ease, item-knn, again), popular, popular-7-days, or several joined by +, such as
     again+ease*0.5+popular-7-days*0.2. Without any, the usual ones are trained.
     """
     from serendip.cli.show import out, show_table, steps
@@ -43,7 +43,7 @@ def train(
     with opened(database, artifacts) as (store, kept), steps(quiet=json) as progress:
         now = clock()
         trained = train(store, kept, configs_of(store, pipelines, parse_settings(settings)), now, seed, progress)
-        said = publish(store, kept, trained.versions, now) if promoting else []
+        said = publish(store, trained.versions, now) if promoting else []
         live = {name: one.version for name, one in store.live().items()}
     if json:
         tables = {name: table.to_dict() for name, table in trained.tables.items()}

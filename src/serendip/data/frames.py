@@ -34,7 +34,8 @@ def as_frame(data: Any) -> pl.DataFrame:
     if hasattr(data, "columns") and hasattr(data, "to_dict"):
         return pl.DataFrame({str(name): np.asarray(data[name]) for name in data.columns})
     raise Invalid(
-        f"{type(data).__name__} holds no columns; give a frame (polars, pandas, Arrow), a dict of arrays or a sparse matrix"
+        f"{type(data).__name__} holds no columns; "
+        "give a frame (polars, pandas, Arrow), a dict of arrays or a sparse matrix"
     )
 
 

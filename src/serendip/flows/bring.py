@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from serendip.domain import InteractionKind, Invalid
 from serendip.sources import As, Checked, RowError, Source, datasets, infer, open_source, read
 from serendip.sources import Mapping as ColumnMapping
 from serendip.sources.datasets import LoadedSet
+from serendip.sources.world import generate
 from serendip.store import ImportProgress, Loaded, Store
 
 SHOWN_ERRORS = 5
@@ -216,6 +218,13 @@ def bring_set(store: Store, loaded: LoadedSet, progress: Progress = lambda _d, _
     told = [f"{count:,} {what}" for what, count in loaded.report.items() if what not in counted]
     reports[-1].notes += told + loaded.notes
     return reports
+
+
+def bring_world(store: Store, seed: int, now: datetime) -> list[Report]:
+    """A generated world of people and films, whose last day is yesterday."""
+    until = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    made = generate(seed=seed, until=until)
+    return bring_set(store, LoadedSet(made.name, made.parts, made.kinds))
 
 
 def bring_anything(store: Store, path: Path, name: str | None = None) -> list[Report]:

@@ -173,7 +173,7 @@ class Live:
 
 
 def open_version(artifacts: Artifacts, version: str) -> tuple[Pipeline, str | None]:
-    """The pipeline that was saved as ``version``, and what its readers should know: that it is not better than popular."""
+    """The pipeline saved as ``version``, and the gate's sentence where it was not found better than popular items."""
     manifest, arrays = artifacts.load(version)
     config = PipelineConfig.model_validate(manifest["pipeline"])
     gate = manifest.get("gate")

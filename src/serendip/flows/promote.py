@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from serendip.domain import Conflict, Invalid, NotFound
 from serendip.evaluation import Table, compare, judge
 from serendip.flows.gather import gather
 from serendip.flows.live import FOR_YOU, HOME, SCENARIOS, open_version
+from serendip.flows.train import live_besides
 from serendip.pipeline import PipelineConfig
 from serendip.store import Artifacts, Promotion, Store, VersionRecord
 
@@ -50,17 +52,22 @@ def passes(store: Store, record: VersionRecord) -> tuple[bool, str]:
     table = _table(record)
     name = str(record.manifest["pipeline"]["name"])
     against: str | None = None
-    if current is not None and current.manifest["pipeline"] != record.manifest["pipeline"]:
-        against = str(current.manifest["pipeline"]["name"])
-        if record.manifest["measured"]["pipelines"].get(against) != current.manifest["pipeline"]:
-            configs = [PipelineConfig.model_validate(one.manifest["pipeline"]) for one in (record, current)]
-            if configs[0].name == configs[1].name:
-                configs[1] = configs[1].model_copy(update={"name": against + " (live)"})
-                against += " (live)"
-            data = gather(store)
-            table = compare(configs, data, seed=int(record.manifest["seed"]))
+    if current is not None and not _same(current.manifest["pipeline"], record.manifest["pipeline"]):
+        measured = record.manifest["measured"]["pipelines"].items()
+        against = next((row for row, config in measured if _same(config, current.manifest["pipeline"])), None)
+        if against is None:
+            config = PipelineConfig.model_validate(record.manifest["pipeline"])
+            besides = live_besides(store, [config])
+            table = compare([config, *besides], gather(store), seed=int(record.manifest["seed"]))
+            live_config = PipelineConfig.model_validate(current.manifest["pipeline"])
+            against = next(one.name for one in besides if one == live_config.model_copy(update={"name": one.name}))
     verdict = judge(table, name, against, repeats(record))
     return verdict.passed, verdict.sentence
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two pipelines differ in nothing but the name."""
+    return {**one, "name": ""} == {**other, "name": ""}
 
 
 def repeats(record: VersionRecord) -> bool:
@@ -73,7 +80,7 @@ def _table(record: VersionRecord) -> Table:
     return Table.from_dict(protocols.get("replayed") or next(iter(protocols.values())))
 
 
-def publish(store: Store, artifacts: Artifacts, versions: Sequence[str], now: datetime) -> list[str]:
+def publish(store: Store, versions: Sequence[str], now: datetime) -> list[str]:
     """Put the best of freshly trained ``versions`` where it belongs, and say in sentences what was decided.
 
     ``home`` gets the best that passes the gate, or a popularity version where nothing is live yet;
@@ -102,10 +109,10 @@ def publish(store: Store, artifacts: Artifacts, versions: Sequence[str], now: da
 
 
 def _behind(record: VersionRecord, current: VersionRecord) -> bool:
-    """Whether the pipeline that is live did better in the table of ``record``, so that popularity must not replace it."""
-    table, name = _table(record), str(current.manifest["pipeline"]["name"])
-    known = {row.name for row in table.rows}
-    return name in known and table.row(name).metrics[table.metric].mean > _measured_ndcg(record)
+    """Whether the live pipeline did better in the table of ``record``: popularity must not replace it then."""
+    table, measured = _table(record), record.manifest["measured"]["pipelines"].items()
+    rows = [row for row, config in measured if _same(config, current.manifest["pipeline"])]
+    return any(table.row(row).metrics[table.metric].mean > _measured_ndcg(record) for row in rows)
 
 
 def _measured_ndcg(record: VersionRecord) -> float:

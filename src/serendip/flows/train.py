@@ -52,8 +52,7 @@ def train(
     data = gather(store)
     if not len(data):
         raise Invalid("there are no interactions to learn from; `serendip import FILE --as interactions` first")
-    current = [_config(store, promotion.version) for promotion in store.live().values()]
-    measured = [*configs, *(one for one in current if one and one.name not in {c.name for c in configs})]
+    measured = [*configs, *live_besides(store, configs)]
     tables = measure(measured, data, seed, progress)
     versions = []
     for config in configs:
@@ -161,9 +160,20 @@ def describe(fitted: Pipeline, data: Dataset, seed: int) -> dict[str, Any]:
     }
 
 
-def _config(store: Store, version: str) -> PipelineConfig | None:
-    record = store.version(version)
-    return PipelineConfig.model_validate(record.manifest["pipeline"]) if record is not None else None
+def live_besides(store: Store, configs: Sequence[PipelineConfig]) -> list[PipelineConfig]:
+    """The pipelines that are live and not among ``configs``, to be measured beside them; one whose name is taken by
+    other settings is called "... (live)".
+    """
+    taken = {config.name: config for config in configs}
+    for promotion in store.live().values():
+        record = store.version(promotion.version)
+        if record is None:
+            continue
+        config = PipelineConfig.model_validate(record.manifest["pipeline"])
+        if taken.setdefault(config.name, config) != config:
+            name = f"{config.name} (live)"
+            taken[name] = config.model_copy(update={"name": name})
+    return list(taken.values())[len(configs) :]
 
 
 def forget_old(store: Store, artifacts: Artifacts, name: str) -> None:

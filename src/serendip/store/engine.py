@@ -272,16 +272,25 @@ class Prepared:
 
     def rows(self, connection: Connection, **values: object) -> list[Any]:
         """What the statement gives for ``values``, as the driver's own tuples."""
-        made = self._compiled.get(connection.dialect.name)
-        if made is None:
-            made = self._compiled[connection.dialect.name] = _compiled(self._statement, connection.dialect)
-        sql, fixed, order = made
+        sql, fixed, order = self._for(connection)
         given = {**fixed, **values} if fixed else values
         result = connection.exec_driver_sql(sql, given if order is None else tuple(given[name] for name in order))
         cursor: Any = result.cursor
         rows: list[Any] = cursor.fetchall()
         result.close()
         return rows
+
+    def run(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        """Carry the statement out for each of ``rows``, which name every value."""
+        sql, _, order = self._for(connection)
+        given = rows if order is None else [tuple(row[name] for name in order) for row in rows]
+        connection.exec_driver_sql(sql, given)
+
+    def _for(self, connection: Connection) -> tuple[str, dict[str, Any], tuple[str, ...] | None]:
+        made = self._compiled.get(connection.dialect.name)
+        if made is None:
+            made = self._compiled[connection.dialect.name] = _compiled(self._statement, connection.dialect)
+        return made
 
 
 def _compiled(statement: Executable, dialect: Dialect) -> tuple[str, dict[str, Any], tuple[str, ...] | None]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, func, select, text
 
-from serendip.store.engine import Part, Prepared, insert
+from serendip.store.engine import Part, Prepared
 from serendip.store.schema import changes, interactions, items, users
 
 TOPICS = ("data", "items", "versions", "keys", "kinds")
@@ -16,14 +16,18 @@ TOPICS = ("data", "items", "versions", "keys", "kinds")
 _SHARDS = 16
 _COUNTS = Prepared(select(changes.c.topic, func.sum(changes.c.n)).group_by(changes.c.topic))
 
+_BUMP = Prepared(
+    text(
+        "INSERT INTO changes (topic, shard, n) VALUES (:topic, :shard, 1) "
+        "ON CONFLICT (topic, shard) DO UPDATE SET n = changes.n + 1"
+    )
+)
+
 
 def bump(connection: Connection, *topics: str) -> None:
     """Count a change of ``topics``, as the last thing of a transaction: its rows stay locked until the end."""
     shard = 0 if connection.dialect.name == "sqlite" else os.getpid() % _SHARDS
-    statement = insert(connection, changes).values(topic=bindparam("b_topic"), shard=shard, n=1)
-    statement = statement.on_conflict_do_update(index_elements=["topic", "shard"], set_={"n": changes.c.n + 1})
-    for topic in sorted(topics):
-        connection.execute(statement, {"b_topic": topic})
+    _BUMP.run(connection, [{"topic": topic, "shard": shard} for topic in sorted(topics)])
 
 
 class Freshness(Part):

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from serendip.domain import Conflict, Interaction, Invalid, checked_id
 from serendip.store.catalogue import item_keys
-from serendip.store.engine import reserved_ids, tried_again
+from serendip.store.engine import Prepared, reserved_ids, tried_again
 from serendip.store.freshness import bump
 from serendip.store.kinds import Kinds
 from serendip.store.people import user_keys
@@ -122,7 +122,7 @@ class Interactions(Kinds):
                 }
             )
             decided.ids[place] = number
-        c.execute(interactions.insert(), values)
+        _INSERT.run(c, values)
         bump(c, "data", *(["items"] if new_items else []), *(["kinds"] if new_kinds else []))
         return new_users, new_items
 
@@ -169,6 +169,7 @@ _WITH_KEY = (
     .where(interactions.c.key.in_(bindparam("keys", expanding=True)))
 )
 
+_INSERT = Prepared(interactions.insert())
 _KEYS_AT_ONCE = 500
 
 

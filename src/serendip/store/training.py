@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -112,15 +111,16 @@ def _copied(c: Connection, since: datetime | None, until: datetime | None) -> It
     query = select(t.id, t.user_key, t.item_key, t.kind, t.value, t.at).where(*_between(since, until))
     sql = query.compile(dialect=c.dialect, compile_kwargs={"literal_binds": True})
     driver: Any = c.connection.driver_connection
-    text = io.BytesIO()
+    text = bytearray()
     with driver.cursor() as cursor, cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT CSV)") as copy:
-        for lines in copy:
-            text.write(lines)
-            if text.tell() > BLOCK_BYTES:
-                yield _parsed(text.getvalue())
-                text = io.BytesIO()
-    if text.tell():
-        yield _parsed(text.getvalue())
+        for part in copy:
+            text += part
+            if len(text) > BLOCK_BYTES:
+                end = text.rfind(b"\n") + 1
+                yield _parsed(bytes(text[:end]))
+                del text[:end]
+    if text:
+        yield _parsed(bytes(text))
 
 
 def _between(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
