@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from fastapi import APIRouter
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -30,7 +31,15 @@ def docs(request: Request) -> Response:
         for method, operation in operations.items():
             shown = _operation(document, path, method, operation)
             groups.setdefault(operation.get("tags", ["other"])[0], []).append(shown)
-    return page(request, "docs.html", groups=groups, about=document["info"]["description"])
+    return page(request, "docs.html", groups=groups, about=code_marked(document["info"]["description"]))
+
+
+def code_marked(text: str) -> Markup:
+    """``text`` with what stands between backticks as code."""
+    plain = escape(text).split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(Markup(part)) if at % 2 else part for at, part in enumerate(plain)
+    )
 
 
 def _operation(document: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +49,7 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: dict
         "method": method.upper(),
         "path": path,
         "summary": operation.get("summary", ""),
-        "description": operation.get("description", ""),
+        "description": code_marked(operation.get("description", "")),
         "fields": [
             _field(document, one["name"], one["in"], one["schema"], one["required"], one.get("description", ""))
             for one in operation.get("parameters", ())
@@ -78,7 +87,7 @@ def _field(
         "type": type_of(document, schema),
         "required": required,
         "default": None if default in (None, "", []) else orjson.dumps(default).decode().strip('"'),
-        "description": description,
+        "description": code_marked(description),
     }
 
 

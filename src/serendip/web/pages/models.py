@@ -81,6 +81,4 @@ def _measured(protocol: str, table: Table, places: Mapping[str, tuple[str, ...]]
         )
         for row in table.rows
     ]
-    return Measured(
-        protocol, ABOUT[protocol], table, plot(f"{table.metric}, {protocol}", dots), columns, places
-    )
+    return Measured(protocol, ABOUT[protocol], table, plot(f"{table.metric}, {protocol}", dots), columns, places)
