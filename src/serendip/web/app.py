@@ -116,6 +116,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         }
         for path, operations in made["paths"].items():
             for operation in operations.values():
+                operation["summary"] = operation["summary"].capitalize()
                 operation["security"] = [] if path in ("/healthz", "/readyz") else [{"key": []}, {"bearer": []}]
         app.openapi_schema = made
     return app.openapi_schema

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from fastapi import APIRouter
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -30,7 +31,15 @@ def docs(request: Request) -> Response:
         for method, operation in operations.items():
             shown = _operation(document, path, method, operation)
             groups.setdefault(operation.get("tags", ["other"])[0], []).append(shown)
-    return page(request, "docs.html", groups=groups, about=document["info"]["description"])
+    return page(request, "docs.html", groups=groups, about=code_marked(document["info"]["description"]))
+
+
+def code_marked(text: str) -> Markup:
+    """``text`` with what stands between backticks as code."""
+    plain = escape(text).split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(Markup(part)) if at % 2 else part for at, part in enumerate(plain)
+    )
 
 
 def _operation(document: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
@@ -40,12 +49,12 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: dict
         "method": method.upper(),
         "path": path,
         "summary": operation.get("summary", ""),
-        "description": operation.get("description", ""),
-        "parameters": [
-            {**one, "type": type_of(document, one["schema"]), "default": one["schema"].get("default")}
+        "description": code_marked(operation.get("description", "")),
+        "fields": [
+            _field(document, one["name"], one["in"], one["schema"], one["required"], one.get("description", ""))
             for one in operation.get("parameters", ())
-        ],
-        "body": _fields(document, content.get("schema", {})),
+        ]
+        + _fields(document, content.get("schema", {})),
         "answers": [(status, answer["description"]) for status, answer in sorted(operation["responses"].items())],
     }
 
@@ -58,20 +67,28 @@ def _named(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fields(document: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """The fields of a body: name, type, whether it must be there, default, description."""
+    """The fields of a body."""
     whole = _named(document, schema)
     if "anyOf" in whole:
         whole = _named(document, whole["anyOf"][0])
     return [
-        {
-            "name": name,
-            "type": type_of(document, field),
-            "required": name in whole.get("required", ()),
-            "default": orjson.dumps(field["default"]).decode() if field.get("default") is not None else None,
-            "description": field.get("description", ""),
-        }
+        _field(document, name, "body", field, name in whole.get("required", ()), field.get("description", ""))
         for name, field in whole.get("properties", {}).items()
     ]
+
+
+def _field(
+    document: dict[str, Any], name: str, where: str, schema: dict[str, Any], required: bool, description: str
+) -> dict[str, Any]:
+    default = schema.get("default")
+    return {
+        "name": name,
+        "where": where,
+        "type": type_of(document, schema),
+        "required": required,
+        "default": None if default in (None, "", []) else orjson.dumps(default).decode().strip('"'),
+        "description": code_marked(description),
+    }
 
 
 def type_of(document: dict[str, Any], schema: dict[str, Any]) -> str:

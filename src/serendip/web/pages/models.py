@@ -19,6 +19,7 @@ from serendip.web.services import Parts
 
 router = APIRouter(include_in_schema=False)
 
+COLUMNS = ("ndcg", "recall", "hit-rate", "mrr", "map", "precision", "novelty")
 ABOUT = {
     "replayed": "Each day's visitors are asked as that day begins, knowing all that happened by then: as it is used.",
     "frozen": "Everybody is asked once, at the cut in time.",
@@ -63,12 +64,12 @@ def tables(newest: VersionRecord, records: Sequence[VersionRecord], live: Mappin
         for name, config in configs.items()
     }
     protocols = newest.manifest["measured"]["protocols"]
-    return [_measured(name, Table.from_dict(table), places) for name, table in protocols.items()]
+    return [_measured(name, Table.from_dict(protocols[name]), places) for name in ABOUT if name in protocols]
 
 
 def _measured(protocol: str, table: Table, places: Mapping[str, tuple[str, ...]]) -> Measured:
     k = table.metric.partition("@")[2]
-    columns = tuple(name for name in table.rows[0].metrics if name.endswith(f"@{k}"))
+    columns = tuple(name for wanted in COLUMNS if (name := f"{wanted}@{k}") in table.rows[0].metrics)
     dots = [
         Dot(
             row.name,
@@ -80,6 +81,4 @@ def _measured(protocol: str, table: Table, places: Mapping[str, tuple[str, ...]]
         )
         for row in table.rows
     ]
-    return Measured(
-        protocol, ABOUT.get(protocol, ""), table, plot(f"{table.metric}, {protocol}", dots), columns, places
-    )
+    return Measured(protocol, ABOUT[protocol], table, plot(f"{table.metric}, {protocol}", dots), columns, places)

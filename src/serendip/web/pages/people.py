@@ -17,7 +17,7 @@ from serendip.flows.recommend import similar
 from serendip.flows.record import record
 from serendip.web.addresses import segment
 from serendip.web.pages.paper import page
-from serendip.web.pages.rows import N_CARDS, STARS, Card, Doing, Row, history_of, rows_for
+from serendip.web.pages.rows import N_CARDS, STARS, Card, Doing, Look, Row, history_of, rows_for
 from serendip.web.services import Parts, Services
 
 router = APIRouter(include_in_schema=False)
@@ -79,8 +79,9 @@ def person(request: Request, parts: Parts, user: str, since: str = "", did: str 
     now = parts.clock()
     doing = Doing.among(parts.store.kinds())
     history = history_of(parts, user, now)
-    rows = rows_for(parts, user, history, since.split(".")[:4] if since else (), now)
     done = parts.store.item(did) if did and "\0" not in did else None
+    look = Look.of(parts, user, since.split(".")[:4] if since else (), done.id if done else None, now)
+    rows = rows_for(parts, look, history)
     return page(
         request,
         "person.html",
@@ -112,7 +113,7 @@ def said(event: Interaction, doing: Doing) -> str:
 
 
 @router.get("/people/{user:id}/items/{item:id}")
-def item_page(request: Request, parts: Parts, user: str, item: str, slate: str = "") -> Response:
+def item_page(request: Request, parts: Parts, user: str, item: str, slates: str = "", looked: bool = False) -> Response:
     """One item as a person sees it, with what is alike."""
     checked_id(user, "user")
     found = parts.store.item(checked_id(item, "item"))
@@ -128,7 +129,8 @@ def item_page(request: Request, parts: Parts, user: str, item: str, slate: str =
         item=found,
         row=_alike(parts, item),
         mine=[(said(event, doing), event) for event in mine[::-1][:5]],
-        slates=slate,
+        slates=slates,
+        looked=looked,
         doing=doing,
     )
 
@@ -139,7 +141,7 @@ def _alike(parts: Services, item: str) -> Row:
     except (Invalid, NotFound) as error:
         return Row("alike", "More like this", "", (), note=str(error))
     items = parts.store.items_by_id([other for other, _ in found])
-    cards = tuple(Card(items.get(other) or Item(other), None, source, None) for other, _ in found)
+    cards = tuple(Card(items.get(other) or Item(other), None, "alike", None) for other, _ in found)
     note = None if cards else "Nothing like it is known yet; it came after the model was trained."
     return Row("alike", "More like this", f"says {source}", cards, note=note)
 
@@ -163,6 +165,8 @@ def do(
     value = doing.value(stars) if stars is not None and rated else None
     record(parts.store, [Interaction(user, item, now, kind, value, slate=slate or None)], now)
     if not rated:
-        return RedirectResponse(f"/people/{segment(user)}/items/{segment(item)}?{urlencode({'slate': slates})}", 303)
+        return RedirectResponse(
+            f"/people/{segment(user)}/items/{segment(item)}?{urlencode({'slates': slates, 'looked': 1})}", 303
+        )
     words: Mapping[str, object] = {"since": slates, "did": item, "stars": stars}
     return RedirectResponse(f"/people/{segment(user)}?{urlencode(words)}", 303)

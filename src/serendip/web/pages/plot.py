@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
-LABEL, LINE, TOP, WIDTH, RIGHT = 190, 30, 30, 640, 16
-"""Pixels: room for names, height of a line, room for the axis, whole width, margin."""
+LEFT, LINE, TOP, WIDTH, RIGHT = 12, 40, 28, 400, 16
+"""Pixels: margin, height of a name with its dot below, room for the axis, whole width, margin."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ def plot(title: str, dots: Sequence[Dot]) -> Plot:
     end = step * -(-most // step)
 
     def x(value: float) -> float:
-        return round(LABEL + (WIDTH - LABEL - RIGHT) * max(value, 0.0) / end, 1)
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * max(value, 0.0) / end, 1)
 
     drawn = tuple(
-        Drawn(dot, TOP + LINE * (n + 0.5), x(dot.mean), x(dot.low), x(dot.high)) for n, dot in enumerate(ordered)
+        Drawn(dot, TOP + LINE * (n + 0.7), x(dot.mean), x(dot.low), x(dot.high)) for n, dot in enumerate(ordered)
     )
     places = max(0, -floor(log10(step)))
     ticks = tuple((x(step * n), f"{step * n:.{places}f}") for n in range(round(end / step) + 1))

@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serendip.domain import Item, NotFound, checked_id
-from serendip.web.pages.paper import initials
 from serendip.web.services import Parts
 
 router = APIRouter(include_in_schema=False)
@@ -51,24 +50,26 @@ def drawn(item: Item) -> str:
     seed = hashlib.blake2b(item.id.encode(), digest_size=8).digest()
     dark, bright, pale = INKS[seed[0] % len(INKS)]
     title = item.title or item.id
-    lines = wrap(title, 15)[:4] or [title[:15]]
-    if len(wrap(title, 15)) > 4:
+    lines = wrap(title, 14)[:4] or [title[:14]]
+    if len(wrap(title, 14)) > 4:
         lines[-1] = lines[-1][:13] + "…"
     words = "".join(
-        f'<text x="16" y="{260 - 24 * below}" font-size="20" font-weight="600">{escape(line)}</text>'
+        f'<text x="16" y="{260 - 24 * below}" font-size="19" font-weight="600">{escape(line)}</text>'
         for below, line in enumerate(reversed(lines))
     )
     shapes = "".join(
-        f'<circle cx="{20 + seed[n] * 160 // 255}" cy="{20 + seed[n + 1] * 130 // 255}" r="{24 + seed[n + 2] // 5}" '
-        f'fill="{(bright, pale)[n % 2]}" opacity="{0.28 + 0.12 * n:.2f}"/>'
+        f'<circle cx="{20 + seed[n] * 160 // 255}" cy="{30 + seed[n + 1] * 120 // 255}" r="{26 + seed[n + 2] // 5}" '
+        f'fill="{(bright, pale, bright)[n - 1]}" opacity="{0.75 - 0.18 * n:.2f}"/>'
         for n in (1, 2, 3)
     )
+    slope = seed[6] % 60 - 30
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 300" width="200" height="300">'
+        f'<defs><linearGradient id="g" x2="0" y2="1"><stop offset=".35" stop-color="{dark}" stop-opacity="0"/>'
+        f'<stop offset=".72" stop-color="{dark}"/></linearGradient></defs>'
         f'<rect width="200" height="300" fill="{dark}"/>{shapes}'
-        f'<rect y="150" width="200" height="150" fill="{dark}" opacity=".72"/>'
-        f'<text x="16" y="52" font-family="Georgia,serif" font-size="40" fill="{pale}" opacity=".9">'
-        f"{escape(initials(title))}</text>"
+        f'<path d="M0 {150 + slope}Q100 {110 - slope} 200 {150 - slope}V300H0Z" fill="{bright}" opacity=".35"/>'
+        '<rect width="200" height="300" fill="url(#g)"/>'
         f'<g font-family="system-ui,sans-serif" fill="{pale}">{words}</g>'
         f'<rect x="16" y="276" width="40" height="4" fill="{bright}"/></svg>'
     )

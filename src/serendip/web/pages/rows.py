@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from serendip.domain import (
@@ -31,6 +31,8 @@ class Because:
     title: str
     share: str | None
     """Its part of the score in percent; none where the parts do not add up to a whole."""
+    fresh: bool = False
+    """It is what was just done."""
 
 
 @dataclass(frozen=True)
@@ -54,74 +56,99 @@ class Row:
     cards: tuple[Card, ...]
     slate: str | None = None
     note: str | None = None
-    changed: int = 0
+
+    @property
+    def changed(self) -> list[Item]:
+        """Items that came in, rose, or are here because of what was just done."""
+        return [card.item for card in self.cards if card.change or (card.because and card.because.fresh)]
 
 
-def rows_for(
-    parts: Services, user: str, history: Sequence[Interaction], since: Collection[str], now: datetime
-) -> list[Row]:
-    """The rows of ``user``; ``since`` names the slates that were on the screen before."""
-    before = {slate.scenario: slate for one in since if (slate := parts.store.slate(one)) and slate.user == user}
-    rows = [
-        _row(parts, user, FOR_YOU, "For you", before, now),
-        _row(parts, user, HOME, "Home", before, now),
-    ]
-    home = parts.live.scenarios.get(HOME)
+@dataclass(frozen=True)
+class Look:
+    """Who looks, when, and what was on the screen before."""
+
+    user: str
+    now: datetime
+    before: Mapping[str, Slate]
+    """By scenario."""
+    did: str | None = None
+    """The item that something was just done to."""
+
+    @staticmethod
+    def of(parts: Services, user: str, since: Collection[str], did: str | None, now: datetime) -> Look:
+        """``since`` names the slates that were on the screen."""
+        found = (parts.store.slate(one) for one in since)
+        return Look(user, now, {slate.scenario: slate for slate in found if slate and slate.user == user}, did)
+
+
+def rows_for(parts: Services, look: Look, history: Sequence[Interaction]) -> list[Row]:
+    """The rows of a person's page."""
+    rows = [_row(parts, look, FOR_YOU, "For you")]
+    home, mine = parts.live.scenarios.get(HOME), parts.live.scenarios.get(FOR_YOU)
+    # Where one version answers in both places, the rows would be the same.
+    if home is None or mine is None or home.version != mine.version:
+        rows.append(_row(parts, look, HOME, "Home"))
     if home is not None and home.personal:
-        rows.append(_popular(parts, now))
-    return [*rows, *_because(parts, history, now)]
+        rows.append(_popular(parts, look))
+    return [*rows, *_because(parts, history, look.now)]
 
 
-def _row(parts: Services, user: str, scenario: str, title: str, before: Mapping[str, Slate], now: datetime) -> Row:
+def _row(parts: Services, look: Look, scenario: str, title: str) -> Row:
     try:
-        slate = recommend(parts.store, parts.live, user, Ask(scenario, N_CARDS, explain=True), now)
+        slate = recommend(parts.store, parts.live, look.user, Ask(scenario, N_CARDS, explain=True), look.now)
     except SerendipError as error:
         return Row(scenario, title, "", (), note=str(error))
     personal = parts.live.scenario(scenario).personal
     about = "from what you did, a moment ago included" if personal else "what everybody likes lately"
-    return _filled(parts, slate, Row(scenario, title, about, (), slate.id, slate.note), before.get(scenario))
+    return _filled(parts, slate, Row(scenario, title, about, (), slate.id, slate.note), look)
 
 
-def _popular(parts: Services, now: datetime) -> Row:
+def _popular(parts: Services, look: Look) -> Row:
     """What an asker without a history is shown: the fallback, recent popularity."""
-    slate = recommend_session(parts.store, parts.live, [], Ask(HOME, N_CARDS), now)
-    return _filled(parts, slate, Row("popular", "Popular this week", "the same for everybody", (), slate.id), None)
+    slate = recommend_session(parts.store, parts.live, [], Ask(HOME, N_CARDS), look.now)
+    return _filled(parts, slate, Row("popular", "Popular this week", "the same for everybody", (), slate.id), look)
 
 
-def _filled(parts: Services, slate: Slate, row: Row, before: Slate | None) -> Row:
+def _filled(parts: Services, slate: Slate, row: Row, look: Look) -> Row:
     named = {place.item for place in slate.items} | {r.item for place in slate.items for r in place.reasons}
     items = parts.store.items_by_id(list(named))
-    was = {place.item: at for at, place in enumerate(before.items)} if before else None
+    ids = [place.item for place in slate.items]
+    before = look.before.get(row.id)
+    changes = changed(ids, [place.item for place in before.items]) if before else {}
     cards = tuple(
         Card(
             items.get(place.item) or Item(place.item),
-            reason(place, items),
+            reason(place, items, look.did),
             place.source,
-            _change(was, place.item, at),
+            changes.get(place.item),
         )
-        for at, place in enumerate(slate.items)
+        for place in slate.items
     )
-    return Row(row.id, row.title, row.about, cards, row.slate, row.note, sum(card.change is not None for card in cards))
+    return replace(row, cards=cards)
 
 
-def _change(was: Mapping[str, int] | None, item: str, at: int) -> str | None:
-    if was is None:
-        return None
-    if item not in was:
-        return "new"
-    return f"▲ {was[item] - at}" if was[item] > at else None
+def changed(now: Sequence[str], before: Sequence[str]) -> dict[str, str]:
+    """Items that came in or rose, and how far; that another one left does not count as rising."""
+    stayed = [item for item in before if item in set(now)]
+    was = {item: at for at, item in enumerate(stayed)}
+    ranked = {item: at for at, item in enumerate(item for item in now if item in was)}
+    return {
+        item: "new" if item not in was else f"▲ {was[item] - ranked[item]}"
+        for item in now
+        if item not in was or was[item] > ranked[item]
+    }
 
 
-def reason(place: SlateItem, items: Mapping[str, Item]) -> Because | None:
-    """The past event that speaks loudest for an item, if any speaks for it at all."""
+def reason(place: SlateItem, items: Mapping[str, Item], did: str | None = None) -> Because | None:
+    """What was just done where it speaks for an item, else the past event that speaks loudest, if any does."""
     speaking: list[Reason] = [one for one in place.reasons if one.share > 0]
     if not speaking:
         return None
-    first = speaking[0]
+    first = next((one for one in speaking if one.item == did), speaking[0])
     named = items.get(first.item)
     whole = place.score if place.parts is None else sum(max(part, 0.0) for part in place.parts.values())
     share = f"{first.share / whole:.0%}" if 0 < first.share <= whole else None
-    return Because((named.title if named else None) or first.item, share)
+    return Because((named.title if named else None) or first.item, share, first.item == did)
 
 
 def _because(parts: Services, history: Sequence[Interaction], now: datetime) -> list[Row]:
