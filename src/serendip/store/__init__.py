@@ -1,1 +1,27 @@
 """Rows and artifacts: everything that is kept."""
+
+from __future__ import annotations
+
+from serendip.store.access import KeyRecord
+from serendip.store.artifacts import Artifacts
+from serendip.store.bulk import ImportProgress, Loaded
+from serendip.store.facade import Store
+from serendip.store.histories import Counts, RecordedInteraction
+from serendip.store.interactions import Outcome, Recorded
+from serendip.store.values import Page
+from serendip.store.versions import Promotion, VersionRecord
+
+__all__ = [
+    "Artifacts",
+    "Counts",
+    "ImportProgress",
+    "KeyRecord",
+    "Loaded",
+    "Outcome",
+    "Page",
+    "Promotion",
+    "Recorded",
+    "RecordedInteraction",
+    "Store",
+    "VersionRecord",
+]

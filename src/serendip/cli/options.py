@@ -1,0 +1,113 @@
+"""What several verbs share: where the data is, how an answer is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from serendip.domain import Invalid
+
+if TYPE_CHECKING:
+    from serendip.flows.live import Live
+    from serendip.settings import Settings
+    from serendip.store import Artifacts, Store
+
+Command = Callable[..., None]
+
+
+def where(command: Command) -> Command:
+    """Adds --database and --artifacts."""
+    command = click.option("--artifacts", metavar="DIR", help="Folder of model versions.  [default: var/artifacts]")(
+        command
+    )
+    return click.option(
+        "--database", metavar="URL", help="sqlite:///file or postgresql://...  [default: sqlite:///var/serendip.db]"
+    )(command)
+
+
+def as_json(command: Command) -> Command:
+    """Adds --json."""
+    return click.option("--json", "json", is_flag=True, help="Answer as JSON on standard output.")(command)
+
+
+def settings_of(database: str | None, artifacts: str | None, **more: Any) -> Settings:
+    """Settings with what the flags say on top."""
+    from serendip.settings import read_settings
+
+    given = {"database_url": database, "artifacts": artifacts, **more}
+    return read_settings(**given)
+
+
+@contextmanager
+def opened(database: str | None, artifacts: str | None) -> Iterator[tuple[Store, Artifacts]]:
+    """The store and the artifacts that the settings name; closed at the end."""
+    from serendip.store import Artifacts, Store
+
+    settings = settings_of(database, artifacts)
+    store = Store.open(settings.database_url)
+    try:
+        yield store, Artifacts(settings.artifacts)
+    finally:
+        store.close()
+
+
+@contextmanager
+def live(database: str | None, artifacts: str | None) -> Iterator[tuple[Store, Live]]:
+    """The store, and what is live in it."""
+    from serendip.flows.live import Live
+
+    with opened(database, artifacts) as (store, kept):
+        now_live = Live(store, kept)
+        now_live.refresh()
+        yield store, now_live
+
+
+def print_json(answer: object) -> None:
+    """``answer`` as indented JSON on standard output."""
+    import orjson
+
+    click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
+
+
+def clock() -> datetime:
+    """Now; the only place of the terminal that looks at a clock."""
+    return datetime.now(UTC)
+
+
+def parse_moment(text: str | None) -> datetime:
+    """An ISO moment, naive ones UTC; none is now."""
+    if text is None:
+        return clock()
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"{text!r} is no moment; write for example 2026-03-01T12:00", field="time") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def parse_pairs(pairs: tuple[str, ...], flag: str) -> dict[str, str]:
+    """``NAME=VALUE`` options as a dict."""
+    out = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise Invalid(f"{flag} {pair} is not of the form NAME=VALUE", field=flag)
+        out[name] = value
+    return out
+
+
+def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """``--set NAME=VALUE``; values are read as JSON where they can be, else as text."""
+    import orjson
+
+    out: dict[str, Any] = {}
+    for name, value in parse_pairs(pairs, "--set").items():
+        try:
+            out[name] = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            out[name] = {"True": True, "False": False, "None": None}.get(value, value)
+    return out

@@ -1,0 +1,182 @@
+"""Answers as people read them on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as Grid
+
+from serendip.domain import Item, Slate
+
+if TYPE_CHECKING:
+    from serendip.evaluation import Table
+    from serendip.flows.bring import Report
+    from serendip.sources import Mapping as Mapping_
+    from serendip.sources import Source
+    from serendip.sources.datasets import Known
+    from serendip.store import Promotion, VersionRecord
+
+WIDE = 200
+"""Columns of a page where there is no terminal that says how wide it is."""
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+err = Console(stderr=True, highlight=False)
+
+
+def title_of(item: str, items: Mapping[str, Item]) -> str:
+    """An item's title beside its id."""
+    known = items.get(item)
+    return f"{known.title} ({item})" if known is not None and known.title else item
+
+
+def show_slate(slate: Slate, items: Mapping[str, Item]) -> None:
+    """A numbered list with sources and reasons."""
+    who = f" for {escape(slate.user)}" if slate.user is not None else ""
+    stranger = "" if slate.known or slate.user is None else ", not known before"
+    out.print(f"[bold]{slate.scenario}[/bold]{who}{stranger}  [dim]{slate.version}  slate {slate.id}[/dim]")
+    for place, one in enumerate(slate.items, start=1):
+        out.print(f"{place:>3}  {escape(title_of(one.item, items))}  [dim]{one.score:.4g}  {one.source}[/dim]")
+        total = sum(abs(reason.share) for reason in one.reasons) or 1.0
+        for reason in one.reasons:
+            part = f"{reason.share / total:.0%} of what is shown"
+            out.print(f"       because of {escape(title_of(reason.item, items))} [dim]{reason.kind}, {part}[/dim]")
+    if slate.note:
+        out.print(f"[yellow]{escape(slate.note)}[/yellow]")
+
+
+def show_neighbours(item: str, source: str, found: Sequence[tuple[str, float]], items: Mapping[str, Item]) -> None:
+    """A numbered list with likenesses."""
+    out.print(f"like [bold]{escape(title_of(item, items))}[/bold]  [dim]{source}[/dim]")
+    for place, (one, likeness) in enumerate(found, start=1):
+        out.print(f"{place:>3}  {escape(title_of(one, items))}  [dim]{likeness:.4f}[/dim]")
+
+
+def show_table(table: Table, metrics: Sequence[str] = ("ndcg@10", "recall@10", "hit@10", "mrr@10")) -> None:
+    """A comparison with its 95% intervals, best first."""
+    out.print(f"\n[bold]{table.protocol}[/bold], {said_of(table)}")
+    grid = Grid()
+    grid.add_column("pipeline", no_wrap=True)
+    shown = [metric for metric in metrics if metric in table.rows[0].metrics]
+    for metric in shown:
+        grid.add_column(metric, justify="right", no_wrap=True)
+    rival = table.baselines.get("popular-7-days") or table.baselines["popular"]
+    grid.add_column(f"{table.metric} against {rival}", justify="right", no_wrap=True)
+    for row in table.rows:
+        cells = [f"{one.mean:.4f} ±{(one.high - one.low) / 2:.4f}" for one in (row.metrics[m] for m in shown)]
+        gap = row.vs.get(rival)
+        beside = f"{gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]" if gap else ""
+        grid.add_row(row.name, *cells, beside)
+    out.print(grid)
+    for note in table.notes:
+        out.print(note, style="dim", markup=False)
+
+
+def said_of(table: Table) -> str:
+    """Who was asked, when, and what of."""
+    when = f"{table.cut[:10]} to {table.until[:10]}" if table.cut and table.until else f"split {table.split}"
+    refresh = f", refitted every {table.refresh_days:g} days" if table.refresh_days else ""
+    return f"{when}: {table.n_queries:,} questions of {table.n_users:,} users{refresh}; 95% intervals"
+
+
+def show_columns(source: Source, mapping: Mapping_) -> None:
+    """Which column was taken for what, before anything is read."""
+    fields = ", ".join(f"{field} = {column}" for field, column in mapping.fields.items())
+    out.print(f"{source.name}: {source.format}; {fields}", markup=False)
+    if mapping.attributes:
+        out.print(f"attributes: {', '.join(mapping.attributes)}", style="dim", markup=False)
+    for note in mapping.notes:
+        out.print(note, style="dim", markup=False)
+
+
+def show_report(report: Report) -> None:
+    """Every row of an import, accounted for."""
+    verb = "would be added" if report.dry_run else "added"
+    parts = [f"{report.rows_read:,} rows read", f"{report.added:,} {verb}"]
+    parts += [f"{report.repeated:,} there already"] if report.repeated else []
+    parts += [f"{report.refused:,} refused"] if report.refused else []
+    parts += [f"{sum(report.left_out.values()):,} left out"] if report.left_out else []
+    out.print(f"{report.what}: " + ", ".join(parts), markup=False)
+    for reason, n in sorted(report.left_out.items(), key=lambda one: -one[1]):
+        out.print(f"  left out: {n:>9,}  {reason}", markup=False)
+    if report.what == "interactions" and (report.new_users or report.new_items):
+        out.print(f"  made as bare rows: {report.new_users:,} users, {report.new_items:,} items")
+    if report.resumed_at:
+        out.print(f"  went on after row {report.resumed_at:,}, where an earlier import had stopped")
+    for note in report.notes if report.what == "interactions" else ():
+        out.print(f"  {note}", style="dim", markup=False)
+    for error in report.errors:
+        out.print(f"  line {error.line}: {error.field or 'row'}: {error.what}", style="red", markup=False)
+    if report.refused > len(report.errors) and report.error_file:
+        out.print(f"  all refused rows are in {report.error_file}", markup=False)
+
+
+def show_datasets(known: Mapping[str, Known]) -> None:
+    """A line a data set."""
+    grid = Grid()
+    for column in ("name", "what it is", "licence", "can be fetched"):
+        grid.add_column(column)
+    for name, one in known.items():
+        grid.add_row(name, one.what, one.licence, "yes" if one.fetchable else "")
+    out.print(grid)
+
+
+@contextmanager
+def steps(quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Says on standard error what is being done; one line that changes on a terminal, silence elsewhere."""
+    if quiet or not err.is_terminal:
+        yield lambda _: None
+        return
+    with err.status("") as status:
+        yield lambda what: status.update(what)
+
+
+@contextmanager
+def bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error; call with the number done so far. Silent where there is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def show_versions(records: Sequence[VersionRecord], live: Mapping[str, Promotion]) -> None:
+    """A line a version, newest first."""
+    if not records:
+        out.print("no versions yet; `serendip train` makes some")
+        return
+    grid = Grid()
+    for column in ("version", "made", "learnt from", "ndcg@10 replayed", "live as"):
+        grid.add_column(column, no_wrap=True)
+    for record in records:
+        measured = record.manifest["measured"]["protocols"]
+        first = measured.get("replayed") or measured["frozen"]
+        row = next(row for row in first["rows"] if row["name"] == record.manifest["pipeline"]["name"])
+        score = row["metrics"]["ndcg@10"]
+        grid.add_row(
+            record.id,
+            f"{record.created_at:%Y-%m-%d %H:%M}",
+            f"{record.manifest['data']['n_interactions']:,}",
+            f"{score['mean']:.4f} [{score['low']:.4f}, {score['high']:.4f}]",
+            ", ".join(name for name, one in live.items() if one.version == record.id),
+        )
+    out.print(grid)
+
+
+def show_version(record: VersionRecord, live: Mapping[str, Promotion]) -> None:
+    """What one version is, and its tables."""
+    from serendip.evaluation import Table
+
+    where = [name for name, one in live.items() if one.version == record.id]
+    data = record.manifest["data"]
+    place = f"live as {', '.join(where)}" if where else "not live"
+    out.print(f"[bold]{record.id}[/bold]  made {record.created_at:%Y-%m-%d %H:%M}, {place}")
+    out.print(f"{data['n_interactions']:,} interactions of {data['n_users']:,} users with {data['n_items']:,} items")
+    out.print(record.manifest["gate"]["sentence"], markup=False)
+    for table in record.manifest["measured"]["protocols"].values():
+        show_table(Table.from_dict(table))

@@ -1,0 +1,175 @@
+"""Versions: train, evaluate, models, promote, rollback."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import click
+
+from serendip.cli.options import as_json, clock, opened, parse_settings, print_json, where
+
+PIPELINES = click.argument("pipelines", nargs=-1, metavar="[PIPELINE]...")
+SETTINGS = click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the models, for example n_factors=128."
+)
+SEED = click.option("--seed", default=0, show_default=True, help="The same seed gives the same models.")
+
+
+@click.command()
+@PIPELINES
+@SETTINGS
+@SEED
+@click.option("--promote", "promoting", is_flag=True, help="Then put the best where the gate lets it.")
+@where
+@as_json
+def train(
+    pipelines: tuple[str, ...],
+    settings: tuple[str, ...],
+    seed: int,
+    promoting: bool,
+    json: bool,
+    database: str | None,
+    artifacts: str | None,
+) -> None:
+    """Measure pipelines on the last tenth of time, refit them on everything, and keep them as versions.
+
+    PIPELINE is a kind of model (als, ease, item-knn, again), popular, popular-7-days, or several joined by +, such as
+    again+ease*0.5+popular-7-days*0.2. Without any, the usual ones are trained.
+    """
+    from serendip.cli.show import out, show_table, steps
+    from serendip.flows.promote import publish
+    from serendip.flows.train import configs_of, train
+
+    with opened(database, artifacts) as (store, kept), steps(quiet=json) as progress:
+        now = clock()
+        trained = train(store, kept, configs_of(store, pipelines, parse_settings(settings)), now, seed, progress)
+        said = publish(store, trained.versions, now) if promoting else []
+        live = {name: one.version for name, one in store.live().items()}
+    if json:
+        tables = {name: table.to_dict() for name, table in trained.tables.items()}
+        print_json({"versions": trained.versions, "measured": tables, "decisions": said, "live": live})
+        return
+    for table in trained.tables.values():
+        show_table(table)
+    for version in trained.versions:
+        out.print(f"kept {version}")
+    for sentence in said:
+        out.print(sentence, markup=False)
+    if not promoting:
+        out.print("nothing was promoted; `serendip promote VERSION` makes one live", style="dim")
+
+
+@click.command()
+@PIPELINES
+@SETTINGS
+@SEED
+@click.option(
+    "--protocol",
+    type=click.Choice(["replayed", "frozen"]),
+    default="replayed",
+    show_default=True,
+    help="replayed: each user is asked at the start of every day of the test period. frozen: all are asked at the cut.",
+)
+@click.option(
+    "--split",
+    default="time:0.1",
+    show_default=True,
+    metavar="SPLIT",
+    help="time:SHARE, last-out or random:SHARE; the last two only for comparison with papers.",
+)
+@click.option("--refresh", metavar="DAYS", help="Refit all models every so many days, for example 1d (replayed only).")
+@click.option("-k", "k", default=10, show_default=True, help="Length of the lists that are measured.")
+@where
+@as_json
+def evaluate(
+    pipelines: tuple[str, ...],
+    settings: tuple[str, ...],
+    seed: int,
+    protocol: Literal["replayed", "frozen"],
+    split: str,
+    refresh: str | None,
+    k: int,
+    json: bool,
+    database: str | None,
+    artifacts: str | None,
+) -> None:
+    """Compare pipelines on the recorded interactions, without keeping anything."""
+    from serendip.cli.show import show_table, steps
+    from serendip.flows.train import configs_of, evaluate
+
+    with opened(database, artifacts) as (store, _), steps(quiet=json) as progress:
+        configs = configs_of(store, pipelines, parse_settings(settings))
+        table = evaluate(store, configs, protocol, split, refresh, k, seed, progress)
+    if json:
+        print_json(table.to_dict())
+    else:
+        show_table(table, tuple(f"{name}@{k}" for name in ("ndcg", "recall", "hit_rate", "mrr")))
+
+
+@click.command()
+@click.argument("version", required=False)
+@where
+@as_json
+def models(version: str | None, json: bool, database: str | None, artifacts: str | None) -> None:
+    """The versions that are kept, and which are live; with VERSION, its measurements."""
+    from serendip.cli.show import show_version, show_versions
+    from serendip.domain import NotFound
+    from serendip.web.shapes import version_json
+
+    with opened(database, artifacts) as (store, _):
+        live = store.live()
+        if version is not None:
+            record = store.version(version)
+            if record is None:
+                raise NotFound(f"no version {version!r}; `serendip models` lists them")
+            if json:
+                print_json(version_json(record, live))
+            else:
+                show_version(record, live)
+            return
+        records = store.versions()
+        if json:
+            print_json({"versions": [version_json(record, live) for record in records]})
+        else:
+            show_versions(records, live)
+
+
+@click.command()
+@click.argument("version")
+@click.option("--scenario", default="home", show_default=True, help="Where it should be live: home or for-you.")
+@click.option("--override", metavar="REASON", help="Promote although the gate refuses; the reason is kept.")
+@where
+@as_json
+def promote(
+    version: str, scenario: str, override: str | None, json: bool, database: str | None, artifacts: str | None
+) -> None:
+    """Make VERSION live, if it is better than what is live and than popular items beyond the noise."""
+    from serendip.cli.show import out
+    from serendip.flows.promote import promote
+    from serendip.web.shapes import promotion_json
+
+    with opened(database, artifacts) as (store, kept):
+        done = promote(store, kept, version, scenario, clock(), override)
+    if json:
+        print_json(promotion_json(done))
+    else:
+        out.print(f"{done.scenario} is now {done.version}: {done.reason}", markup=False)
+
+
+@click.command()
+@click.option("--scenario", default="home", show_default=True, help="home or for-you.")
+@click.option("--reason", metavar="REASON", help="Kept with the decision.")
+@where
+@as_json
+def rollback(scenario: str, reason: str | None, json: bool, database: str | None, artifacts: str | None) -> None:
+    """Make the version live again that was live before; takes effect at once."""
+    from serendip.cli.show import out
+    from serendip.flows.promote import rollback
+    from serendip.web.shapes import promotion_json
+
+    with opened(database, artifacts) as (store, kept):
+        done = rollback(store, kept, scenario, clock(), reason)
+    if json:
+        print_json(promotion_json(done))
+    else:
+        out.print(f"{done.scenario} is now {done.version}: {done.reason}", markup=False)

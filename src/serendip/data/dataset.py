@@ -1,0 +1,195 @@
+"""All interactions as columns."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from serendip.data.vocabulary import Vocabulary
+from serendip.domain import InteractionKind
+
+Floats = NDArray[np.float32]
+ItemRows = NDArray[np.int32]
+
+DAY = 86_400_000_000
+"""Microseconds."""
+
+
+@dataclass(frozen=True)
+class ItemLists:
+    """A list of item rows for each of several askers, end to end."""
+
+    indptr: NDArray[np.int64]
+    """Asker ``q`` owns ``item_ix[indptr[q]:indptr[q + 1]]``; shape (n_askers + 1,)."""
+    item_ix: ItemRows
+
+    @staticmethod
+    def of(lists: Sequence[Sequence[int] | ItemRows]) -> ItemLists:
+        """The lists as given, one an asker."""
+        indptr = np.concatenate([[0], np.cumsum([len(one) for one in lists], dtype=np.int64)]).astype(np.int64)
+        joined = np.concatenate([np.asarray(one, np.int32) for one in lists]) if lists else np.empty(0, np.int32)
+        return ItemLists(indptr, joined.astype(np.int32))
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    def __getitem__(self, asker: int) -> ItemRows:
+        return self.item_ix[self.indptr[asker] : self.indptr[asker + 1]]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Interactions as columns of shape (n,), with the vocabularies their rows refer to."""
+
+    user_ix: NDArray[np.int32]
+    item_ix: ItemRows
+    users: Vocabulary
+    items: Vocabulary
+    weight: Floats
+    """What an event counts for implicit models; 0 for negative kinds."""
+    kind: NDArray[np.int16]
+    """Position in ``kinds``."""
+    value: Floats
+    """A rating, a quantity; NaN where the event carries none."""
+    kinds: tuple[InteractionKind, ...] = (InteractionKind("interaction"),)
+    at: NDArray[np.int64] | None = None
+    """Microseconds since 1970; None where the data has no moments."""
+    until: int | None = None
+    """The moment the data is cut at, exclusive; None: one microsecond after the latest event."""
+
+    @staticmethod
+    def of(
+        user_ix: NDArray[np.integer],
+        item_ix: NDArray[np.integer],
+        users: Vocabulary,
+        items: Vocabulary,
+        *,
+        kind: NDArray[np.integer] | None = None,
+        value: NDArray[np.floating] | None = None,
+        at: NDArray[np.integer] | None = None,
+        kinds: tuple[InteractionKind, ...] = (InteractionKind("interaction"),),
+    ) -> Dataset:
+        """Columns as they come; weights are what the kinds say."""
+        n = len(user_ix)
+        codes = np.zeros(n, np.int16) if kind is None else kind.astype(np.int16)
+        return Dataset(
+            user_ix.astype(np.int32),
+            item_ix.astype(np.int32),
+            users,
+            items,
+            kind_weights(kinds)[codes],
+            codes,
+            np.full(n, np.nan, np.float32) if value is None else value.astype(np.float32),
+            kinds,
+            None if at is None else at.astype(np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.user_ix)
+
+    @property
+    def n_users(self) -> int:
+        """Users of the vocabulary, with or without events."""
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        """Items of the vocabulary, with or without events."""
+        return len(self.items)
+
+    @property
+    def now(self) -> int:
+        """The moment this data ends, exclusive, in microseconds; 0 where there are no moments."""
+        if self.until is not None:
+            return self.until
+        return int(self.at.max()) + 1 if self.at is not None and len(self.at) else 0
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.integer] | slice) -> Dataset:
+        """Only these events, in the order given; vocabularies and ``until`` stay. A slice copies nothing."""
+        return replace(
+            self,
+            user_ix=self.user_ix[rows],
+            item_ix=self.item_ix[rows],
+            weight=self.weight[rows],
+            kind=self.kind[rows],
+            value=self.value[rows],
+            at=None if self.at is None else self.at[rows],
+        )
+
+    def before(self, until: int) -> Dataset:
+        """The events strictly before ``until`` (microseconds), as they were known then."""
+        assert self.at is not None, "data without moments cannot be cut in time"
+        return replace(self.take(self.at < until), until=until)
+
+    @cached_property
+    def counted(self) -> NDArray[np.bool_]:
+        """Which events count now: all, but of a *latest* kind only the newest of a pair. Shape (n,)."""
+        return newest_only(self.user_ix, self.item_ix, self.kind, self.at, self.kinds)
+
+    def matrix(self) -> sparse.csr_array:
+        """Summed positive weights of every user and item that met; float32 (n_users, n_items), indices sorted."""
+        use = self.counted & (self.weight > 0)
+        shape = (self.n_users, self.n_items)
+        return csr(self.user_ix[use], self.item_ix[use], self.weight[use], shape)
+
+    @cached_property
+    def by_user(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """``(indptr, order)``: events ``order[indptr[u]:indptr[u + 1]]`` are user ``u``'s, oldest first."""
+        keys = (self.user_ix,) if self.at is None else (self.at, self.user_ix)
+        order = np.lexsort(keys).astype(np.int64)
+        counts = np.bincount(self.user_ix, minlength=self.n_users)
+        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), order
+
+    def fingerprint(self) -> str:
+        """A digest of everything that a model could learn from; equal data, equal digest."""
+        digest = hashlib.blake2b(digest_size=16)
+        for column in (self.user_ix, self.item_ix, self.weight, self.kind, self.value, self.at):
+            digest.update(b"-" if column is None else np.ascontiguousarray(column).tobytes())
+        for vocabulary in (self.users, self.items):
+            digest.update(vocabulary.hashes.tobytes())
+        digest.update(repr((self.kinds, self.now)).encode())
+        return digest.hexdigest()
+
+
+def kind_weights(kinds: Sequence[InteractionKind]) -> Floats:
+    """What one event of each kind counts, of shape (n_kinds,)."""
+    return np.array([0.0 if kind.negative else kind.weight for kind in kinds], np.float32)
+
+
+def newest_only(
+    owner: NDArray[np.integer],
+    item_ix: ItemRows,
+    kind: NDArray[np.int16],
+    at: NDArray[np.int64] | None,
+    kinds: Sequence[InteractionKind],
+) -> NDArray[np.bool_]:
+    """True for every event but those of a *latest* kind that a later one of the same owner and item replaced.
+
+    Columns of shape (n,) in any order; without moments a later row is the later event.
+    """
+    keep = np.ones(len(owner), np.bool_)
+    latest = np.array([one.mode == "latest" for one in kinds])
+    if not latest.any():
+        return keep
+    rows = np.flatnonzero(latest[kind])
+    order = rows[np.lexsort((rows if at is None else at[rows], kind[rows], item_ix[rows], owner[rows]))]
+    same = (
+        (owner[order[1:]] == owner[order[:-1]])
+        & (item_ix[order[1:]] == item_ix[order[:-1]])
+        & (kind[order[1:]] == kind[order[:-1]])
+    )
+    keep[order[:-1][same]] = False
+    return keep
+
+
+def csr(row: NDArray[np.integer], col: NDArray[np.integer], data: Floats, shape: tuple[int, int]) -> sparse.csr_array:
+    """Entries summed into float32 CSR of ``shape`` with sorted indices."""
+    built = sparse.coo_array((data, (row, col)), shape=shape).tocsr()
+    built.sum_duplicates()
+    return built.astype(np.float32)

@@ -1,0 +1,85 @@
+"""From frames of other libraries to a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from serendip.data.dataset import Dataset
+from serendip.data.vocabulary import Vocabulary
+from serendip.domain import InteractionKind, Invalid
+
+
+def as_frame(data: Any) -> pl.DataFrame:
+    """A polars frame of anything that holds columns: polars, pandas, Arrow, or a mapping of names to arrays.
+
+    A sparse matrix of shape (n_users, n_items) becomes the columns user, item, value; its rows' numbers are the ids.
+    """
+    if isinstance(data, pl.LazyFrame):
+        return data.collect()
+    if isinstance(data, pl.DataFrame):
+        return data
+    if sparse.issparse(data):
+        entries = data.tocoo()
+        return pl.DataFrame({"user": entries.row, "item": entries.col, "value": entries.data})
+    if isinstance(data, Mapping):
+        return pl.DataFrame({str(name): column for name, column in data.items()})
+    if hasattr(data, "__arrow_c_stream__"):
+        return pl.DataFrame(data)
+    if hasattr(data, "columns") and hasattr(data, "to_dict"):
+        return pl.DataFrame({str(name): np.asarray(data[name]) for name in data.columns})
+    raise Invalid(
+        f"{type(data).__name__} holds no columns; "
+        "give a frame (polars, pandas, Arrow), a dict of arrays or a sparse matrix"
+    )
+
+
+def dataset_of(frame: pl.DataFrame, kinds: Sequence[InteractionKind] = ()) -> Dataset:
+    """The dataset of a frame with the columns user, item and, where there are such, value, at and kind.
+
+    Ids become text; ``at`` may be a moment or microseconds since 1970. Kinds that are not declared in ``kinds`` count
+    as events of weight 1, ratings (``rating``) only with their newest value.
+    """
+    for name in ("user", "item"):
+        if name not in frame.columns:
+            raise Invalid(f"there is no column {name!r}; the columns are {', '.join(frame.columns)}", field=name)
+        missing = frame[name].null_count()
+        if missing:
+            raise Invalid(f"{missing} rows have no {name}; drop them or fill them in", field=name)
+    user_ix, users = encode(frame["user"])
+    item_ix, items = encode(frame["item"])
+    named = frame["kind"] if "kind" in frame.columns else pl.repeat("interaction", frame.height, eager=True)
+    kind_ix, names = encode(named)
+    declared = {kind.name: kind for kind in kinds}
+    used = tuple(declared.get(name, InteractionKind(name)) for name in names)
+    value = frame["value"].cast(pl.Float32).to_numpy() if "value" in frame.columns else None
+    if value is not None and np.isinf(value).any():
+        raise Invalid("some values are infinite; drop these rows or correct them", field="value")
+    at = _micros(frame["at"]) if "at" in frame.columns and frame["at"].null_count() < frame.height else None
+    return Dataset.of(user_ix, item_ix, users, items, kind=kind_ix, value=value, at=at, kinds=used or tuple(kinds))
+
+
+def encode(column: pl.Series) -> tuple[NDArray[np.int32], Vocabulary]:
+    """Rows of shape (n,) and the vocabulary of the ids in order of first appearance, as text."""
+    texts = column.cast(pl.String).rename("id")
+    distinct = texts.unique(maintain_order=True).to_frame().with_row_index("row")
+    rows = texts.to_frame().join(distinct, on="id", how="left", maintain_order="left")["row"]
+    return rows.cast(pl.Int32).to_numpy(), Vocabulary(tuple(distinct["id"].to_list()))
+
+
+def _micros(column: pl.Series) -> NDArray[np.int64]:
+    if column.null_count():
+        raise Invalid(
+            f"{column.null_count()} rows have no moment; drop them, or leave the whole column out", field="at"
+        )
+    if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
+        aware = column.cast(pl.Datetime("us"))
+        return aware.to_physical().to_numpy().astype(np.int64)
+    if not column.dtype.is_integer():
+        raise Invalid(f"the column at holds {column.dtype}; give moments or whole microseconds since 1970", field="at")
+    return column.cast(pl.Int64).to_numpy()

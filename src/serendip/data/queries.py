@@ -1,0 +1,213 @@
+"""A batch of askers, each a history at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from serendip.data.dataset import DAY, Dataset, Floats, ItemLists, ItemRows, kind_weights, newest_only
+from serendip.data.vocabulary import UNKNOWN, Vocabulary
+from serendip.domain import HISTORY_LIMIT, Interaction, InteractionKind, micros
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Histories end to end: query ``q`` owns events ``indptr[q]`` up to ``indptr[q + 1]``, oldest first."""
+
+    indptr: NDArray[np.int64]
+    """Shape (n_queries + 1,)."""
+    item_ix: ItemRows
+    weight: Floats
+    kind: NDArray[np.int16]
+    value: Floats
+    at: NDArray[np.int64]
+    """Microseconds since 1970; 0 where the data has no moments."""
+    moment: NDArray[np.int64]
+    """When each is asked; shape (n_queries,)."""
+    salt: NDArray[np.uint64]
+    """Orders equal scores, together with the item's hash; shape (n_queries,)."""
+    own: NDArray[np.int32]
+    """The asker's own row in the training data, or UNKNOWN; shape (n_queries,)."""
+    kinds: tuple[InteractionKind, ...] = (InteractionKind("interaction"),)
+
+    def __len__(self) -> int:
+        return len(self.moment)
+
+    @staticmethod
+    def of(
+        histories: Sequence[Sequence[Interaction]],
+        items: Vocabulary,
+        at: datetime,
+        kinds: tuple[InteractionKind, ...] = (InteractionKind("interaction"),),
+        askers: Sequence[str | None] | None = None,
+        users: Vocabulary | None = None,
+    ) -> Queries:
+        """Records as arrays; events with unknown items or undeclared kinds, or not before ``at``, are skipped."""
+        now, code = micros(at), {kind.name: i for i, kind in enumerate(kinds)}
+        kept: list[list[tuple[int, int, float, int]]] = []
+        for history in histories:
+            known = (
+                (items.row(e.item), code.get(e.kind, UNKNOWN), np.nan if e.value is None else e.value, micros(e.at))
+                for e in history
+            )
+            rows = [row for row in known if row[0] != UNKNOWN and row[1] != UNKNOWN and row[3] < now]
+            kept.append(sorted(rows, key=lambda row: row[3])[-HISTORY_LIMIT:])
+        flat = [row for rows in kept for row in rows]
+        kind = np.array([row[1] for row in flat], np.int16)
+        indptr = np.concatenate([[0], np.cumsum([len(rows) for rows in kept], dtype=np.int64)]).astype(np.int64)
+        item_ix = np.array([row[0] for row in flat], np.int32)
+        names = askers if askers is not None else [None] * len(histories)
+        return Queries(
+            indptr,
+            item_ix,
+            kind_weights(kinds)[kind],
+            kind,
+            np.array([row[2] for row in flat], np.float32),
+            np.array([row[3] for row in flat], np.int64),
+            np.full(len(histories), now, np.int64),
+            salts(names, ItemLists(indptr, item_ix), items),
+            np.array([UNKNOWN if users is None or name is None else users.row(name) for name in names], np.int32),
+            kinds,
+        )
+
+    @staticmethod
+    def of_users(data: Dataset, user_ix: NDArray[np.integer], moment: NDArray[np.int64] | int | None = None) -> Queries:
+        """What these users did strictly before ``moment`` (one for all, or one each; None: everything in ``data``)."""
+        indptr, order = data.by_user
+        start, stop = indptr[user_ix], indptr[np.asarray(user_ix) + 1]
+        now = np.broadcast_to(np.int64(data.now if moment is None else moment), len(user_ix)).astype(np.int64)
+        if moment is not None:
+            assert data.at is not None, "data without moments knows no before"
+            at = data.at[order]
+            early = (np.searchsorted(at[a:b], m) for a, b, m in zip(start, stop, now, strict=True))
+            stop = start + np.fromiter(early, np.int64, len(start))
+        start = np.maximum(start, stop - HISTORY_LIMIT)
+        size = stop - start
+        ends = np.cumsum(size, dtype=np.int64)
+        own = np.concatenate([[0], ends]).astype(np.int64)
+        rows = order[np.arange(own[-1]) - np.repeat(own[:-1], size) + np.repeat(start, size)]
+        return Queries(
+            own,
+            data.item_ix[rows],
+            data.weight[rows],
+            data.kind[rows],
+            data.value[rows],
+            np.zeros(len(rows), np.int64) if data.at is None else data.at[rows],
+            now,
+            data.users.hashes[user_ix],
+            np.asarray(user_ix, np.int32),
+            data.kinds,
+        )
+
+    def take(self, rows: NDArray[np.integer] | slice) -> Queries:
+        """Only these askers, in this order."""
+        picked = np.arange(len(self))[rows]
+        size = np.diff(self.indptr)[picked]
+        indptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+        events = np.arange(indptr[-1]) - np.repeat(indptr[:-1], size) + np.repeat(self.indptr[:-1][picked], size)
+        return replace(
+            self,
+            indptr=indptr,
+            item_ix=self.item_ix[events],
+            weight=self.weight[events],
+            kind=self.kind[events],
+            value=self.value[events],
+            at=self.at[events],
+            moment=self.moment[picked],
+            salt=self.salt[picked],
+            own=self.own[picked],
+        )
+
+    @cached_property
+    def asker(self) -> NDArray[np.int64]:
+        """The query each event belongs to; shape (n_events,)."""
+        return np.repeat(np.arange(len(self)), np.diff(self.indptr))
+
+    @cached_property
+    def counted(self) -> NDArray[np.bool_]:
+        """Which events can be reasons: not replaced by a newer one, and of positive weight. Shape (n_events,)."""
+        return newest_only(self.asker, self.item_ix, self.kind, self.at, self.kinds) & (self.weight > 0)
+
+    @cached_property
+    def by_item(self) -> tuple[NDArray[np.int64], ItemRows, Floats]:
+        """``(indptr, item_ix, weight)``: the items each asker took, ascending, with their summed positive weights."""
+        indptr, size = np.zeros(len(self) + 1, np.int64), len(self.item_ix)
+        item_ix, weight = np.empty(size, np.int32), np.empty(size, np.float32)
+        sum_by_item(self.indptr, self.item_ix, self.weight, self.counted, indptr, item_ix, weight)
+        return indptr, item_ix[: indptr[-1]], weight[: indptr[-1]]
+
+    def matrix(self, n_items: int) -> sparse.csr_array:
+        """Summed positive weights, float32 (n_queries, n_items); what ``Dataset.matrix`` is for the same users."""
+        indptr, item_ix, weight = self.by_item
+        return sparse.csr_array((weight, item_ix, indptr), shape=(len(self), n_items))
+
+    @cached_property
+    def part(self) -> Floats:
+        """What part of its asker's whole weight for its item each event gave; 0 if not counted. Shape (n_events,)."""
+        # A query's items and the events' items are both told apart by one number, (asker, item).
+        indptr, item_ix, weight = self.by_item
+        span = np.int64(self.item_ix.max(initial=0)) + 1
+        taken = np.repeat(np.arange(len(self)), np.diff(indptr)) * span + item_ix
+        whole = np.ones(len(self.item_ix), np.float32)
+        use = self.counted
+        whole[use] = weight[np.searchsorted(taken, self.asker[use] * span + self.item_ix[use])]
+        return np.where(use, self.weight / whole, 0).astype(np.float32)
+
+    def age_days(self) -> Floats:
+        """How long before its query's moment each event was; shape (n_events,)."""
+        return ((self.moment[self.asker] - self.at) / DAY).astype(np.float32)
+
+
+@numba.njit(cache=True, nogil=True)
+def sum_by_item(indptr, item_ix, weight, use, out_indptr, out_item, out_weight):  # type: ignore[no-untyped-def]
+    """Each query's events of ``use``, sorted by item and summed where an item repeats; written end to end."""
+    n = 0
+    for q in range(indptr.shape[0] - 1):
+        first = n
+        own = item_ix[indptr[q] : indptr[q + 1]]
+        for place in np.argsort(own, kind="mergesort"):
+            event = indptr[q] + place
+            if not use[event]:
+                continue
+            if n > first and out_item[n - 1] == item_ix[event]:
+                out_weight[n - 1] += weight[event]
+            else:
+                out_item[n] = item_ix[event]
+                out_weight[n] = weight[event]
+                n += 1
+        out_indptr[q + 1] = n
+
+
+def salts(askers: Sequence[str | None], histories: ItemLists, items: Vocabulary) -> NDArray[np.uint64]:
+    """A number an asker: of the name where there is one, else of the items of the history. Shape (n_askers,)."""
+    names = Vocabulary(tuple(name or "" for name in askers)).hashes
+    out = np.empty(len(askers), np.uint64)
+    for q, name in enumerate(askers):
+        out[q] = (
+            names[q] if name is not None else np.bitwise_xor.reduce(items.hashes[histories[q]], initial=np.uint64(1))
+        )
+    return out
+
+
+def hidden_items(data: Dataset, queries: Queries) -> ItemLists:
+    """All items each asker has met by a kind that hides, before the query's moment, whatever ``HISTORY_LIMIT`` says.
+
+    ``queries`` come from ``Queries.of_users`` over the same ``data``.
+    """
+    indptr, order = data.by_user
+    hides = np.array([kind.hides or kind.negative for kind in data.kinds])
+    lists = []
+    for user, until in zip(queries.own, queries.moment, strict=True):
+        rows = order[indptr[user] : indptr[user + 1]]
+        rows = rows[hides[data.kind[rows]]]
+        if data.at is not None:
+            rows = rows[data.at[rows] < until]
+        lists.append(np.unique(data.item_ix[rows]))
+    return ItemLists.of(lists)

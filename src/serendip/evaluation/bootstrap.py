@@ -1,0 +1,58 @@
+"""How sure a mean is: intervals from drawing users again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+N_RESAMPLES = 2000
+CONFIDENCE = 0.95
+CELLS = 4_000_000
+"""How many draws are held at once."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean and the ends of its 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def estimates(
+    values: NDArray[np.floating], groups: NDArray[np.integer], seed: int = 0, n: int = N_RESAMPLES
+) -> list[Estimate]:
+    """The mean of every column of ``values`` (n_queries, n_columns), and its interval.
+
+    Whole groups (n_queries,), such as all queries of one user, are drawn with replacement, as many as there are, and
+    the mean over the queries drawn is taken; the interval is what the middle 95% of ``n`` such means span (percentile
+    bootstrap, Efron 1979, over clusters). All columns see the same draws, so a column of differences is a paired
+    comparison. One group alone has an interval without width: the caller must ask for more.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    n_groups = int(group.max()) + 1
+    sums = np.stack([np.bincount(group, column, n_groups) for column in [*values.T, np.ones(len(group))]], axis=1)
+    rng = np.random.default_rng(seed)
+    at_once = max(1, CELLS // n_groups)
+    means = []
+    for start in range(0, n, at_once):
+        n_draws = min(at_once, n - start)
+        drawn = rng.integers(n_groups, size=(n_draws, n_groups), dtype=np.int64)
+        drawn += (np.arange(n_draws) * n_groups)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=n_draws * n_groups).reshape(n_draws, n_groups)
+        totals = times.astype(np.float64) @ sums
+        means.append(totals[:, :-1] / totals[:, -1:])
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(np.concatenate(means), [tail, 100 - tail], axis=0)
+    mean = values.mean(axis=0, dtype=np.float64)
+    return [Estimate(*map(float, one)) for one in zip(mean, low, high, strict=True)]
+
+
+def paired_interval(
+    a: NDArray[np.floating], b: NDArray[np.floating], groups: NDArray[np.integer], seed: int = 0, n: int = N_RESAMPLES
+) -> Estimate:
+    """The mean of ``a - b`` over the same queries, both (n_queries,), and its interval over ``groups``."""
+    return estimates((a.astype(np.float64) - b)[:, None], groups, seed, n)[0]

@@ -1,0 +1,184 @@
+"""Pipelines side by side on the same questions, with the baselines that every table holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serendip import models
+from serendip.data import Dataset
+from serendip.domain import Invalid, moment
+from serendip.evaluation.bootstrap import Estimate, estimates
+from serendip.evaluation.measure import Fits, Outcome, Progress, measure
+from serendip.evaluation.rounds import Round, frozen, replayed
+from serendip.evaluation.split import Split, last_out_split, random_split, time_split
+from serendip.evaluation.table import Difference, Protocol, Row, Slice, Table
+from serendip.pipeline import PipelineConfig
+
+NEWCOMER_EVENTS = 5
+"""An asker with at most this many events is a newcomer."""
+
+
+def compare(
+    configs: Sequence[PipelineConfig],
+    data: Dataset,
+    protocol: str = "replayed",
+    split: str | Split = "time",
+    *,
+    fraction: float = 0.1,
+    k: int = 10,
+    window_days: float = 1.0,
+    refresh_days: float | None = None,
+    seed: int = 0,
+    fits: Fits | None = None,
+    progress: Progress = lambda _: None,
+) -> Table:
+    """Every pipeline and every baseline, fitted to what was before the cut and asked about what came after.
+
+    ``protocol`` is replayed or frozen. ``split`` is time, leave-last-out, random, or parts already made; a fraction may
+    follow, as in ``time:0.2``. ``fits`` that is given to several comparisons of the same data and split spares them
+    fitting again. Differences are between all pairs of rows, in nDCG at ``k``.
+    """
+    parts = split if isinstance(split, Split) else split_of(data, split, fraction, seed)
+    checked: Protocol = "frozen" if protocol == "frozen" else "replayed"
+    if protocol != checked:
+        raise Invalid(f"no protocol {protocol!r}; there are replayed and frozen", field="protocol")
+    baselines, notes = baselines_for(parts.train)
+    lineup, named = line_up(configs, baselines)
+    outcomes = measure(lineup, rounds_of(data, parts, checked, window_days), k, refresh_days, seed, fits, progress)
+    if not outcomes:
+        raise Invalid(
+            "after the cut, no known user takes an item that was known before and may be shown to them, so nothing can "
+            "be measured; import a longer stretch of time or test on a larger fraction"
+        )
+    if parts.parity_only:
+        notes.append(f"the split {parts.name} mixes past and future: for comparing with papers, not for deciding")
+    if quiet := [one.name for one in outcomes if one.catalogue[f"fallback@{k}"] > 0.5]:
+        notes.append(f"more than half of the places were filled by the fallback: {', '.join(quiet)}")
+    is_replayed = checked == "replayed"
+    return Table(
+        checked,
+        parts.name,
+        f"ndcg@{k}",
+        len(outcomes[0].user_ix),
+        len(np.unique(outcomes[0].user_ix)),
+        None if parts.cut is None else moment(parts.cut).isoformat(),
+        None if parts.cut is None else moment(data.now).isoformat(),
+        window_days if is_replayed else None,
+        refresh_days if is_replayed else None,
+        seed,
+        named,
+        tuple(notes),
+        rows_of(lineup, outcomes, k, seed),
+    )
+
+
+def split_of(data: Dataset, spec: str, fraction: float, seed: int) -> Split:
+    """The split that ``spec`` names, with its fraction where it has one."""
+    name, _, share = spec.partition(":")
+    try:
+        fraction = float(share) if share else fraction
+    except ValueError:
+        raise Invalid(f"the fraction {share!r} of {spec!r} is no number; write for example time:0.1", "split") from None
+    if name == "time":
+        return time_split(data, fraction)
+    if name == "leave-last-out":
+        return last_out_split(data)
+    if name == "random":
+        return random_split(data, fraction, seed)
+    raise Invalid(f"no split {spec!r}; there are time, leave-last-out and random, as in time:0.1", field="split")
+
+
+def rounds_of(data: Dataset, split: Split, protocol: Protocol, window_days: float) -> Iterable[Round]:
+    """The questions of a protocol."""
+    if protocol == "frozen":
+        return frozen(split)
+    if split.cut is None:
+        raise Invalid(f"the split {split.name} has no cut to replay from; choose the frozen protocol", field="protocol")
+    return replayed(data, split.cut, window_days)
+
+
+def allows_repeats(data: Dataset) -> bool:
+    """Whether some kind of interaction lets its items be shown again."""
+    return any(not kind.hides and not kind.negative for kind in data.kinds)
+
+
+def baselines_for(data: Dataset) -> tuple[list[PipelineConfig], list[str]]:
+    """What any pipeline must be held against, and what had to be left out of it."""
+    names, notes = ["random", "popular"], []
+    if data.at is not None:
+        names.append("popular-7-days")
+    else:
+        notes.append("popular-7-days is left out: the data has no moments")
+    names.append("item-knn")
+    if allows_repeats(data):
+        names.append("again")
+    configs = [PipelineConfig.parse(name) for name in names]
+    return configs, notes
+
+
+def line_up(
+    configs: Sequence[PipelineConfig], baselines: Sequence[PipelineConfig]
+) -> tuple[list[PipelineConfig], dict[str, str]]:
+    """All that are measured, each once, and which row is which baseline.
+
+    A baseline whose name is taken by a pipeline of other settings is called "plain ...".
+    """
+    given = {config.name: config for config in configs}
+    if len(given) < len(configs):
+        raise Invalid("two pipelines have the same name; give each its own", field="name")
+    lineup, named = list(configs), {}
+    for baseline in baselines:
+        name = baseline.name
+        if name not in given:
+            lineup.append(baseline)
+        elif given[name] != baseline:
+            name = f"plain {name}"
+            lineup.append(baseline.model_copy(update={"name": name}))
+        named[baseline.name] = name
+    return lineup, named
+
+
+def rows_of(configs: Sequence[PipelineConfig], outcomes: Sequence[Outcome], k: int, seed: int) -> tuple[Row, ...]:
+    """One row a pipeline, the best first; ``outcomes`` are of the same questions."""
+    users, metric = outcomes[0].user_ix, f"ndcg@{k}"
+    names = [name for name in outcomes[0].metrics if not name.startswith("tail-")]
+    means = _columns([outcome.metrics[name] for outcome in outcomes for name in names], users, seed)
+    pairs = list(permutations(range(len(outcomes)), 2))
+    gaps = _columns([outcomes[a].metrics[metric] - outcomes[b].metrics[metric] for a, b in pairs], users, seed)
+    slices = _slices(outcomes, k, seed)
+    rows = []
+    for i, (config, outcome) in enumerate(zip(configs, outcomes, strict=True)):
+        vs = {
+            outcomes[b].name: Difference(gap.mean, gap.low, gap.high)
+            for (a, b), gap in zip(pairs, gaps, strict=True)
+            if a == i
+        }
+        own = dict(zip(names, means[i * len(names) : (i + 1) * len(names)], strict=True))
+        kinds = tuple(source.model for source in config.sources)
+        personal = any(models.KINDS[kind].personal for kind in kinds)
+        rows.append(Row(config.name, kinds, personal, own, outcome.catalogue, slices[i], vs))
+    return tuple(sorted(rows, key=lambda row: -row.metrics[metric].mean))
+
+
+def _columns(columns: Sequence[NDArray[np.float64]], users: NDArray[np.int32], seed: int) -> list[Estimate]:
+    return estimates(np.stack(columns, axis=1), users, seed) if columns else []
+
+
+def _slices(outcomes: Sequence[Outcome], k: int, seed: int) -> list[dict[str, Slice]]:
+    """For each outcome: newcomers, and tail items, where there are any."""
+    parts = {
+        "newcomers": (f"ndcg@{k}", outcomes[0].n_events <= NEWCOMER_EVENTS),
+        "tail": (f"tail-ndcg@{k}", ~np.isnan(outcomes[0].metrics[f"tail-ndcg@{k}"])),
+    }
+    out: list[dict[str, Slice]] = [{} for _ in outcomes]
+    for name, (metric, among) in parts.items():
+        if not among.any():
+            continue
+        columns = [outcome.metrics[metric][among] for outcome in outcomes]
+        for own, one in zip(out, _columns(columns, outcomes[0].user_ix[among], seed), strict=True):
+            own[name] = Slice(int(among.sum()), one.mean, one.low, one.high)
+    return out

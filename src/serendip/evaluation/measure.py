@@ -1,0 +1,184 @@
+"""Pipelines put to the question: what each shows in every round, and how good that was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serendip import models
+from serendip import pipeline as pipelines
+from serendip.data import DAY, Dataset
+from serendip.evaluation import metrics
+from serendip.evaluation.rounds import Round
+from serendip.models import Model, ModelConfig
+from serendip.pipeline import Answers, Pipeline, PipelineConfig
+from serendip.ranking import NOTHING, Mask
+
+CELLS = 4_000_000
+"""Scores that are held at once, for each source of a pipeline."""
+
+TAIL_SHARE = 0.2
+"""Tail items are the least met ones that together hold this share of all meetings before the cut."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one pipeline did with every question; all pipelines of a measurement are asked the same, in one order."""
+
+    name: str
+    user_ix: NDArray[np.int32]
+    """Who asked; shape (n_queries,), as all columns here."""
+    moment: NDArray[np.int64]
+    """When, in microseconds."""
+    n_events: NDArray[np.int64]
+    """How long the asker's history was."""
+    metrics: dict[str, NDArray[np.float64]]
+    """Each query's value, such as ``ndcg@10``; ``tail-ndcg@10`` is NaN where no tail item was to be found."""
+    catalogue: dict[str, float]
+    """What only all slates together have: ``coverage@10``, ``gini@10``, and ``fallback@10``, the share of places that
+    the pipeline left to its fallback."""
+
+
+class Fits:
+    """Models fitted once, however many pipelines share them.
+
+    It belongs to one split of one dataset. What is fitted at the first moment is kept, so that two protocols share it;
+    of later moments only the last one's.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[int, dict[tuple[str, str, int, int], Model]] = {}
+
+    def model(self, kind: str, config: ModelConfig, data: Dataset, seed: int = 0) -> Model:
+        """The model of ``kind`` learnt from ``data``, which is known by its moment and its size."""
+        if data.now not in self._kept:
+            first = next(iter(self._kept), data.now)
+            self._kept = {now: kept for now, kept in self._kept.items() if now == first} | {data.now: {}}
+        kept, key = self._kept[data.now], (kind, config.model_dump_json(), len(data), seed)
+        if key not in kept:
+            kept[key] = models.fit(kind, config, data, seed)
+        return kept[key]
+
+
+@dataclass
+class _Tally:
+    """One pipeline's columns while they grow."""
+
+    shown: NDArray[np.int64]
+    metrics: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
+    n_filled: int = 0
+
+    def add(self, values: dict[str, NDArray[np.float64]], answers: Answers) -> None:
+        for name, column in values.items():
+            self.metrics.setdefault(name, []).append(column)
+        placed = answers.rows != NOTHING
+        self.shown += np.bincount(answers.rows[placed], minlength=len(self.shown))
+        self.n_filled += int(np.count_nonzero(placed & (answers.source > 0)))
+
+
+def measure(
+    configs: Sequence[PipelineConfig],
+    rounds: Iterable[Round],
+    k: int = 10,
+    refresh_days: float | None = None,
+    seed: int = 0,
+    fits: Fits | None = None,
+    progress: Progress = lambda _: None,
+) -> list[Outcome]:
+    """What every pipeline makes of ``rounds``, by its first ``k`` places.
+
+    All are fitted to what is known at the first round's moment; at later rounds their trend models are refitted, and
+    with ``refresh_days`` everything whenever that long has passed.
+    """
+    fits = fits or Fits()
+    fitted: list[Pipeline] = []
+    tallies: list[_Tally] = []
+    asked: list[tuple[NDArray[np.int32], int, NDArray[np.int64]]] = []
+    catalogue = tail = np.empty(0, np.bool_)
+    fitted_at = 0
+    for turn in rounds:
+        if not fitted:
+            catalogue, tail = turn.allowed, tail_items(turn.met)
+            tallies = [_Tally(np.zeros(turn.known.n_items, np.int64)) for _ in configs]
+        if not fitted or (refresh_days is not None and turn.moment - fitted_at >= refresh_days * DAY):
+            fitted, fitted_at = [_fit(config, turn.known, seed, fits, progress) for config in configs], turn.moment
+        elif turn.moment > fitted_at:
+            fitted = [one.refreshed(turn.known, seed, fits.model) for one in fitted]
+        catalogue = catalogue | turn.allowed
+        for rows in batches(len(turn.user_ix), turn.known.n_items):
+            queries, hidden = turn.ask(rows)
+            asked.append((turn.user_ix[rows], turn.moment, np.diff(queries.indptr)))
+            for one, tally in zip(fitted, tallies, strict=True):
+                answers = one.answer(queries, k, hidden, turn.allowed)
+                tally.add(values(answers, turn, rows, tail, k), answers)
+        progress(f"asked {sum(len(users) for users, _, _ in asked):,} questions")
+    if not asked:
+        return []
+    user_ix = np.concatenate([users for users, _, _ in asked])
+    moment = np.concatenate([np.full(len(users), at, np.int64) for users, at, _ in asked])
+    n_events = np.concatenate([sizes for _, _, sizes in asked]).astype(np.int64)
+    return [
+        Outcome(
+            config.name,
+            user_ix,
+            moment,
+            n_events,
+            {name: np.concatenate(columns) for name, columns in tally.metrics.items()},
+            {
+                f"coverage@{k}": metrics.coverage(tally.shown[catalogue]),
+                f"gini@{k}": metrics.gini(tally.shown[catalogue]),
+                f"fallback@{k}": tally.n_filled / max(1, int(tally.shown.sum())),
+            },
+        )
+        for config, tally in zip(configs, tallies, strict=True)
+    ]
+
+
+def _fit(config: PipelineConfig, data: Dataset, seed: int, fits: Fits, progress: Progress) -> Pipeline:
+    progress(f"fitting {config.name}")
+    return pipelines.fit(config, data, seed, fits.model)
+
+
+def batches(n_queries: int, n_items: int) -> Iterator[slice]:
+    """Queries in parts whose scores fit into memory."""
+    size = max(1, CELLS // max(1, n_items))
+    return (slice(start, min(start + size, n_queries)) for start in range(0, n_queries, size))
+
+
+def tail_items(met: NDArray[np.int64]) -> Mask:
+    """The least met items, which together hold ``TAIL_SHARE`` of all meetings; shape (n_items,)."""
+    order = np.argsort(met, kind="stable")
+    tail = np.zeros(len(met), np.bool_)
+    tail[order[np.cumsum(met[order]) <= TAIL_SHARE * met.sum()]] = True
+    return tail
+
+
+def values(answers: Answers, turn: Round, rows: slice, tail: Mask, k: int) -> dict[str, NDArray[np.float64]]:
+    """Every metric of the answers to the queries ``rows`` of a round, each of shape (n_queries,)."""
+    begin, end = turn.relevant.indptr[rows.start], turn.relevant.indptr[rows.stop]
+    n_relevant = np.diff(turn.relevant.indptr)[rows]
+    items, asker = turn.relevant.item_ix[begin:end], np.repeat(np.arange(len(n_relevant)), n_relevant)
+    hits = find_hits(answers, asker, items, turn.known.n_items)
+    out = {f"{name}@{k}": function(hits, n_relevant) for name, function in metrics.BY_QUERY.items()}
+    placed = answers.rows != NOTHING
+    share = turn.met[answers.rows] / np.count_nonzero(np.bincount(turn.known.user_ix))
+    out[f"novelty@{k}"] = metrics.novelty(np.where(placed, share, 1.0), placed)
+    n_tail = np.bincount(asker, tail[items], len(n_relevant)).astype(np.int64)
+    tail_ndcg = np.full(len(n_relevant), np.nan)
+    some = n_tail > 0
+    tail_ndcg[some] = metrics.ndcg((hits & tail[answers.rows])[some], n_tail[some])
+    return out | {f"tail-ndcg@{k}": tail_ndcg}
+
+
+def find_hits(
+    answers: Answers, asker: NDArray[np.integer], items: NDArray[np.int32], n_items: int
+) -> NDArray[np.bool_]:
+    """Where the places hold a relevant item, (n_queries, k); query ``asker[r]`` was to find ``items[r]``."""
+    places = np.arange(len(answers.rows), dtype=np.int64)[:, None] * n_items + answers.rows
+    found = np.isin(places, asker * np.int64(n_items) + items)
+    return np.asarray(found & (answers.rows != NOTHING))

@@ -1,0 +1,93 @@
+"""What may be learnt from, and what is asked: interactions in two parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from serendip.data import Dataset
+from serendip.domain import Invalid
+
+SplitName = Literal["time", "leave-last-out", "random", "given"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Interactions to learn from and interactions to be found."""
+
+    name: SplitName
+    train: Dataset
+    test: Dataset
+    cut: int | None = None
+    """Microseconds; train is strictly before, test is the rest. None where the parts are not cut in time."""
+
+    @property
+    def parity_only(self) -> bool:
+        """True for splits that let a model see the future of others: for comparing with papers, not for deciding."""
+        return self.name != "time"
+
+
+def parse_split(text: str) -> tuple[SplitName, float]:
+    """``time:0.1`` as its name and its share; ``last-out`` has none."""
+    word, _, share = text.partition(":")
+    names: dict[str, SplitName] = {"time": "time", "last-out": "leave-last-out", "random": "random"}
+    try:
+        fraction = float(share) if share else 0.1
+    except ValueError:
+        fraction = -1.0
+    if word not in names or not 0 < fraction < 1 or (share and word == "last-out"):
+        raise Invalid(f"{text!r} is no split; write time:0.1, last-out or random:0.2", field="split")
+    return names[word], fraction
+
+
+def time_split(data: Dataset, fraction: float = 0.1) -> Split:
+    """One cut for everybody: the moment of row floor((1 - fraction) n) in time order; train is strictly before it."""
+    _check(data, fraction)
+    if data.at is None:
+        raise Invalid(
+            "this data has no moments, so it cannot be cut in time; import the column that holds them, "
+            "or choose the split leave-last-out or random, which only serve for comparing with papers",
+            field="split",
+        )
+    row = int((1 - fraction) * len(data))
+    cut = int(np.partition(data.at, row)[row])
+    train = data.before(cut)
+    if not len(train):
+        raise Invalid(
+            f"the first {1 - fraction:.0%} of the {len(data)} interactions happened at one moment, "
+            "so there is nothing before the cut to learn from; check the column of moments",
+            field="split",
+        )
+    return Split("time", train, data.take(data.at >= cut), cut)
+
+
+def last_out_split(data: Dataset) -> Split:
+    """The last event of every user who has two or more is to be found; in row order where there are no moments.
+
+    Users stand at different moments, so models see the future of others: for comparing with papers only.
+    """
+    _check(data, 0.5)
+    indptr, order = data.by_user
+    several = np.diff(indptr) > 1
+    out = np.zeros(len(data), np.bool_)
+    out[order[indptr[1:][several] - 1]] = True
+    if not out.any():
+        raise Invalid("no user has two interactions, so none can be left out; import more of them", field="split")
+    return Split("leave-last-out", data.take(~out), data.take(out))
+
+
+def random_split(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Split:
+    """A random ``fraction`` of the events is to be found; it mixes past and future: for comparing with papers only."""
+    _check(data, fraction)
+    out = np.zeros(len(data), np.bool_)
+    out[np.random.default_rng(seed).permutation(len(data))[: max(1, round(fraction * len(data)))]] = True
+    return Split("random", data.take(~out), data.take(out))
+
+
+def _check(data: Dataset, fraction: float) -> None:
+    if not 0 < fraction < 1:
+        raise Invalid(f"the fraction to be tested on is {fraction}; it must be between 0 and 1", field="fraction")
+    if len(data) < 2:
+        raise Invalid(f"{len(data)} interactions cannot be split; import some first", field="split")

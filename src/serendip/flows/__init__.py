@@ -1,0 +1,1 @@
+"""The journeys: in what order things happen. No mathematics, no SQL."""

@@ -1,0 +1,62 @@
+"""From the store's rows to the arrays that models learn from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serendip.data import UNKNOWN, Dataset, Vocabulary
+from serendip.domain import InteractionKind
+from serendip.store import Store
+
+
+def gather(store: Store, until: datetime | None = None, items: Vocabulary | None = None) -> Dataset:
+    """All interactions strictly before ``until``, as one dataset over all users and items of the store.
+
+    ``items``: another vocabulary to use, such as a live pipeline's; events with items outside it are left out.
+    """
+    columns = store.interaction_columns(until=until)
+    # Ids are read after the rows, so that every row finds its ids unless they were deleted meanwhile.
+    user_keys, user_ids = store.user_ids()
+    item_keys, item_ids = store.item_ids()
+    vocabulary = items if items is not None else Vocabulary(tuple(item_ids))
+    row_of_key = np.arange(len(item_ids)) if items is None else vocabulary.rows(item_ids)
+    kinds, code = kinds_of(store)
+    user_ix = rows_of_keys(columns["user_key"].to_numpy(), user_keys)
+    item_place = rows_of_keys(columns["item_key"].to_numpy(), item_keys)
+    item_ix = np.where(item_place == UNKNOWN, UNKNOWN, row_of_key[item_place] if len(row_of_key) else UNKNOWN)
+    keep = (user_ix != UNKNOWN) & (item_ix != UNKNOWN)
+    kind = code[columns["kind"].to_numpy()]
+    value = columns["value"].to_numpy()
+    return Dataset.of(
+        user_ix[keep],
+        item_ix[keep],
+        Vocabulary(tuple(user_ids)),
+        vocabulary,
+        kind=kind[keep],
+        value=value[keep],
+        at=columns["at"].to_numpy()[keep],
+        kinds=kinds,
+    )
+
+
+def kinds_of(store: Store) -> tuple[tuple[InteractionKind, ...], NDArray[np.int16]]:
+    """The store's kinds in order of their codes, and the position among them of every code."""
+    names = store.kind_names()
+    declared = store.kinds()
+    codes = sorted(names)
+    kinds = tuple(declared.get(names[code], InteractionKind(names[code])) for code in codes)
+    position = np.zeros(max(codes, default=0) + 1, np.int16)
+    for place, code in enumerate(codes):
+        position[code] = place
+    return kinds or (InteractionKind("interaction"),), position
+
+
+def rows_of_keys(wanted: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each of ``wanted`` stands in the ascending ``keys``; UNKNOWN where it does not. Shape of ``wanted``."""
+    if not len(keys):
+        return np.full(len(wanted), UNKNOWN, np.int64)
+    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[place] == wanted, place, UNKNOWN)

@@ -1,0 +1,131 @@
+"""Which version is live: the gate before it, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from serendip.domain import Conflict, Invalid, NotFound
+from serendip.evaluation import Table, compare, judge
+from serendip.flows.gather import gather
+from serendip.flows.live import FOR_YOU, HOME, SCENARIOS, open_version
+from serendip.flows.train import live_besides
+from serendip.pipeline import PipelineConfig
+from serendip.store import Artifacts, Promotion, Store, VersionRecord
+
+
+def promote(
+    store: Store,
+    artifacts: Artifacts,
+    version: str,
+    scenario: str,
+    now: datetime,
+    override: str | None = None,
+) -> Promotion:
+    """Make ``version`` live as ``scenario``, if the gate lets it or a person overrides with a reason.
+
+    ``for-you`` takes any personal version and labels what is not better than popular items.
+    """
+    if scenario not in SCENARIOS:
+        raise NotFound(f"no scenario {scenario!r}; the scenarios are {', '.join(SCENARIOS)}")
+    record = store.version(version)
+    if record is None:
+        raise NotFound(f"no version {version!r}; `serendip models` lists them")
+    pipeline, _ = open_version(artifacts, version)
+    if override is not None and not override.strip():
+        raise Invalid("an override needs a reason; say why this version should go live", field="override")
+    if scenario == FOR_YOU and not pipeline.personal:
+        raise Conflict(f"{version} gives everybody the same answer; {FOR_YOU} takes personal versions only")
+    reason = override
+    if scenario == HOME and override is None:
+        passed, reason = passes(store, record)
+        if not passed:
+            raise Conflict(f'{version} stays out: {reason}; to promote it all the same, say --override "reason"')
+    return store.promote(scenario, version, now, reason, override is not None)
+
+
+def passes(store: Store, record: VersionRecord) -> tuple[bool, str]:
+    """What the gate says of a version against what is live now, measured again where it has not been."""
+    live = store.live().get(HOME)
+    current = store.version(live.version) if live is not None else None
+    table = _table(record)
+    name = str(record.manifest["pipeline"]["name"])
+    against: str | None = None
+    if current is not None and not _same(current.manifest["pipeline"], record.manifest["pipeline"]):
+        measured = record.manifest["measured"]["pipelines"].items()
+        against = next((row for row, config in measured if _same(config, current.manifest["pipeline"])), None)
+        if against is None:
+            config = PipelineConfig.model_validate(record.manifest["pipeline"])
+            besides = live_besides(store, [config])
+            table = compare([config, *besides], gather(store), seed=int(record.manifest["seed"]))
+            live_config = PipelineConfig.model_validate(current.manifest["pipeline"])
+            against = next(one.name for one in besides if one == live_config.model_copy(update={"name": one.name}))
+    verdict = judge(table, name, against, repeats(record))
+    return verdict.passed, verdict.sentence
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two pipelines differ in nothing but the name."""
+    return {**one, "name": ""} == {**other, "name": ""}
+
+
+def repeats(record: VersionRecord) -> bool:
+    """Whether some kind of interaction lets its items be shown again."""
+    return any(not kind["hides"] and not kind["negative"] for kind in record.manifest["kinds"])
+
+
+def _table(record: VersionRecord) -> Table:
+    protocols = record.manifest["measured"]["protocols"]
+    return Table.from_dict(protocols.get("replayed") or next(iter(protocols.values())))
+
+
+def publish(store: Store, versions: Sequence[str], now: datetime) -> list[str]:
+    """Put the best of freshly trained ``versions`` where it belongs, and say in sentences what was decided.
+
+    ``home`` gets the best that passes the gate, or a popularity version where nothing is live yet;
+    ``for-you`` the best personal one.
+    """
+    records = [record for version in versions if (record := store.version(version)) is not None]
+    ranked = sorted(records, key=_measured_ndcg, reverse=True)
+    said = []
+    live = store.live().get(HOME)
+    current = store.version(live.version) if live is not None else None
+    for record in ranked:
+        if current is not None and not record.manifest["personal"] and _behind(record, current):
+            continue
+        passed, sentence = passes(store, record)
+        said.append(f"{record.manifest['pipeline']['name']}: {sentence}")
+        if passed:
+            store.promote(HOME, record.id, now, sentence, override=False)
+            said.append(f"{HOME} is now {record.id}")
+            break
+    personal = [record for record in ranked if record.manifest["personal"]]
+    if personal:
+        best = personal[0]
+        store.promote(FOR_YOU, best.id, now, best.manifest["gate"]["sentence"], override=False)
+        said.append(f"{FOR_YOU} is now {best.id}")
+    return said
+
+
+def _behind(record: VersionRecord, current: VersionRecord) -> bool:
+    """Whether the live pipeline did better in the table of ``record``: popularity must not replace it then."""
+    table, measured = _table(record), record.manifest["measured"]["pipelines"].items()
+    rows = [row for row, config in measured if _same(config, current.manifest["pipeline"])]
+    return any(table.row(row).metrics[table.metric].mean > _measured_ndcg(record) for row in rows)
+
+
+def _measured_ndcg(record: VersionRecord) -> float:
+    table = _table(record)
+    return table.row(str(record.manifest["pipeline"]["name"])).metrics[table.metric].mean
+
+
+def rollback(store: Store, artifacts: Artifacts, scenario: str, now: datetime, reason: str | None = None) -> Promotion:
+    """Make the version live again that was live before; nothing is computed."""
+    if scenario not in SCENARIOS:
+        raise NotFound(f"no scenario {scenario!r}; the scenarios are {', '.join(SCENARIOS)}")
+    live = store.live().get(scenario)
+    if live is None or live.previous is None:
+        raise Conflict(f"{scenario} has no earlier version to go back to")
+    open_version(artifacts, live.previous)
+    return store.promote(scenario, live.previous, now, reason or f"rolled back from {live.version}", override=True)

@@ -1,0 +1,147 @@
+"""A history in, a slate out: for a user, for a session, for many; and what is alike."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from serendip.data import UNKNOWN, ItemLists
+from serendip.domain import HISTORY_LIMIT, Interaction, Invalid, NotFound, Slate, SlateItem, checked_id
+from serendip.flows.live import FOR_YOU, HOME, Live, LiveScenario
+from serendip.ranking import NOTHING
+from serendip.store import Store
+
+MOST = 1000
+"""The longest slate."""
+NEW = "new"
+"""The source of items that came after the version was trained."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is asked for, whoever asks."""
+
+    scenario: str = HOME
+    n: int = 10
+    filter: str | None = None
+    """An expression over attributes; acts before the best are taken."""
+    explain: bool = False
+    items: tuple[str, ...] | None = None
+    """Only among these."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n <= MOST:
+            raise Invalid(f"n is {self.n}; ask for 1 to {MOST} items", field="n")
+
+
+def recommend(store: Store, live: Live, user: str, ask: Ask, now: datetime) -> Slate:
+    """The live pipeline's answer to what ``user`` did before ``now``; a stranger gets the fallback."""
+    checked_id(user, "user")
+    scenario = live.scenario(ask.scenario)
+    history = store.history(user, until=now, limit=HISTORY_LIMIT)
+    seen = store.seen(user, kinds=scenario.hiding, until=now)
+    known = bool(history) or store.known_user(user)
+    slate = _answer(scenario, [history], [seen], [user], [known], ask, now)[0]
+    store.log_slate(slate)
+    return slate
+
+
+def recommend_many(store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime) -> list[Slate]:
+    """One slate a user, all of one version."""
+    for user in users:
+        checked_id(user, "user")
+    scenario = live.scenario(ask.scenario)
+    histories = store.histories(users, until=now, limit=HISTORY_LIMIT)
+    seen = [store.seen(user, kinds=scenario.hiding, until=now) for user in users]
+    known = [bool(histories.get(user)) or store.known_user(user) for user in users]
+    slates = _answer(scenario, [histories.get(user, []) for user in users], seen, users, known, ask, now)
+    for slate in slates:
+        store.log_slate(slate)
+    return slates
+
+
+def recommend_session(store: Store, live: Live, history: Sequence[Interaction], ask: Ask, now: datetime) -> Slate:
+    """The live pipeline's answer to events that belong to nobody known."""
+    scenario = live.scenario(ask.scenario)
+    seen = [event.item for event in history if event.kind in scenario.hiding and event.at < now]
+    slate = _answer(scenario, [history], [seen], [None], [False], ask, now)[0]
+    store.log_slate(slate)
+    return slate
+
+
+def _answer(
+    scenario: LiveScenario,
+    histories: Sequence[Sequence[Interaction]],
+    seen: Sequence[Sequence[str]],
+    askers: Sequence[str | None],
+    known: Sequence[bool],
+    ask: Ask,
+    now: datetime,
+) -> list[Slate]:
+    """Ids become rows, the pipeline answers, rows become ids again; what is still short is filled with new items."""
+    pipeline, shelf = scenario.pipeline, scenario.catalogue.known
+    queries = pipeline.queries(histories, now, askers)
+    rows = [pipeline.items.rows(items) for items in seen]
+    hidden = ItemLists.of([own[own != UNKNOWN] for own in rows])
+    allowed = shelf.allowed(now, ask.filter, ask.items)
+    answers = pipeline.answer(queries, ask.n, hidden, allowed)
+    explained = pipeline.explain(queries, answers, hidden, allowed) if ask.explain else None
+    slates = []
+    for q, asker in enumerate(askers):
+        items = pipeline.slate_items(queries, answers, q, explained[q] if explained else None)
+        if len(items) < ask.n:
+            items += _new_items(scenario, set(seen[q]), ask, now, ask.n - len(items))
+        short = len(items) < ask.n
+        slates.append(
+            Slate(
+                secrets.token_hex(8),
+                scenario.name,
+                scenario.version,
+                now,
+                asker,
+                known[q],
+                short,
+                items,
+                _note(scenario, len(items), ask) if short else scenario.note,
+            )
+        )
+    return slates
+
+
+def _new_items(scenario: LiveScenario, seen: set[str], ask: Ask, now: datetime, n: int) -> tuple[SlateItem, ...]:
+    """Up to ``n`` items that the version does not know yet, newest first."""
+    shelf = scenario.catalogue.newcomers
+    allowed = shelf.allowed(now, ask.filter, ask.items)
+    fresh = [shelf.ids.ids[row] for row in np.flatnonzero(allowed)]
+    return tuple(SlateItem(item, 0.0, NEW) for item in [item for item in fresh if item not in seen][:n])
+
+
+def _note(scenario: LiveScenario, n: int, ask: Ask) -> str:
+    """Why a slate is short."""
+    where = " that pass the filter" if ask.filter else ""
+    total = len(scenario.catalogue.known.ids) + len(scenario.catalogue.newcomers.ids)
+    return f"only {n} of {total} items{where} are available and not yet seen"
+
+
+def similar(
+    store: Store, live: Live, item: str, n: int, now: datetime, scenario: str = FOR_YOU, expression: str | None = None
+) -> tuple[str, list[tuple[str, float]]]:
+    """Who says so, and the items most alike ``item`` with their likeness, best first, as far as they may be shown."""
+    if store.item(item) is None:
+        raise NotFound(f"no item {item!r}; list items to see which there are")
+    found = live.scenario(scenario)
+    row = found.pipeline.items.row(item)
+    if row == UNKNOWN:
+        return NEW, []
+    allowed = found.catalogue.known.allowed(now, expression)
+    # Some neighbours may be hidden: twice as many and a few more are asked for, all if that does not do.
+    for k in (2 * n + 10, len(found.pipeline.items)):
+        source, rows, likeness = found.pipeline.neighbours(np.array([row], np.int32), k)
+        pairs = [(r, x) for r, x in zip(rows[0], likeness[0], strict=True) if r != NOTHING and allowed[r]]
+        if len(pairs) >= n or (rows[0] == NOTHING).any():
+            break
+    return source, [(found.pipeline.items.ids[r], float(x)) for r, x in pairs[:n]]

@@ -1,0 +1,60 @@
+"""What happened, checked and kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from serendip.domain import Interaction, InteractionKind, Invalid, checked_id
+from serendip.store import Recorded, Store
+
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+MAX_KEY = 200
+"""The longest idempotency key, in characters."""
+
+
+def record(store: Store, interactions: Sequence[Interaction], now: datetime) -> Recorded:
+    """Keep interactions in one transaction; those with a key that was used before add nothing.
+
+    A moment equal to ``now`` was given by us, not by the sender; a repeated key is then not held against it.
+
+    Raises Invalid naming the field of the first that cannot be kept; a batch that should commit its valid rows is
+    sifted with ``fault`` first.
+    """
+    kinds = store.kinds()
+    for interaction in interactions:
+        wrong = fault(interaction, kinds)
+        if wrong is not None:
+            raise wrong
+    return store.add_interactions(interactions, now)
+
+
+def fault(event: Interaction, kinds: dict[str, InteractionKind]) -> Invalid | None:
+    """Why an interaction cannot be kept; None when it can."""
+    try:
+        checked_id(event.user, "user")
+        checked_id(event.item, "item")
+        checked_id(event.kind, "kind")
+        if event.key is not None:
+            checked_id(event.key, "key")
+    except Invalid as error:
+        return error
+    if event.key is not None and len(event.key) > MAX_KEY:
+        return Invalid(f"the key has {len(event.key)} characters; at most {MAX_KEY} are kept", field="key")
+    if event.at.tzinfo is None or not EARLIEST <= event.at < LATEST:
+        return Invalid(f"the moment {event.at} is not between {EARLIEST:%Y} and {LATEST:%Y}", field="at")
+    return _value_fault(event, kinds.get(event.kind))
+
+
+def _value_fault(event: Interaction, kind: InteractionKind | None) -> Invalid | None:
+    if event.value is not None and not math.isfinite(event.value):
+        return Invalid(f"the value {event.value} is not a finite number", field="value")
+    if kind is None or kind.scale is None:
+        return None
+    low, high = kind.scale
+    if event.value is None:
+        return Invalid(f"a {event.kind} needs a value from {low:g} to {high:g}", field="value")
+    if not low <= event.value <= high:
+        return Invalid(f"the value {event.value:g} of a {event.kind} is outside {low:g} to {high:g}", field="value")
+    return None

@@ -1,0 +1,186 @@
+"""Data in, measured and frozen versions out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from serendip import __version__, models
+from serendip import pipeline as pipelines
+from serendip.data import Dataset
+from serendip.domain import Invalid, moment
+from serendip.evaluation import Fits, Protocol, Table, allows_repeats, compare, judge, parse_split
+from serendip.flows.gather import gather
+from serendip.pipeline import Pipeline, PipelineConfig
+from serendip.store import Artifacts, Store, VersionRecord
+
+KEEP = 5
+"""Versions of one pipeline that are kept; live ones and those a rollback would return to are kept besides."""
+
+USUAL = ("popular-7-days", "item-knn", "als", "ease")
+REPEATING = ("again", "again+ease*0.5+popular-7-days*0.2")
+"""What is tried besides where items may be shown again to those who took them."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What one training gave."""
+
+    versions: tuple[str, ...]
+    """In the order of the configs."""
+    tables: Mapping[str, Table]
+    """By protocol."""
+
+
+def train(
+    store: Store,
+    artifacts: Artifacts,
+    configs: Sequence[PipelineConfig],
+    now: datetime,
+    seed: int = 0,
+    progress: Progress = lambda _: None,
+) -> Trained:
+    """Measure every pipeline on the last tenth of time, refit it on everything, and keep it as a frozen version."""
+    if len({config.name for config in configs}) < len(configs):
+        raise Invalid("two pipelines have the same name; train them one after the other")
+    progress("reading interactions")
+    data = gather(store)
+    if not len(data):
+        raise Invalid("there are no interactions to learn from; `serendip import FILE --as interactions` first")
+    measured = [*configs, *live_besides(store, configs)]
+    tables = measure(measured, data, seed, progress)
+    versions = []
+    for config in configs:
+        progress(f"fitting {config.name} on everything")
+        fitted = pipelines.fit(config, data, seed)
+        manifest = describe(fitted, data, seed) | {
+            "measured": {
+                "protocols": {name: table.to_dict() for name, table in tables.items()},
+                "pipelines": {one.name: one.model_dump(mode="json") for one in measured},
+            },
+            "gate": asdict(judge(next(iter(tables.values())), config.name, None, allows_repeats(data))),
+        }
+        version = artifacts.save(manifest, fitted.arrays())
+        store.add_version(VersionRecord(version, config.name, now, manifest))
+        versions.append(version)
+        forget_old(store, artifacts, config.name)
+    return Trained(tuple(versions), tables)
+
+
+def measure(
+    configs: Sequence[PipelineConfig], data: Dataset, seed: int = 0, progress: Progress = lambda _: None
+) -> dict[str, Table]:
+    """The tables that a version carries, the one that the gate looks at first: replayed and frozen, on one split."""
+    fits = Fits()
+    protocols: tuple[Protocol, ...] = ("replayed", "frozen") if data.at is not None else ("frozen",)
+    return {
+        protocol: compare(configs, data, protocol, seed=seed, fits=fits, progress=progress) for protocol in protocols
+    }
+
+
+def configs_of(store: Store, specs: Sequence[str], settings: Mapping[str, Any]) -> list[PipelineConfig]:
+    """The pipelines that ``specs`` name, or the usual ones; ``settings`` go to every model that has them."""
+    if not specs:
+        specs = usual(any(not kind.hides and not kind.negative for kind in store.kinds().values()))
+    known = [set().union(*map(set, settings_of(spec))) for spec in specs]
+    for name in settings:
+        if not any(name in names for names in known):
+            listed = ", ".join(sorted(set().union(*known)))
+            raise Invalid(f"none of {', '.join(specs)} has a setting {name!r}; they have {listed}", field=name)
+    return [
+        PipelineConfig.parse(spec, {name: value for name, value in settings.items() if name in names})
+        for spec, names in zip(specs, known, strict=True)
+    ]
+
+
+def settings_of(spec: str) -> list[Iterable[str]]:
+    """The settings of every source of a pipeline."""
+    return [models.kind_of(source.model).config.model_fields for source in PipelineConfig.parse(spec).sources]
+
+
+def usual(repeats: bool) -> tuple[str, ...]:
+    """What is trained where nothing else is said."""
+    return (*USUAL, *(REPEATING if repeats else ()))
+
+
+def evaluate(
+    store: Store,
+    configs: Sequence[PipelineConfig],
+    protocol: Protocol,
+    split: str,
+    refresh: str | None,
+    k: int,
+    seed: int,
+    progress: Progress = lambda _: None,
+) -> Table:
+    """A comparison on what the store holds; ``split`` as time:0.1, last-out or random:0.2, ``refresh`` as 1d."""
+    progress("reading interactions")
+    data = gather(store)
+    if not len(data):
+        raise Invalid("there are no interactions to measure on; `serendip import FILE --as interactions` first")
+    name, fraction = parse_split(split)
+    days = parse_days(refresh) if refresh is not None else None
+    return compare(
+        configs, data, protocol, name, fraction=fraction, k=k, refresh_days=days, seed=seed, progress=progress
+    )
+
+
+def parse_days(text: str) -> float:
+    """``1d`` or ``0.5`` as days."""
+    try:
+        days = float(text.removesuffix("d"))
+    except ValueError:
+        days = 0.0
+    if not 0 < days < float("inf"):
+        raise Invalid(f"{text!r} is no number of days; write for example 1d", field="refresh")
+    return days
+
+
+def describe(fitted: Pipeline, data: Dataset, seed: int) -> dict[str, Any]:
+    """What a manifest says of a pipeline and of what it learnt from."""
+    return {
+        "name": re.sub(r"[^a-z0-9_.-]+", "-", fitted.config.name.lower())[:60].strip("-"),
+        "pipeline": fitted.config.model_dump(mode="json"),
+        "personal": fitted.personal,
+        "kinds": [asdict(kind) for kind in fitted.kinds],
+        "seed": seed,
+        "code": __version__,
+        "data": {
+            "fingerprint": data.fingerprint(),
+            "n_interactions": len(data),
+            "n_users": data.n_users,
+            "n_items": data.n_items,
+            "until": None if data.at is None else moment(data.now).isoformat(),
+        },
+    }
+
+
+def live_besides(store: Store, configs: Sequence[PipelineConfig]) -> list[PipelineConfig]:
+    """The pipelines that are live and not among ``configs``, to be measured beside them; one whose name is taken by
+    other settings is called "... (live)".
+    """
+    taken = {config.name: config for config in configs}
+    for promotion in store.live().values():
+        record = store.version(promotion.version)
+        if record is None:
+            continue
+        config = PipelineConfig.model_validate(record.manifest["pipeline"])
+        if taken.setdefault(config.name, config) != config:
+            name = f"{config.name} (live)"
+            taken[name] = config.model_copy(update={"name": name})
+    return list(taken.values())[len(configs) :]
+
+
+def forget_old(store: Store, artifacts: Artifacts, name: str) -> None:
+    """Drop versions of ``name`` beyond the last ``KEEP``, save those that are live or one step back."""
+    live = store.live().values()
+    needed = {promotion.version for promotion in live} | {promotion.previous for promotion in live}
+    for record in store.versions(name)[KEEP:]:
+        if record.id not in needed:
+            store.drop_version(record.id)
+            artifacts.remove(record.id)

@@ -1,0 +1,233 @@
+"""For notebooks: frames in, external ids at the border, the same pipeline that a server answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from serendip import pipeline as pipelines
+from serendip.data import UNKNOWN, Dataset, ItemLists, Queries, as_frame, dataset_of, hidden_items
+from serendip.domain import Interaction, InteractionKind, Invalid, NotFound, moment
+from serendip.evaluation import Protocol, Table, compare, parse_split
+from serendip.pipeline import Pipeline, PipelineConfig
+from serendip.ranking import NOTHING, Mask
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """One list of items an asker, best first."""
+
+    users: tuple[str | None, ...]
+    items: NDArray[np.object_]
+    """Ids of shape (n_askers, k), None where nothing qualified."""
+    scores: NDArray[np.float32]
+    """Shape (n_askers, k), -inf where nothing qualified."""
+    sources: NDArray[np.object_]
+    """The model or fallback that placed each item, of shape (n_askers, k)."""
+
+    def to_polars(self) -> pl.DataFrame:
+        """A row a place: user, rank (from 1), item, score, source."""
+        n, k = self.items.shape
+        frame = pl.DataFrame(
+            {
+                "user": [user for user in self.users for _ in range(k)],
+                "rank": list(range(1, k + 1)) * n,
+                "item": self.items.ravel().tolist(),
+                "score": self.scores.ravel(),
+                "source": self.sources.ravel().tolist(),
+            }
+        )
+        return frame.filter(pl.col("item").is_not_null())
+
+    def to_arrow(self) -> Any:
+        """The same as an Arrow table; needs pyarrow."""
+        return self.to_polars().to_arrow()
+
+    def to_pandas(self) -> Any:
+        """The same as a pandas frame; needs pandas."""
+        import pandas as pd  # type: ignore[import-untyped,unused-ignore]
+
+        return pd.DataFrame(self.to_polars().to_dict(as_series=False))
+
+
+@dataclass(frozen=True)
+class Recommender:
+    """A fitted pipeline beside the interactions it was fitted to."""
+
+    pipeline: Pipeline
+    data: Dataset
+
+    def recommend(
+        self,
+        users: str | Sequence[str] | None = None,
+        k: int = 10,
+        *,
+        history: Sequence[str] | None = None,
+        filter_seen: bool = True,
+        items: Iterable[str] | None = None,
+    ) -> Recommendations:
+        """The best ``k`` items for each of ``users``, or for a bare ``history`` of item ids, oldest first.
+
+        A stranger gets the fallback. ``filter_seen``: leave out what the asker has met, as far as the kinds say that it
+        hides. ``items``: only among these.
+        """
+        queries, hidden, names = self._asked(users, history, filter_seen)
+        answers = self.pipeline.answer(queries, k, hidden, self._among(items))
+        ids = np.array([*self.pipeline.items.ids, None], object)
+        return Recommendations(
+            names, ids[answers.rows], answers.scores, np.array(self.pipeline.names, object)[answers.source]
+        )
+
+    def explain(self, user: str, item: str) -> list[tuple[str, float]]:
+        """The past items that gave ``item`` its score for ``user``, with their shares, largest first.
+
+        Empty where the models have nothing to say: a stranger, a popularity model.
+        """
+        row = self._item_row(item)
+        queries, _, _ = self._asked(user, None, filter_seen=False)
+        only = np.zeros(len(self.pipeline.items), np.bool_)
+        only[row] = True
+        answers = self.pipeline.answer(queries, 1, None, only)
+        _, shares = self.pipeline.explain(queries, answers, None, only)[0][0]
+        if shares is None:
+            return []
+        order = np.argsort(-np.abs(shares), kind="stable")
+        return [(self.pipeline.items.ids[queries.item_ix[e]], float(shares[e])) for e in order if shares[e]]
+
+    def similar_items(self, item: str, k: int = 10) -> list[tuple[str, float]]:
+        """The ``k`` items most alike ``item`` with their likeness, best first."""
+        _, rows, likeness = self.pipeline.neighbours(np.array([self._item_row(item)], np.int32), k)
+        found = zip(rows[0], likeness[0], strict=True)
+        return [(self.pipeline.items.ids[row], float(like)) for row, like in found if row != NOTHING]
+
+    def _item_row(self, item: str) -> int:
+        row = self.pipeline.items.row(item)
+        if row == UNKNOWN:
+            raise NotFound(f"no item {item!r} in what this model learnt from")
+        return row
+
+    def _among(self, items: Iterable[str] | None) -> Mask | None:
+        if items is None:
+            return None
+        rows = self.pipeline.items.rows(list(items))
+        allowed = np.zeros(len(self.pipeline.items), np.bool_)
+        allowed[rows[rows != UNKNOWN]] = True
+        return allowed
+
+    def _asked(
+        self, users: str | Sequence[str] | None, history: Sequence[str] | None, filter_seen: bool
+    ) -> tuple[Queries, ItemLists | None, tuple[str | None, ...]]:
+        """The queries, what is hidden from each, and who asks."""
+        if (users is None) == (history is None):
+            raise Invalid("say who is asked for: users, or a history of item ids, not both")
+        if history is not None:
+            events = [bare_event(item, place, self.pipeline.kinds[0]) for place, item in enumerate(history)]
+            queries = self.pipeline.queries([events], EPOCH + timedelta(days=1))
+            return queries, ItemLists(queries.indptr, queries.item_ix) if filter_seen else None, (None,)
+        names = (users,) if isinstance(users, str) else tuple(users or ())
+        rows = self.data.users.rows(names)
+        known = np.flatnonzero(rows != UNKNOWN)
+        asked = Queries.of_users(self.data, rows[known])
+        hidden = hidden_items(self.data, asked)
+        if len(known) < len(names):
+            asked, hidden = self._with_strangers(names, known, asked, hidden)
+        return asked, hidden if filter_seen else None, names
+
+    def _with_strangers(
+        self, names: tuple[str, ...], known: NDArray[np.int64], asked: Queries, hidden: ItemLists
+    ) -> tuple[Queries, ItemLists]:
+        """Known askers with their histories, and strangers between them with none, in the order of ``names``."""
+        now = moment(self.data.now)
+        place = {int(where): q for q, where in enumerate(known)}
+        empty = self.pipeline.queries([[] for _ in names], now, names)
+        sizes = np.zeros(len(names), np.int64)
+        sizes[known] = np.diff(asked.indptr)
+        lists = [hidden[place[q]] if q in place else np.empty(0, np.int32) for q in range(len(names))]
+        own = np.full(len(names), UNKNOWN, np.int32)
+        own[known] = asked.own
+        return (
+            Queries(
+                np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+                asked.item_ix,
+                asked.weight,
+                asked.kind,
+                asked.value,
+                asked.at,
+                np.full(len(names), self.data.now, np.int64),
+                empty.salt,
+                own,
+                asked.kinds,
+            ),
+            ItemLists.of(lists),
+        )
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def bare_event(item: str, place: int, kind: InteractionKind) -> Interaction:
+    """An event of a history that is told without moments: its place is its time."""
+    return Interaction("", item, EPOCH + timedelta(seconds=place), kind.name)
+
+
+def read(
+    source: str | Path, columns: Mapping[str, str] | None = None, *, kinds: Sequence[InteractionKind] = ()
+) -> Dataset:
+    """The interactions of a file (CSV, TSV, ``::``, JSON lines, Parquet, gzip of these) or an SQL table.
+
+    ``columns`` says which column is which, for example ``{"user": "CustomerID"}``; the rest is inferred. A row that
+    cannot be read is an Invalid naming its line; `serendip import` leaves such rows out and lists them instead.
+    """
+    from serendip.sources import infer, open_source
+    from serendip.sources import read as read_checked
+
+    opened = open_source(str(source))
+    mapping = infer(opened, "interactions", dict(columns or {}))
+    frames = []
+    for checked in read_checked(opened, mapping, "interactions"):
+        if checked.errors:
+            first = checked.errors[0]
+            raise Invalid(f"{source}, line {first.line}: {first.field}: {first.what}", field=first.field)
+        frames.append(checked.frame)
+    if not frames:
+        raise Invalid(f"{source} holds no rows")
+    return dataset_of(pl.concat(frames), kinds)
+
+
+def adopt(data: Any, columns: Mapping[str, str] | None = None) -> Dataset:
+    """The dataset of a frame (see ``data.as_frame``) with user, item[, value][, at]; a Dataset stays as it is."""
+    if isinstance(data, Dataset):
+        return data
+    frame = as_frame(data)
+    if columns:
+        frame = frame.rename({theirs: ours for ours, theirs in columns.items()})
+    return dataset_of(frame)
+
+
+def fit(
+    model: str, data: Any, *, seed: int = 0, columns: Mapping[str, str] | None = None, **settings: Any
+) -> Recommender:
+    """A recommender of kind ``model`` (als, ease, item-knn, popularity, again, or several joined by ``+``).
+
+    ``data``: a Dataset or a frame with user, item[, value][, at]; ``settings`` are the model's own. The same seed gives
+    the same model.
+    """
+    dataset = adopt(data, columns)
+    return Recommender(pipelines.fit(PipelineConfig.parse(model, settings), dataset, seed), dataset)
+
+
+def evaluate(
+    models: Sequence[str | PipelineConfig], data: Any, split: str = "time:0.1", *, k: int = 10, seed: int = 0,
+    protocol: Protocol = "frozen",
+) -> Table:  # fmt: skip
+    """A table of ``models`` and the usual baselines over ``split``, with 95% intervals."""
+    configs = [PipelineConfig.parse(model) if isinstance(model, str) else model for model in models]
+    name, fraction = parse_split(split)
+    return compare(configs, adopt(data), protocol, name, fraction=fraction, k=k, seed=seed)

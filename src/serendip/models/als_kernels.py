@@ -1,0 +1,247 @@
+"""Kernels of implicit ALS: the half-step that solves every row while the other side stands still.
+
+Legend, after Hu, Koren and Volinsky 2008: r (n_rows, n_cols) says who took what; row u is to get the factors x_u, its
+columns have the factors y_j; a pair that met has the confidence c = 1 + w and the preference 1, all others 1 and 0.
+A row's solution is eq. 4,
+
+    x_u = (Y'Y + lambda I + Y_u' W_u Y_u)^-1  Y_u' (1 + w_u)
+
+with Y_u (n, k) the factors of the row's own columns and W_u = diag(w_u): Y'Y is made once for all rows.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from serendip.models.item_item import FAST
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def add_outer(rows, n, a):  # type: ignore[no-untyped-def]
+    """a += rows[:n]' rows[:n] in the lower triangle; rows (>= n, k), a (k, k)."""
+    k = a.shape[0]
+    t = 0
+    while t + 4 <= n:
+        r0, r1, r2, r3 = rows[t], rows[t + 1], rows[t + 2], rows[t + 3]
+        for f in range(k):
+            v0, v1, v2, v3 = r0[f], r1[f], r2[f], r3[f]
+            for g in range(f + 1):
+                a[f, g] += v0 * r0[g] + v1 * r1[g] + v2 * r2[g] + v3 * r3[g]
+        t += 4
+    while t < n:
+        r0 = rows[t]
+        for f in range(k):
+            v0 = r0[f]
+            for g in range(f + 1):
+                a[f, g] += v0 * r0[g]
+        t += 1
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def add_inner(rows, n, a):  # type: ignore[no-untyped-def]
+    """a += rows[:n] rows[:n]' in the lower triangle; rows (>= n, k), a (>= n, >= n)."""
+    k = rows.shape[1]
+    for s in range(n):
+        left = rows[s]
+        for t in range(s + 1):
+            right = rows[t]
+            total = a[s, t]
+            for f in range(k):
+                total += left[f] * right[f]
+            a[s, t] = total
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def solve_spd(a, b, n, floor):  # type: ignore[no-untyped-def]
+    """b = A^-1 b for the leading n x n of A, given in its lower triangle and overwritten by its Cholesky factor.
+
+    No eigenvalue of A is below ``floor``, so no pivot is; rounding may say otherwise, and is not believed.
+    """
+    for i in range(n):
+        row = a[i]
+        for j in range(i):
+            other = a[j]
+            total = row[j]
+            for f in range(j):
+                total -= row[f] * other[f]
+            row[j] = total / other[j]
+        pivot = row[i]
+        for f in range(i):
+            pivot -= row[f] * row[f]
+        row[i] = np.sqrt(max(pivot, floor))
+        total = b[i]
+        for f in range(i):
+            total -= row[f] * b[f]
+        b[i] = total / row[i]
+    for i in range(n - 1, -1, -1):
+        row = a[i]
+        b[i] /= row[i]
+        for f in range(i):
+            b[f] -= row[f] * b[i]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def solve_rows(indptr, indices, w, y, base, floor, x, start, stop):  # type: ignore[no-untyped-def]
+    """Eq. 4 for rows ``start`` to ``stop`` (exclusive), in the precision of ``x`` (n_rows, k).
+
+    base (k, k) is Y'Y + lambda I, floor a bound on its eigenvalues from below, w the confidences less 1 (nnz,).
+    """
+    k = y.shape[1]
+    rows = np.empty((64, k), x.dtype)
+    a = np.empty((k, k), x.dtype)
+    b = np.empty(k, x.dtype)
+    for u in range(start, stop):
+        _primal(indptr[u], indptr[u + 1], indices, w, y, base, rows, a, b)
+        solve_spd(a, b, k, floor)
+        x[u] = b
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _primal(first, last, indices, w, y, base, rows, a, b):  # type: ignore[no-untyped-def]
+    """The k x k system of one row: a = base + Y_u' W_u Y_u in the lower triangle, b = Y_u' (1 + w_u)."""
+    k = y.shape[1]
+    one = b.dtype.type(1)
+    for f in range(k):
+        b[f] = 0
+        for g in range(f + 1):
+            a[f, g] = base[f, g]
+    while first < last:
+        n = min(rows.shape[0], last - first)
+        for t in range(n):
+            own = y[indices[first + t]]
+            extra = w[first + t]
+            root = np.sqrt(extra)
+            surely = one + extra
+            for f in range(k):
+                b[f] += surely * own[f]
+                rows[t, f] = root * own[f]
+        add_outer(rows, n, a)
+        first += n
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def solve_white_rows(indptr, indices, w, z, x, start, stop):  # type: ignore[no-untyped-def]
+    """Eq. 4 in whitened factors, where Y'Y + lambda I is the identity; rows ``start`` to ``stop`` of x (n_rows, k).
+
+    With Y'Y + lambda I = L L' and Z = Y L^-T, L'x_u solves (I + Z_u' W Z_u) L'x_u = Z_u'(1 + w). A row of n < k
+    columns is solved in its n x n dual: with B = W^1/2 Z_u,
+
+        L'x_u = B' v,    (I + B B') v = (1 + w) / w^1/2.
+    """
+    k = z.shape[1]
+    rows = np.empty((max(64, k), k), x.dtype)
+    a = np.empty((k, k), x.dtype)
+    b = np.empty(k, x.dtype)
+    eye = np.eye(k).astype(x.dtype)
+    one = x.dtype.type(1)
+    for u in range(start, stop):
+        first = indptr[u]
+        n = indptr[u + 1] - first
+        if n >= k:
+            _primal(first, indptr[u + 1], indices, w, z, eye, rows, a, b)
+            solve_spd(a, b, k, one)
+            x[u] = b
+            continue
+        for t in range(n):
+            own = z[indices[first + t]]
+            root = np.sqrt(w[first + t])
+            b[t] = (one + w[first + t]) / root
+            for f in range(k):
+                rows[t, f] = root * own[f]
+            for s in range(t + 1):
+                a[t, s] = eye[t, s]
+        add_inner(rows, n, a)
+        solve_spd(a, b, n, one)
+        x[u] = 0
+        for t in range(n):
+            v = b[t]
+            for f in range(k):
+                x[u, f] += v * rows[t, f]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def step_white_rows(indptr, indices, w, z, n_steps, x, start, stop):  # type: ignore[no-untyped-def]
+    """``n_steps`` of conjugate gradients (Takacs, Pilaszy, Tikk 2011) on the same system, from the x there is.
+
+    Whitened, Y'Y + lambda I is its own preconditioner and costs nothing: a step is two passes over the row's factors.
+    """
+    k = z.shape[1]
+    rows = np.empty((256, k), x.dtype)
+    p = np.empty(k, x.dtype)
+    q = np.empty(k, x.dtype)
+    residual = np.empty(k, x.dtype)
+    zero, one = x.dtype.type(0), x.dtype.type(1)
+    for u in range(start, stop):
+        first = indptr[u]
+        n = indptr[u + 1] - first
+        if n == 0:
+            x[u] = 0
+            continue
+        if n > rows.shape[0]:
+            rows = np.empty((n, k), x.dtype)
+        for t in range(n):
+            rows[t] = z[indices[first + t]]
+        own = x[u]
+        residual[:] = -own
+        for t in range(n):
+            dot = zero
+            for f in range(k):
+                dot += rows[t, f] * own[f]
+            dot = one + w[first + t] * (one - dot)
+            for f in range(k):
+                residual[f] += dot * rows[t, f]
+        size = zero
+        for f in range(k):
+            p[f] = residual[f]
+            size += residual[f] * residual[f]
+        for _ in range(n_steps):
+            if size < 1e-20:
+                break
+            q[:] = p
+            _apply(rows, w[first : first + n], n, p, q)
+            curvature = zero
+            for f in range(k):
+                curvature += p[f] * q[f]
+            length = size / curvature
+            fresh = zero
+            for f in range(k):
+                own[f] += length * p[f]
+                residual[f] -= length * q[f]
+                fresh += residual[f] * residual[f]
+            turn = fresh / size
+            size = fresh
+            for f in range(k):
+                p[f] = residual[f] + turn * p[f]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _apply(rows, w, n, p, q):  # type: ignore[no-untyped-def]
+    """q += rows' W rows p; four rows at a time, so that q is read and written once for four."""
+    k = p.shape[0]
+    zero = p.dtype.type(0)
+    t = 0
+    while t + 4 <= n:
+        r0, r1, r2, r3 = rows[t], rows[t + 1], rows[t + 2], rows[t + 3]
+        d0 = d1 = d2 = d3 = zero
+        for f in range(k):
+            d0 += r0[f] * p[f]
+            d1 += r1[f] * p[f]
+            d2 += r2[f] * p[f]
+            d3 += r3[f] * p[f]
+        d0 *= w[t]
+        d1 *= w[t + 1]
+        d2 *= w[t + 2]
+        d3 *= w[t + 3]
+        for f in range(k):
+            q[f] += d0 * r0[f] + d1 * r1[f] + d2 * r2[f] + d3 * r3[f]
+        t += 4
+    while t < n:
+        r0 = rows[t]
+        d0 = zero
+        for f in range(k):
+            d0 += r0[f] * p[f]
+        d0 *= w[t]
+        for f in range(k):
+            q[f] += d0 * r0[f]
+        t += 1

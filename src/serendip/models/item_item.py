@@ -1,0 +1,196 @@
+"""Kernels of item-item products: Gustavson's row by row, nearest of a row, and sums of rows over a history."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from serendip.data import Floats, ItemRows
+
+FAST = {"reassoc", "contract", "nsz", "arcp"}
+"""Sums in any order, fused; infinities and NaN are still respected."""
+
+
+class Csr(NamedTuple):
+    """A sparse matrix as kernels take it: one set of types, so that each is compiled once."""
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    value: Floats
+
+    @staticmethod
+    def of(matrix: sparse.csr_array) -> Csr:
+        """The parts of ``matrix``."""
+        return Csr(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data.astype(np.float32))
+
+
+def product_cost(taken: Csr, takers: Csr) -> NDArray[np.float64]:
+    """Multiplications that each item's row of the product takes; shape (n_items,)."""
+    size = np.diff(taken.indptr).astype(np.float64)
+    done = np.concatenate([[0.0], np.cumsum(size[takers.indices])])
+    return np.asarray(done[takers.indptr[1:]] - done[takers.indptr[:-1]])
+
+
+@numba.njit(cache=True, nogil=True)
+def nearest_rows(taken, takers, shrinkage, min_support, k, start, stop):  # type: ignore[no-untyped-def]
+    """The ``k`` largest entries right of nothing, best first, of rows ``start`` to ``stop`` (exclusive) of X'X.
+
+    taken: X (n_users, n_items) by user, takers: the same by item. An entry of two items that n users have both met
+    is (sum over users of x_ui x_uj) * n / (n + shrinkage); it counts if n >= min_support and it is above 0. The
+    diagonal is left out. Equal entries stand in the order of their items. Gustavson: the row of item i is the sum of
+    the rows of its users, kept dense, with a list of the places touched.
+
+    -> number of entries of each row (stop - start,), and items and values end to end.
+    """
+    n_items = takers.indptr.shape[0] - 1
+    total = np.zeros(n_items, np.float32)
+    met = np.zeros(n_items, np.int32)
+    touched = np.empty(n_items, np.int32)
+    sizes = np.zeros(stop - start, np.int64)
+    items = np.empty(1024, np.int32)
+    values = np.empty(1024, np.float32)
+    heap_item = np.empty(min(k, n_items), np.int32)
+    heap_value = np.empty(min(k, n_items), np.float32)
+    filled = 0
+    for i in range(start, stop):
+        n_touched = 0
+        for s in range(takers.indptr[i], takers.indptr[i + 1]):
+            u = takers.indices[s]
+            x = takers.value[s]
+            for t in range(taken.indptr[u], taken.indptr[u + 1]):
+                j = taken.indices[t]
+                if met[j] == 0:
+                    touched[n_touched] = j
+                    n_touched += 1
+                met[j] += 1
+                total[j] += x * taken.value[t]
+        size = 0
+        for t in range(n_touched):
+            j = touched[t]
+            n = met[j]
+            value = np.float32(total[j] * n / (n + shrinkage))
+            met[j] = 0
+            total[j] = 0
+            if j == i or n < min_support or not value > 0:
+                continue
+            if size < heap_item.shape[0]:
+                _rise(heap_value, heap_item, value, j, size)
+                size += 1
+            elif value > heap_value[0] or (value == heap_value[0] and j < heap_item[0]):
+                _sink(heap_value, heap_item, value, j, size)
+        while filled + size > items.shape[0]:
+            items = np.concatenate((items, np.empty_like(items)))
+            values = np.concatenate((values, np.empty_like(values)))
+        sizes[i - start] = size
+        filled += size
+        # The heap gives its worst first: the row is filled from its end.
+        for last in range(size - 1, -1, -1):
+            place = filled - size + last
+            items[place] = heap_item[0]
+            values[place] = heap_value[0]
+            _sink(heap_value, heap_item, heap_value[last], heap_item[last], last)
+    return sizes, items[:filled].copy(), values[:filled].copy()
+
+
+@numba.njit(cache=True, nogil=True)
+def _worse(value, item, other_value, other_item):  # type: ignore[no-untyped-def]
+    return value < other_value or (value == other_value and item > other_item)
+
+
+@numba.njit(cache=True, nogil=True)
+def _rise(heap_value, heap_item, value, item, size):  # type: ignore[no-untyped-def]
+    """Add to a heap of ``size`` entries whose root is the worst."""
+    place = size
+    while place > 0:
+        above = (place - 1) // 2
+        if not _worse(value, item, heap_value[above], heap_item[above]):
+            break
+        heap_value[place], heap_item[place] = heap_value[above], heap_item[above]
+        place = above
+    heap_value[place], heap_item[place] = value, item
+
+
+@numba.njit(cache=True, nogil=True)
+def _sink(heap_value, heap_item, value, item, size):  # type: ignore[no-untyped-def]
+    """Put an entry into the place of the root of a heap of ``size`` entries."""
+    place = 0
+    while 2 * place + 1 < size:
+        below = 2 * place + 1
+        if below + 1 < size and _worse(
+            heap_value[below + 1], heap_item[below + 1], heap_value[below], heap_item[below]
+        ):
+            below += 1
+        if not _worse(heap_value[below], heap_item[below], value, item):
+            break
+        heap_value[place], heap_item[place] = heap_value[below], heap_item[below]
+        place = below
+    if size > 0:
+        heap_value[place], heap_item[place] = value, item
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def gram_rows(taken, takers, out, start, stop):  # type: ignore[no-untyped-def]
+    """Rows ``start`` to ``stop`` (exclusive) of X'X, dense, into ``out`` (n_items, n_items)."""
+    for i in range(start, stop):
+        row = out[i]
+        row[:] = 0
+        for s in range(takers.indptr[i], takers.indptr[i + 1]):
+            u = takers.indices[s]
+            x = takers.value[s]
+            for t in range(taken.indptr[u], taken.indptr[u + 1]):
+                row[taken.indices[t]] += x * taken.value[t]
+
+
+@numba.njit(cache=True, nogil=True)
+def sum_sparse_rows(history, rows, out, start, stop):  # type: ignore[no-untyped-def]
+    """out_q = sum over the items j of history q of h_qj * rows_j, for queries ``start`` to ``stop``; rows sparse."""
+    for q in range(start, stop):
+        sums = out[q]
+        sums[:] = 0
+        for s in range(history.indptr[q], history.indptr[q + 1]):
+            j = history.indices[s]
+            for t in range(rows.indptr[j], rows.indptr[j + 1]):
+                sums[rows.indices[t]] += history.value[s] * rows.value[t]
+
+
+@numba.njit(cache=True, nogil=True)
+def sum_dense_rows(history, rows, out, start, stop):  # type: ignore[no-untyped-def]
+    """The same for dense rows (n_items, n_items)."""
+    for q in range(start, stop):
+        sums = out[q]
+        sums[:] = 0
+        for s in range(history.indptr[q], history.indptr[q + 1]):
+            row = rows[history.indices[s]]
+            h = history.value[s]
+            for i in range(row.shape[0]):
+                sums[i] += h * row[i]
+
+
+@numba.njit(cache=True, nogil=True)
+def sum_dense_places(history, rows, among, out, start, stop):  # type: ignore[no-untyped-def]
+    """The same of the places ``among`` only: (n_queries, n_among), or (1, n_among) for all; padding is left 0."""
+    for q in range(start, stop):
+        own = among[q if among.shape[0] > 1 else 0]
+        out[q, :] = 0
+        for s in range(history.indptr[q], history.indptr[q + 1]):
+            row = rows[history.indices[s]]
+            h = history.value[s]
+            for a in range(own.shape[0]):
+                if own[a] >= 0:
+                    out[q, a] += h * row[own[a]]
+
+
+def at_places(indptr: NDArray[np.int64], index: ItemRows, value: Floats, row: int, places: ItemRows) -> Floats:
+    """Entries of a sparse row at ``places``, 0 where it has none; the row's own entries may stand in any order."""
+    own = slice(indptr[row], indptr[row + 1])
+    order = np.argsort(index[own], kind="stable")
+    items, values = index[own][order], value[own][order]
+    found = np.searchsorted(items, places)
+    found = np.minimum(found, max(len(items) - 1, 0))
+    if not len(items):
+        return np.zeros(len(places), np.float32)
+    return np.where(items[found] == places, values[found], 0).astype(np.float32)

@@ -1,0 +1,397 @@
+"""The one object: histories in, ranked items out; the same in a notebook, in a measurement and in the server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from serendip import models
+from serendip.data import Arrays, Dataset, Floats, ItemLists, ItemRows, Queries, Vocabulary
+from serendip.domain import Interaction, InteractionKind, Invalid, Reason, SlateItem, moment
+from serendip.models import Explains, HasNeighbours, Model, ModelConfig
+from serendip.ranking import NOTHING, Mask, top
+
+FitModel = Callable[[str, ModelConfig, Dataset, int], Model]
+"""``models.fit``, or one that remembers what it fitted before."""
+
+
+class SourceConfig(BaseModel):
+    """One model of a pipeline."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """What its items say they come from."""
+    model: str
+    """The kind of model."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """The model's own configuration."""
+    weight: PositiveFloat = 1.0
+    """How much it counts where several are merged."""
+    scale: Literal["linear", "log"] = "linear"
+    """log: scores are merged as log(1 + score), which tames counts; they must not be negative."""
+
+    def model_settings(self) -> ModelConfig:
+        """The settings, checked; what is wrong with them is named."""
+        try:
+            return models.kind_of(self.model).config.model_validate(self.settings)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "settings"
+            known = ", ".join(models.kind_of(self.model).config.model_fields)
+            raise Invalid(
+                f"{self.model}: {where}: {first['msg'].lower()}; the settings of {self.model} are {known}", field=where
+            ) from None
+
+
+POPULAR = SourceConfig(name="popular", model="popularity")
+POPULAR_7_DAYS = SourceConfig(name="popular-7-days", model="popularity", settings={"window_days": 7.0})
+
+
+class PipelineConfig(BaseModel):
+    """What a pipeline is made of."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    sources: tuple[SourceConfig, ...] = Field(min_length=1)
+    merge: Literal["zscore", "rrf"] = "zscore"
+    """zscore: each source's scores are standardised over the union of candidates, then summed with the weights.
+    rrf: reciprocal rank fusion (Cormack 2009), the sum of weight / (60 + rank)."""
+    n_candidates: PositiveInt = 300
+    """Where several sources are merged, the best of each that join the union."""
+    fallback: tuple[SourceConfig, ...] = (POPULAR_7_DAYS, POPULAR)
+    """Who fills the places that are left, in this order."""
+
+    @staticmethod
+    def parse(spec: str, settings: Mapping[str, Any] | None = None) -> PipelineConfig:
+        """The pipeline called ``spec``: a kind of model, ``popular``, ``popular-14-days``, or several joined by ``+``.
+
+        Settings of its own and a weight may follow a source: ``again(half_life_days=180)+als*0.2+popular-7-days``.
+        ``settings`` go to every source that knows them.
+        """
+        sources = tuple(_source(part.strip(), settings or {}) for part in spec.split("+"))
+        names = [source.name for source in sources]
+        if len(set(names)) < len(names):
+            raise Invalid(f"{spec} names a source twice; add up their weights instead")
+        taken = {key for source in sources for key in source.settings}
+        for key in settings or {}:
+            if key not in taken:
+                known = ", ".join(sorted({f for s in sources for f in models.kind_of(s.model).config.model_fields}))
+                raise Invalid(f"{spec} has no setting {key!r}; it has {known}", field=key)
+        for source in sources:
+            source.model_settings()
+        return PipelineConfig(name=spec, sources=sources)
+
+
+SOURCE = re.compile(r"(?P<name>[^(*]*?)\s*(?:\((?P<own>[^()]*)\)\s*)?(?:\*\s*(?P<weight>.*))?")
+
+
+def _source(part: str, settings: Mapping[str, Any]) -> SourceConfig:
+    found = SOURCE.fullmatch(part)
+    if found is None:
+        raise Invalid(f"{part!r} is no source; write for example als, als*0.5 or als(n_factors=32)*0.5")
+    name, weight = found["name"], found["weight"]
+    try:
+        factor = float(weight) if weight else 1.0
+    except ValueError:
+        raise Invalid(f"the weight {weight!r} of {name!r} is not a number; write for example {name}*0.5") from None
+    if not 0 < factor < np.inf:
+        raise Invalid(f"the weight {weight!r} of {name!r} must be above 0")
+    own = _own_settings(found["own"], part)
+    words = name.split("-")
+    if words[0] == "popular":
+        if len(words) == 3 and words[2] == "days" and words[1].isdigit() and int(words[1]):
+            own["window_days"] = float(words[1])
+        elif len(words) != 1:
+            raise Invalid(f"{name!r} is no window of popularity; write for example popular-7-days")
+        return SourceConfig(name=name, model="popularity", settings=own, weight=factor, scale="log")
+    fields = models.kind_of(name).config.model_fields
+    own = {key: value for key, value in settings.items() if key in fields} | own
+    return SourceConfig(
+        name=name, model=name, settings=own, weight=factor, scale="log" if name == "again" else "linear"
+    )
+
+
+def _own_settings(text: str | None, part: str) -> dict[str, Any]:
+    """``a=1, b=x`` as settings; the model makes numbers of them."""
+    pairs = [pair.split("=") for pair in text.split(",")] if text else []
+    if any(len(pair) != 2 for pair in pairs):
+        raise Invalid(f"the settings of {part!r} cannot be read; write for example als(n_factors=32, n_epochs=5)")
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A fitted model in its place."""
+
+    config: SourceConfig
+    model: Model
+
+    def eligible_scores(self, queries: Queries) -> Floats:
+        """Scores (n_queries, n_items) with -inf where the model is silent about an item; rows of NaN stay."""
+        scores = self.model.score(queries)
+        if models.KINDS[self.config.model].zero_is_silence:
+            scores = np.where(scores == 0, -np.inf, scores).astype(np.float32)
+        return scores
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One answer a query, as rows."""
+
+    rows: ItemRows
+    """Shape (n_queries, n), best first, NOTHING where nothing qualified."""
+    scores: Floats
+    """In the unit of the source that placed the item; comparable within one source."""
+    source: NDArray[np.int8]
+    """Position in ``Pipeline.names``; shape (n_queries, n)."""
+
+    @property
+    def exhausted(self) -> NDArray[np.bool_]:
+        """Queries with fewer items than were asked for; shape (n_queries,)."""
+        return np.asarray((self.rows == NOTHING).any(axis=1))
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Fitted sources, their fallbacks, and the vocabulary that their rows mean."""
+
+    config: PipelineConfig
+    items: Vocabulary
+    kinds: tuple[InteractionKind, ...]
+    sources: tuple[Source, ...]
+    fallback: tuple[Source, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What ``Answers.source`` counts: the pipeline's candidates as one, then each fallback."""
+        own = self.sources[0].config.name if len(self.sources) == 1 else self.config.name
+        return (own, *(source.config.name for source in self.fallback))
+
+    @property
+    def personal(self) -> bool:
+        """Whether any source depends on the history."""
+        return any(models.KINDS[source.config.model].personal for source in self.sources)
+
+    def answer(self, queries: Queries, n: int, hidden: ItemLists | None = None, allowed: Mask | None = None) -> Answers:
+        """The best ``n`` items of every query; places left by the sources are filled down the fallback chain.
+
+        ``hidden``: items not to be shown to each asker. ``allowed``: (n_items,) or (n_queries, n_items), what the rules
+        let pass. Both act before the best are taken.
+        """
+        n_queries = len(queries)
+        lists = hidden if hidden is not None else ItemLists(np.zeros(n_queries + 1, np.int64), np.empty(0, np.int32))
+        ranked = top(self._merged(queries, n, lists, allowed), n, self.items.hashes, queries.salt, lists, allowed)
+        rows, scores = np.full((n_queries, n), NOTHING, np.int32), np.full((n_queries, n), -np.inf, np.float32)
+        rows[:, : ranked.rows.shape[1]], scores[:, : ranked.rows.shape[1]] = ranked.rows, ranked.scores
+        source = np.zeros((n_queries, n), np.int8)
+        for place, filler in enumerate(self.fallback, start=1):
+            short = np.flatnonzero((rows == NOTHING).any(axis=1))
+            if not len(short):
+                break
+            taken = ItemLists.of([np.concatenate([lists[int(q)], rows[q][rows[q] != NOTHING]]) for q in short])
+            mask = allowed if allowed is None or allowed.ndim == 1 else allowed[short]
+            asked = queries.take(short)
+            more = top(filler.eligible_scores(asked), n, self.items.hashes, asked.salt, taken, mask)
+            for q, new_rows, new_scores in zip(short, more.rows, more.scores, strict=True):
+                gap = np.flatnonzero(rows[q] == NOTHING)[: len(new_rows)]
+                rows[q, gap], scores[q, gap] = new_rows[: len(gap)], new_scores[: len(gap)]
+                source[q, gap] = place
+        return Answers(rows, scores, source)
+
+    def _merged(self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None) -> Floats:
+        """One row of scores a query, (n_queries, n_items): the only source's own, or the union's merged ones."""
+        if len(self.sources) == 1:
+            return self.sources[0].eligible_scores(queries)
+        merged = np.full((len(queries), len(self.items)), -np.inf, np.float32)
+        for q, (union, parts) in enumerate(self._union(queries, n, hidden, allowed)):
+            if len(union):
+                merged[q, union] = parts.sum(axis=0)
+        return merged
+
+    def _union(
+        self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None
+    ) -> Iterator[tuple[ItemRows, Floats]]:
+        """For each query the union of all sources' best (n_union,), and every source's part (n_sources, n_union)."""
+        depth = max(self.config.n_candidates, n)
+        found = []
+        for source in self.sources:
+            scores = source.eligible_scores(queries)
+            ranked = top(scores, depth, self.items.hashes, queries.salt, hidden, allowed)
+            found.append((scores, ranked))
+        for q in range(len(queries)):
+            lists = [ranked.rows[q][ranked.rows[q] != NOTHING] for _, ranked in found]
+            union = np.unique(np.concatenate(lists))
+            parts = np.zeros((len(self.sources), len(union)), np.float32)
+            for s, (source, own) in enumerate(zip(self.sources, lists, strict=True)):
+                if len(own):
+                    parts[s] = source.config.weight * self._part(source, found[s][0][q], union, own)
+            yield union, parts
+
+    def _part(self, source: Source, scores: Floats, union: ItemRows, own: ItemRows) -> Floats:
+        """One source's say about the union, before its weight.
+
+        rrf: an item that is not among its best gets nothing. zscore: an item that it is silent about counts as its
+        lowest, which is 0 where 0 is silence; else a source that knows few items could not tell them from the rest.
+        """
+        if self.config.merge == "rrf":
+            part = np.zeros(len(union), np.float32)
+            part[np.searchsorted(union, own)] = 1 / (60 + np.arange(1, len(own) + 1))
+            return part
+        values = scores[union].astype(np.float64)
+        said = np.isfinite(values)
+        quiet = 0.0 if models.KINDS[source.config.model].zero_is_silence else values.min(initial=np.inf, where=said)
+        values[~said] = quiet
+        if source.config.scale == "log":
+            values = np.log1p(np.maximum(values, 0))
+        spread = values.std()
+        standard: Floats = ((values - values.mean()) / (spread if spread > 0 else 1.0)).astype(np.float32)
+        return standard
+
+    def explain(
+        self, queries: Queries, answers: Answers, hidden: ItemLists | None = None, allowed: Mask | None = None
+    ) -> list[list[tuple[dict[str, float] | None, Floats | None]]]:
+        """For each query and place: every source's part of the score (None: one source), and the shares of the events.
+
+        Shares are of shape (n_events,), in the score's own unit; None where no source of the item explains itself.
+        """
+        lists = hidden if hidden is not None else ItemLists(np.zeros(len(queries) + 1, np.int64), np.empty(0, np.int32))
+        shares = [
+            s.model.explain(queries, np.maximum(answers.rows, 0)) if isinstance(s.model, Explains) else None
+            for s in self.sources
+        ]
+        unions = (
+            list(self._union(queries, answers.rows.shape[1], lists, allowed))
+            if len(self.sources) > 1
+            else [None] * len(queries)
+        )
+        out = []
+        for q in range(len(queries)):
+            places: list[tuple[dict[str, float] | None, Floats | None]] = []
+            for place, row in enumerate(answers.rows[q]):
+                if row == NOTHING or answers.source[q, place]:
+                    places.append((None, None))
+                    continue
+                own = [None if share is None else share[q][place] for share in shares]
+                union = unions[q]
+                if union is None:
+                    places.append((None, own[0]))
+                    continue
+                at = int(np.searchsorted(union[0], row))
+                parts = {s.config.name: float(union[1][i, at]) for i, s in enumerate(self.sources)}
+                places.append((parts, _merged_shares(own, list(parts.values()))))
+            out.append(places)
+        return out
+
+    def slate_items(
+        self,
+        queries: Queries,
+        answers: Answers,
+        query: int,
+        explained: Sequence[tuple[dict[str, float] | None, Floats | None]] | None = None,
+        n_reasons: int = 3,
+    ) -> tuple[SlateItem, ...]:
+        """One query's places with ids again; of the reasons, the ``n_reasons`` of largest share."""
+        places = []
+        events = slice(queries.indptr[query], queries.indptr[query + 1])
+        for place, row in enumerate(answers.rows[query]):
+            if row == NOTHING:
+                break
+            parts, shares = explained[place] if explained is not None else (None, None)
+            reasons: tuple[Reason, ...] = ()
+            if shares is not None:
+                order = [e for e in np.argsort(-np.abs(shares), kind="stable")[:n_reasons] if shares[e] != 0]
+                item_ix, kind, at = queries.item_ix[events], queries.kind[events], queries.at[events]
+                reasons = tuple(
+                    Reason(
+                        self.items.ids[item_ix[e]],
+                        float(shares[e]),
+                        queries.kinds[kind[e]].name,
+                        moment(at[e]) if at[e] else None,
+                    )
+                    for e in order
+                )
+            name = self.names[answers.source[query, place]]
+            places.append(SlateItem(self.items.ids[row], float(answers.scores[query, place]), name, reasons, parts))
+        return tuple(places)
+
+    def queries(
+        self, histories: Sequence[Sequence[Interaction]], at: Any, askers: Sequence[str | None] | None = None
+    ) -> Queries:
+        """Histories as this pipeline's rows."""
+        return Queries.of(histories, self.items, at, self.kinds, askers)
+
+    def neighbours(self, of: ItemRows, k: int) -> tuple[str, ItemRows, Floats]:
+        """Who said so, and the ``k`` items most alike each of ``of``: rows padded with -1, likenesses; both (n, k)."""
+        for source in self.sources:
+            if isinstance(source.model, HasNeighbours):
+                return source.config.name, *source.model.neighbours(of, k)
+        raise Invalid(f"{self.config.name} knows no likeness of items; train item-knn, als or ease for that")
+
+    def refreshed(self, data: Dataset, seed: int = 0, fit_model: FitModel = models.fit) -> Pipeline:
+        """The same pipeline with its trend models refitted to ``data``, whose items are this pipeline's."""
+
+        def fresh(source: Source) -> Source:
+            if not models.KINDS[source.config.model].trend or not len(data):
+                return source
+            return replace(source, model=fit_model(source.config.model, source.config.model_settings(), data, seed))
+
+        return replace(self, sources=tuple(map(fresh, self.sources)), fallback=tuple(map(fresh, self.fallback)))
+
+    def arrays(self) -> Arrays:
+        """Everything ``restore`` needs besides the config and the kinds."""
+        out = {f"items.{key}": array for key, array in self.items.arrays().items()}
+        for room, sources in (("source", self.sources), ("fallback", self.fallback)):
+            for i, source in enumerate(sources):
+                out |= {f"{room}{i}.{key}": array for key, array in source.model.arrays().items()}
+        return out
+
+
+def _merged_shares(shares: Sequence[Floats | None], parts: Sequence[float]) -> Floats | None:
+    """Each source's part of the score, divided among the events as that source divides its own score."""
+    total: Floats | None = None
+    for own, part in zip(shares, parts, strict=True):
+        if own is None or not np.abs(own).sum():
+            continue
+        scaled = (own / np.abs(own).sum() * part).astype(np.float32)
+        total = scaled if total is None else total + scaled
+    return total
+
+
+def fit(config: PipelineConfig, data: Dataset, seed: int = 0, fit_model: FitModel = models.fit) -> Pipeline:
+    """A pipeline learnt from ``data``; the same seed gives the same pipeline."""
+
+    def fitted(source: SourceConfig) -> Source:
+        return Source(source, fit_model(source.model, source.model_settings(), data, seed))
+
+    return Pipeline(
+        config, data.items, data.kinds, tuple(map(fitted, config.sources)), tuple(map(fitted, config.fallback))
+    )
+
+
+def restore(config: PipelineConfig, kinds: tuple[InteractionKind, ...], arrays: Arrays) -> Pipeline:
+    """The pipeline that ``arrays`` was made of."""
+
+    def own(prefix: str) -> Arrays:
+        return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+
+    def restored(room: str, sources: tuple[SourceConfig, ...]) -> tuple[Source, ...]:
+        return tuple(
+            Source(source, models.restore(source.model, source.model_settings(), own(f"{room}{i}.")))
+            for i, source in enumerate(sources)
+        )
+
+    return Pipeline(
+        config,
+        Vocabulary.restore(own("items.")),
+        kinds,
+        restored("source", config.sources),
+        restored("fallback", config.fallback),
+    )

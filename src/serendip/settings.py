@@ -1,0 +1,126 @@
+"""What an operator may set, read once at a door: flag, then environment, then file, then default."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from serendip.domain import Invalid
+
+PREFIX = "SERENDIP_"
+
+COMMON_NAMES = {"database_url": "DATABASE_URL", "port": "PORT"}
+"""Settings that hosting platforms set under a name of their own."""
+
+
+class Settings(BaseSettings):
+    """Each is a flag, ``SERENDIP_<NAME>``, ``SERENDIP_<NAME>_FILE`` holding the value, or a line of the file."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    database_url: str = "sqlite:///var/serendip.db"
+    """Where rows are kept: ``sqlite:///path`` or ``postgresql://user:password@host/name``. DATABASE_URL does too."""
+    artifacts: Path = Path("var/artifacts")
+    """The folder of trained model versions."""
+    host: str = "127.0.0.1"
+    """The address to listen on; ``0.0.0.0`` lets other machines in."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """The port to listen on; 0 takes a free one. PORT does too."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe line that is logged."""
+    log_file: Path | None = None
+    """Log to this file, rotated at 10 MB with five kept, instead of standard output."""
+    page_size: int = Field(default=50, ge=1, le=1000)
+    """Rows of a list's page where the request does not say."""
+    pool_size: int = Field(default=8, ge=1, le=128)
+    """Threads that answer requests; each may hold one connection to the database."""
+    deadline_seconds: float = Field(default=5.0, gt=0, le=300)
+    """A recommendation or a recording that takes longer is refused with 503 and Retry-After."""
+    receive_seconds: float = Field(default=10.0, gt=0, le=300)
+    """A client has this long to send its headers, and again as long to send its body."""
+    session_hours: float = Field(default=12.0, gt=0, le=24 * 90)
+    """A browser stays signed in for this long."""
+    image_hosts: tuple[str, ...] = ()
+    """Origins the pages may load item images from, such as ``https://img.example.org``; others get a drawn poster."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flag, environment, file: the first that has a value wins."""
+        del env_settings, dotenv_settings, file_secret_settings
+        return init_settings, _Environment(settings_cls), _File(settings_cls)
+
+
+class _Environment(PydanticBaseSettingsSource):
+    """``SERENDIP_NAME``, the content of the file that ``SERENDIP_NAME_FILE`` names, or the platform's own name."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Unused by ``__call__``, which looks at all fields at once."""
+        return None, field_name, field.default is None
+
+    def __call__(self) -> dict[str, Any]:
+        """The values that are set, by name of the field."""
+        return {name: value for name in Settings.model_fields if (value := _from_environment(name)) is not None}
+
+
+def _from_environment(name: str) -> Any:
+    variable = PREFIX + name.upper()
+    value = os.environ.get(variable)
+    if value is None and (path := os.environ.get(f"{variable}_FILE")):
+        try:
+            value = Path(path).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Invalid(f"{variable}_FILE names {path!r}, which cannot be read: {error}", field=name) from None
+    if value is None and name in COMMON_NAMES:
+        value = os.environ.get(COMMON_NAMES[name])
+    if value is not None and name == "image_hosts":
+        return tuple(value.replace(",", " ").split())
+    return value
+
+
+class _File(PydanticBaseSettingsSource):
+    """The file that ``SERENDIP_CONFIG`` names, or ``serendip.toml`` in the current folder if there is one."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Unused by ``__call__``, which reads the whole file."""
+        return None, field_name, field.default is None
+
+    def __call__(self) -> dict[str, Any]:
+        """The file's lines."""
+        named = os.environ.get(PREFIX + "CONFIG")
+        path = Path(named or "serendip.toml")
+        if not named and not path.exists():
+            return {}
+        try:
+            return tomllib.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise Invalid(f"the settings file {str(path)!r} cannot be read: {error}", field="config") from None
+
+
+def read_settings(**flags: Any) -> Settings:
+    """The settings in force; a flag of None was not given. What is wrong is named in one sentence."""
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(Settings.model_fields)
+            raise Invalid(f"there is no setting {name!r}; the settings are {known}", field=name) from None
+        raise Invalid(
+            f"the setting {name} is {first['input']!r}: {first['msg'].lower()}; "
+            f"set it with {PREFIX}{name.upper()}, in serendip.toml or by its flag",
+            field=name,
+        ) from None

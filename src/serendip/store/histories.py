@@ -1,0 +1,184 @@
+"""What users did, read back: histories, what was seen, the latest of all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, bindparam, func, or_, select
+from sqlalchemy.sql.selectable import Select
+
+from serendip.domain import Interaction, micros
+from serendip.store.engine import Prepared, given, listed
+from serendip.store.kinds import Kinds
+from serendip.store.schema import interactions, items, kinds, relations, users
+from serendip.store.values import Page, aware, aware_or_none, cursor, mapping, place
+
+_EVENT = (
+    items.c.id.label("item"),
+    interactions.c.at,
+    interactions.c.kind,
+    interactions.c.value,
+    interactions.c.context,
+    interactions.c.slate,
+)
+_OF_USER = select(users.c.key).where(users.c.id == bindparam("user")).scalar_subquery()
+_BEFORE = interactions.c.at < bindparam("until", type_=BigInteger)
+_NEWEST_FIRST = (interactions.c.at.desc(), interactions.c.id.desc())
+
+_HISTORY = Prepared(
+    select(*_EVENT)
+    .join(items, items.c.key == interactions.c.item_key)
+    .where(interactions.c.user_key == _OF_USER, _BEFORE)
+    .order_by(*_NEWEST_FIRST)
+    .limit(bindparam("n"))
+)
+
+
+def _histories() -> Select[Any]:
+    """Newest events of several users, each one's own ``n``; for few users, each with an index of its own."""
+    newest = func.row_number().over(partition_by=interactions.c.user_key, order_by=_NEWEST_FIRST).label("place")
+    ranked = (
+        select(users.c.id.label("user"), *_EVENT, newest)
+        .join(users, users.c.key == interactions.c.user_key)
+        .join(items, items.c.key == interactions.c.item_key)
+        .where(users.c.id.in_(given("ids")), _BEFORE)
+        .subquery()
+    )
+    columns = [column for column in ranked.c if column.name != "place"]
+    return select(*columns).where(ranked.c.place <= bindparam("n")).order_by(ranked.c.place.desc())
+
+
+_HISTORIES = Prepared(_histories())
+
+
+@dataclass(frozen=True)
+class RecordedInteraction:
+    """An interaction and its row number."""
+
+    id: int
+    interaction: Interaction
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much there is."""
+
+    users: int
+    items: int
+    interactions: int
+    relations: int
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+class Histories(Kinds):
+    """What users did before a moment. Idempotency keys are kept as digests and are not given back."""
+
+    _seen: dict[tuple[int, ...], Prepared]
+
+    def history(self, user: str, until: datetime, limit: int) -> list[Interaction]:
+        """The latest ``limit`` interactions of ``user`` strictly before ``until``, newest last."""
+        with self._db.read() as c:
+            rows = _HISTORY.rows(c, user=user, until=micros(until), n=limit)
+            names = self._names_of(c, rows, 2)
+        rows.reverse()
+        return [
+            Interaction(user, item, aware(at), names[kind], value, mapping(context) if context else None, None, slate)
+            for item, at, kind, value, context, slate in rows
+        ]
+
+    def histories(self, users: Sequence[str], until: datetime, limit: int) -> dict[str, list[Interaction]]:
+        """``history`` of several users at once; unknown ones have an empty one."""
+        with self._db.read() as c:
+            rows = _HISTORIES.rows(c, ids=listed(users), until=micros(until), n=limit)
+            names = self._names_of(c, rows, 3)
+        found: dict[str, list[Interaction]] = {user: [] for user in users}
+        for user, item, at, kind, value, context, slate in rows:
+            told = mapping(context) if context else None
+            found[user].append(Interaction(user, item, aware(at), names[kind], value, told, None, slate))
+        return found
+
+    def seen(self, user: str, kinds: Collection[str], until: datetime) -> list[str]:
+        """Items that ``user`` did something of ``kinds`` with, strictly before ``until``; each once."""
+        with self._db.read() as c:
+            codes = tuple(self._known_codes(c, kinds))
+            if not codes:
+                return []
+            rows = self._seen_of(codes).rows(c, user=user, until=micros(until))
+        return [item for (item,) in rows]
+
+    def recent_interactions(
+        self,
+        limit: int,
+        kind: str | None = None,
+        user: str | None = None,
+        item: str | None = None,
+        before: str | None = None,
+    ) -> Page[RecordedInteraction]:
+        """The latest interactions, newest first, from behind the cursor ``before``."""
+        wanted = (
+            select(interactions.c.id, users.c.id, *_EVENT)
+            .join(users, users.c.key == interactions.c.user_key)
+            .join(items, items.c.key == interactions.c.item_key)
+            .order_by(*_NEWEST_FIRST)
+            .limit(limit + 1)
+        )
+        if kind is not None:
+            code = select(kinds.c.code).where(kinds.c.name == kind).scalar_subquery()
+            wanted = wanted.where(interactions.c.kind == code)
+        if user is not None:
+            key = select(users.c.key).where(users.c.id == user).scalar_subquery()
+            wanted = wanted.where(interactions.c.user_key == key)
+        if item is not None:
+            key = select(items.c.key).where(items.c.id == item).scalar_subquery()
+            wanted = wanted.where(interactions.c.item_key == key)
+        if before is not None:
+            at, number = place(before, int, int)
+            earlier = (interactions.c.at == at) & (interactions.c.id < number)
+            wanted = wanted.where(interactions.c.at <= at, or_(interactions.c.at < at, earlier))
+        with self._db.read() as c:
+            rows = [tuple(row) for row in c.execute(wanted)]
+            names = self._names_of(c, rows, 4)
+        records = [
+            RecordedInteraction(
+                number,
+                Interaction(
+                    who, what, aware(at), names[code], value, mapping(context) if context else None, None, slate
+                ),
+            )
+            for number, who, what, at, code, value, context, slate in rows[:limit]
+        ]
+        more = cursor(rows[limit - 1][3], rows[limit - 1][0]) if len(rows) > limit else None
+        return Page(records, more, None)
+
+    def counts(self) -> Counts:
+        """How many of everything there are, and the moments of the first and the last interaction."""
+        with self._db.snapshot() as c:
+            n_users, n_items, n_interactions, n_relations = (
+                c.execute(select(func.count()).select_from(table)).scalar_one()
+                for table in (users, items, interactions, relations)
+            )
+            # Two queries, for SQLite answers either from the index and both together by reading the whole table.
+            first = c.execute(select(func.min(interactions.c.at))).scalar()
+            last = c.execute(select(func.max(interactions.c.at))).scalar()
+        return Counts(n_users, n_items, n_interactions, n_relations, aware_or_none(first), aware_or_none(last))
+
+    def _seen_of(self, codes: tuple[int, ...]) -> Prepared:
+        """The question for these kinds, which are few and the same again and again."""
+        made = self._seen.get(codes)
+        if made is None:
+            touched = select(interactions.c.item_key).where(
+                interactions.c.user_key == _OF_USER,
+                _BEFORE,
+                or_(*(interactions.c.kind == bindparam(f"kind_{code}", code) for code in codes)),
+            )
+            made = self._seen[codes] = Prepared(select(items.c.id).where(items.c.key.in_(touched)))
+        return made
+
+    def _names_of(self, c: Connection, rows: Sequence[Any], column: int) -> dict[int, str]:
+        if any(row[column] not in self._names for row in rows):
+            self._read_codes(c)
+        return self._names

@@ -1,0 +1,37 @@
+"""The API, ``/v1``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from serendip.web.schema import Problem
+
+SAID = {
+    400: "Not JSON, or an address that is not UTF-8.",
+    401: "No key, or one that is not known or has expired.",
+    403: "The key's scopes do not reach this far.",
+    404: "What was named does not exist.",
+    405: "This address does not take this method.",
+    408: "The body did not arrive in time.",
+    409: "It contradicts what is kept.",
+    413: "The body is larger than 10 MB.",
+    415: "The body is not JSON, or it is compressed.",
+    422: "What was sent cannot be accepted as it is; `errors` names the fields.",
+    500: "Our fault; the log has the story under the request_id.",
+    503: "Later or after a step that `detail` names; Retry-After says when to ask again.",
+}
+
+READING = (400, 401, 403, 422, 500, 503)
+WRITING = (*READING, 408, 413, 415)
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route declares that it may refuse with."""
+    return {
+        status: {
+            "model": Problem,
+            "description": SAID[status],
+            "content": {"application/problem+json": {}},
+        }
+        for status in sorted(statuses)
+    }

@@ -1,0 +1,212 @@
+"""The routes that are asked most: plain ASGI, no machinery between the socket and the flow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
+
+from serendip.domain import Conflict, Interaction, Invalid
+from serendip.flows.recommend import Ask, recommend, recommend_many, recommend_session
+from serendip.flows.record import fault, record
+from serendip.web import shapes
+from serendip.web.json import Json, checked_type, parse
+from serendip.web.problems import Refused, refusals
+from serendip.web.schema import (
+    MAX_ROWS,
+    Event,
+    InteractionBody,
+    RecommendBody,
+    RecommendQuestion,
+)
+from serendip.web.services import Services
+
+MOST_PLACES = 100_000
+"""Places of all slates that one request may ask for."""
+
+M = TypeVar("M", bound=BaseModel)
+_ROWS = TypeAdapter(list[InteractionBody])
+
+
+def checked(kind: type[M], content: Any) -> M:
+    """``content`` as ``kind``; 422 naming the fields where it is not."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from None
+
+
+async def _content(request: Request) -> Any:
+    body = await request.body()
+    if not body:
+        raise Refused(422, "the body is empty; send JSON", errors=[{"field": "body", "reason": "it is missing"}])
+    checked_type(request.headers.get("content-type"))
+    return parse(body)
+
+
+def _count(parts: Services, answers: Sequence[dict[str, Any]]) -> None:
+    for slate in answers:
+        parts.metrics.slates.labels(slate["scenario"], slate["version"], str(slate["known"]).lower()).inc()
+
+
+async def recommendations(request: Request) -> Response:
+    """One address, two questions: GET for a user, POST for many or for a session."""
+    if request.method == "POST":
+        return await _recommend_posted(request)
+    parts: Services = request.app.state.services
+    question = checked(RecommendQuestion, dict(request.query_params))
+    ask = Ask(question.scenario, question.n, question.filter, question.explain)
+
+    def work() -> dict[str, Any]:
+        slate = recommend(parts.store, parts.live, question.user, ask, question.time or parts.clock())
+        return shapes.slates_json(parts.store, [slate], question.fields)[0]
+
+    answer = await parts.pool.run(work)
+    _count(parts, [answer])
+    return Json(answer)
+
+
+async def _recommend_posted(request: Request) -> Response:
+    parts: Services = request.app.state.services
+    body = checked(RecommendBody, await _content(request))
+    if (body.users is None) == (body.history is None):
+        raise Invalid("send either users or history, one of the two", field="users")
+    if body.users is not None and len(body.users) * body.n > MOST_PLACES:
+        raise Invalid(f"{len(body.users)} users times {body.n} is over {MOST_PLACES} places; ask in parts", field="n")
+    ask = Ask(body.scenario, body.n, body.filter, body.explain, None if body.items is None else tuple(body.items))
+    now = body.time or parts.clock()
+
+    def work() -> list[dict[str, Any]]:
+        if body.users is not None:
+            found = recommend_many(parts.store, parts.live, body.users, ask, now)
+        else:
+            found = [recommend_session(parts.store, parts.live, told(body.history or [], now), ask, now)]
+        return shapes.slates_json(parts.store, found, body.fields)
+
+    answers = await parts.pool.run(work)
+    _count(parts, answers)
+    return Json({"slates": answers} if body.users is not None else answers[0])
+
+
+def told(events: Sequence[Event], now: datetime) -> list[Interaction]:
+    """A session's own history, oldest first; events without a moment come just before ``now``, in the order sent."""
+    last = len(events)
+    history = [
+        Interaction("", event.item, event.at or now - timedelta(microseconds=last - place), event.kind, event.value)
+        for place, event in enumerate(events)
+    ]
+    return sorted((event for event in history if event.at < now), key=lambda event: event.at)
+
+
+async def record_interactions(request: Request) -> Response:
+    """One interaction or a list of them."""
+    parts: Services = request.app.state.services
+    content = await _content(request)
+    named = request.headers.get("idempotency-key")
+    now = parts.clock()
+    if isinstance(content, list):
+        if named is not None:
+            raise Invalid("an Idempotency-Key header goes with one interaction; give each row its key", field="key")
+        return await _record_many(parts, content, now)
+    body = checked(InteractionBody, content)
+    event = body.interaction(now)
+    if named is not None:
+        if event.key not in (None, named):
+            raise Invalid("the Idempotency-Key header and the field key differ; send one of them", field="key")
+        event = replace(event, key=named)
+    kept = await parts.pool.run(lambda: record(parts.store, [event], now))
+    if isinstance(kept.outcomes[0], Exception):
+        raise kept.outcomes[0]
+    _count_rows(parts, kept.recorded, kept.repeated, 0)
+    return Json(
+        _outcome(kept.recorded, kept.repeated, kept.new_users, kept.new_items, []), 201 if kept.recorded else 200
+    )
+
+
+async def _record_many(parts: Services, content: list[Any], now: datetime) -> Response:
+    if not 1 <= len(content) <= MAX_ROWS:
+        raise Invalid(f"the list has {len(content)} rows; send 1 to {MAX_ROWS} at a time", field="body")
+
+    def work() -> dict[str, Any]:
+        events, refused = _rows(content, now)
+        kinds = parts.store.kinds()
+        faults = {index: wrong for index, event in events.items() if (wrong := fault(event, kinds))}
+        valid = {index: event for index, event in events.items() if index not in faults}
+        refused += [_refused(index, wrong) for index, wrong in faults.items()]
+        if not valid:
+            return _outcome(0, 0, 0, 0, refused)
+        kept = record(parts.store, list(valid.values()), now)
+        for index, outcome in zip(valid, kept.outcomes, strict=True):
+            if isinstance(outcome, Conflict | Invalid):
+                refused.append(_refused(index, outcome))
+        return _outcome(kept.recorded, kept.repeated, kept.new_users, kept.new_items, refused)
+
+    answer = await parts.pool.run(work)
+    _count_rows(parts, answer["recorded"], answer["repeated"], len(answer["refused"]))
+    if len(answer["refused"]) == len(content):
+        raise Refused(422, f"none of the {len(content)} rows can be recorded", errors=answer["refused"][:100])
+    return Json(answer)
+
+
+def _rows(content: list[Any], now: datetime) -> tuple[dict[int, Interaction], list[dict[str, Any]]]:
+    """The rows that read well, by their place, and the others with their reasons."""
+    try:
+        return {index: row.interaction(now) for index, row in enumerate(_ROWS.validate_python(content))}, []
+    except ValidationError:
+        pass
+    events, refused = {}, []
+    for index, row in enumerate(content):
+        try:
+            events[index] = InteractionBody.model_validate(row).interaction(now)
+        except ValidationError as error:
+            refused.append({"index": index, **refusals(error.errors())[0]})
+    return events, refused
+
+
+def _refused(index: int, error: Conflict | Invalid) -> dict[str, Any]:
+    return {"index": index, "field": error.field if isinstance(error, Invalid) else "key", "reason": str(error)}
+
+
+def _outcome(
+    recorded: int, repeated: int, new_users: int, new_items: int, refused: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "recorded": recorded,
+        "repeated": repeated,
+        "new_users": new_users,
+        "new_items": new_items,
+        "refused": sorted(refused, key=lambda row: int(row["index"])),
+    }
+
+
+def _count_rows(parts: Services, recorded: int, repeated: int, refused: int) -> None:
+    for outcome, n in (("recorded", recorded), ("repeated", repeated), ("refused", refused)):
+        parts.metrics.interactions.labels(outcome).inc(n)
+
+
+class HotRoute(Route):
+    """A plain route that says its name to the log and the metrics, and takes the methods it lists and no other."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], methods: set[str]) -> None:
+        super().__init__(path, endpoint, methods=list(methods))
+        self.methods = methods
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As of old, and the route itself."""
+        match, more = super().matches(scope)
+        return match, more if match == Match.NONE else {**more, "route": self}
+
+
+ROUTES = (
+    HotRoute("/v1/recommendations", recommendations, {"GET", "POST"}),
+    HotRoute("/v1/interactions", record_interactions, {"POST"}),
+)
+"""What they take and give is described in ``described``."""

@@ -1,0 +1,122 @@
+"""The server as one ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from serendip import __version__
+from serendip.domain import SerendipError
+from serendip.flows.live import Live
+from serendip.settings import Settings
+from serendip.store import Artifacts, Store
+from serendip.web.api import catalogue, health, hot, interactions, models
+from serendip.web.api.described import described
+from serendip.web.guard import Guard, wants_page
+from serendip.web.metrics import Metrics
+from serendip.web.middleware import Limits, Watch
+from serendip.web.pages import docs, people, posters, sign_in
+from serendip.web.pages import models as pages_of_models
+from serendip.web.pages.paper import page
+from serendip.web.pool import Pool
+from serendip.web.problems import details, problem
+from serendip.web.services import Clock, Services, system_clock
+
+STATIC = Path(__file__).parent / "static"
+
+ABOUT = """Recommendations that know the last click. Send a key as `X-API-Key` or `Authorization: Bearer`.
+Refusals are problem details (RFC 9457). Moments are ISO 8601; without an offset they are UTC."""
+
+
+def create_app(
+    store: Store, artifacts: Artifacts, settings: Settings | None = None, clock: Clock = system_clock
+) -> FastAPI:
+    """The API and the pages over ``store`` and ``artifacts``; ``clock`` says what time it is."""
+    settings = settings or Settings()
+    parts = Services(
+        store,
+        artifacts,
+        Live(store, artifacts),
+        settings,
+        clock,
+        Pool(settings.pool_size, settings.deadline_seconds),
+        Metrics(),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(parts.live.start)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(parts.live.stop)
+            await asyncio.to_thread(parts.pool.close)
+            await asyncio.to_thread(store.flush_slates)
+
+    app = FastAPI(
+        title="serendip",
+        version=__version__,
+        description=ABOUT,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        middleware=[
+            Middleware(Watch, metrics=parts.metrics, respond=respond),
+            Middleware(Limits, receive_seconds=settings.receive_seconds),
+            Middleware(Guard, store=store, pool=parts.pool, clock=clock),
+        ],
+        exception_handlers=dict.fromkeys((SerendipError, HTTPException, RequestValidationError), _handle),
+    )
+    app.state.services = parts
+    app.router.routes.extend(hot.ROUTES)
+    for part in (interactions, catalogue, models, health, docs, people, pages_of_models, posters, sign_in):
+        app.include_router(part.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    return app
+
+
+def respond(error: BaseException, request: Request) -> Response:
+    """The answer that ``error`` deserves: a page for who looks with a browser, problem details for a program."""
+    if not wants_page(request.scope):
+        return problem(error, request.scope)
+    body, headers = details(error, request.scope)
+    answer = page(request, "error.html", body["status"], problem=body)
+    answer.headers.update(headers)
+    return answer
+
+
+async def _handle(request: Request, error: Exception) -> Response:
+    return respond(error, request)
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document: FastAPI's routes and the hot ones, keys, and one shape for every refusal."""
+    if app.openapi_schema is None:
+        made = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=[*described.routes, *app.routes]
+        )
+        made["components"]["securitySchemes"] = {
+            "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            "bearer": {"type": "http", "scheme": "bearer"},
+        }
+        for path, operations in made["paths"].items():
+            for operation in operations.values():
+                operation["summary"] = operation["summary"].capitalize()
+                operation["security"] = [] if path in ("/healthz", "/readyz") else [{"key": []}, {"bearer": []}]
+        app.openapi_schema = made
+    return app.openapi_schema

@@ -1,0 +1,1 @@
+"""The pages: server-made HTML, readable without script, livelier with it."""

@@ -1,0 +1,210 @@
+"""A person's page as rows of cards: what is recommended, why, and what changed since the last look."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from serendip.domain import (
+    HISTORY_LIMIT,
+    Interaction,
+    InteractionKind,
+    Item,
+    Reason,
+    SerendipError,
+    Slate,
+    SlateItem,
+)
+from serendip.flows.live import FOR_YOU, HOME
+from serendip.flows.recommend import Ask, recommend, recommend_session, similar
+from serendip.web.services import Services
+
+N_CARDS = 12
+STARS = 5
+
+
+@dataclass(frozen=True)
+class Because:
+    """One past event that speaks for a card."""
+
+    title: str
+    share: str | None
+    """Its part of the score in percent; none where the parts do not add up to a whole."""
+    fresh: bool = False
+    """It is what was just done."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One item in a row."""
+
+    item: Item
+    because: Because | None
+    source: str
+    change: str | None
+    """new, or how many places it rose; none where it stands as before."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A titled row of cards, or the sentence why there are none."""
+
+    id: str
+    title: str
+    about: str
+    cards: tuple[Card, ...]
+    slate: str | None = None
+    note: str | None = None
+
+    @property
+    def changed(self) -> list[Item]:
+        """Items that came in, rose, or are here because of what was just done."""
+        return [card.item for card in self.cards if card.change or (card.because and card.because.fresh)]
+
+
+@dataclass(frozen=True)
+class Look:
+    """Who looks, when, and what was on the screen before."""
+
+    user: str
+    now: datetime
+    before: Mapping[str, Slate]
+    """By scenario."""
+    did: str | None = None
+    """The item that something was just done to."""
+
+    @staticmethod
+    def of(parts: Services, user: str, since: Collection[str], did: str | None, now: datetime) -> Look:
+        """``since`` names the slates that were on the screen."""
+        found = (parts.store.slate(one) for one in since)
+        return Look(user, now, {slate.scenario: slate for slate in found if slate and slate.user == user}, did)
+
+
+def rows_for(parts: Services, look: Look, history: Sequence[Interaction]) -> list[Row]:
+    """The rows of a person's page."""
+    rows = [_row(parts, look, FOR_YOU, "For you")]
+    home, mine = parts.live.scenarios.get(HOME), parts.live.scenarios.get(FOR_YOU)
+    # Where one version answers in both places, the rows would be the same.
+    if home is None or mine is None or home.version != mine.version:
+        rows.append(_row(parts, look, HOME, "Home"))
+    if home is not None and home.personal:
+        rows.append(_popular(parts, look))
+    return [*rows, *_because(parts, history, look.now)]
+
+
+def _row(parts: Services, look: Look, scenario: str, title: str) -> Row:
+    try:
+        slate = recommend(parts.store, parts.live, look.user, Ask(scenario, N_CARDS, explain=True), look.now)
+    except SerendipError as error:
+        return Row(scenario, title, "", (), note=str(error))
+    personal = parts.live.scenario(scenario).personal
+    about = "from what you did, a moment ago included" if personal else "what everybody likes lately"
+    return _filled(parts, slate, Row(scenario, title, about, (), slate.id, slate.note), look)
+
+
+def _popular(parts: Services, look: Look) -> Row:
+    """What an asker without a history is shown: the fallback, recent popularity."""
+    slate = recommend_session(parts.store, parts.live, [], Ask(HOME, N_CARDS), look.now)
+    return _filled(parts, slate, Row("popular", "Popular this week", "the same for everybody", (), slate.id), look)
+
+
+def _filled(parts: Services, slate: Slate, row: Row, look: Look) -> Row:
+    named = {place.item for place in slate.items} | {r.item for place in slate.items for r in place.reasons}
+    items = parts.store.items_by_id(list(named))
+    ids = [place.item for place in slate.items]
+    before = look.before.get(row.id)
+    changes = changed(ids, [place.item for place in before.items]) if before else {}
+    cards = tuple(
+        Card(
+            items.get(place.item) or Item(place.item),
+            reason(place, items, look.did),
+            place.source,
+            changes.get(place.item),
+        )
+        for place in slate.items
+    )
+    return replace(row, cards=cards)
+
+
+def changed(now: Sequence[str], before: Sequence[str]) -> dict[str, str]:
+    """Items that came in or rose, and how far; that another one left does not count as rising."""
+    stayed = [item for item in before if item in set(now)]
+    was = {item: at for at, item in enumerate(stayed)}
+    ranked = {item: at for at, item in enumerate(item for item in now if item in was)}
+    return {
+        item: "new" if item not in was else f"▲ {was[item] - ranked[item]}"
+        for item in now
+        if item not in was or was[item] > ranked[item]
+    }
+
+
+def reason(place: SlateItem, items: Mapping[str, Item], did: str | None = None) -> Because | None:
+    """What was just done where it speaks for an item, else the past event that speaks loudest, if any does."""
+    speaking: list[Reason] = [one for one in place.reasons if one.share > 0]
+    if not speaking:
+        return None
+    first = next((one for one in speaking if one.item == did), speaking[0])
+    named = items.get(first.item)
+    whole = place.score if place.parts is None else sum(max(part, 0.0) for part in place.parts.values())
+    share = f"{first.share / whole:.0%}" if 0 < first.share <= whole else None
+    return Because((named.title if named else None) or first.item, share, first.item == did)
+
+
+def _because(parts: Services, history: Sequence[Interaction], now: datetime) -> list[Row]:
+    """What is alike the latest thing that was not disliked."""
+    kinds = parts.store.kinds()
+    liked = next((event.item for event in reversed(history) if _positive(event, kinds)), None)
+    if liked is None:
+        return []
+    try:
+        _, found = similar(parts.store, parts.live, liked, 3 * N_CARDS, now)
+    except SerendipError:
+        # The row is an extra: a pipeline that knows no likeness of items simply has none.
+        return []
+    seen = {event.item for event in history}
+    ids = [item for item, _ in found if item not in seen][:N_CARDS]
+    items = parts.store.items_by_id([liked, *ids])
+    title = items[liked].title if liked in items else None
+    cards = tuple(Card(items.get(item) or Item(item), None, "alike", None) for item in ids)
+    return [Row("because", f"Because of {title or liked}", "alike by who else chose them", cards)] if cards else []
+
+
+def _positive(event: Interaction, kinds: Mapping[str, InteractionKind]) -> bool:
+    kind = kinds.get(event.kind)
+    if kind is None or kind.negative:
+        return kind is None
+    return kind.scale is None or event.value is None or event.value >= sum(kind.scale) / 2
+
+
+@dataclass(frozen=True)
+class Doing:
+    """What a person can do to an item on the pages, given the kinds that are declared."""
+
+    look: str
+    """The kind that a click records."""
+    rate: InteractionKind | None
+    """The kind that stars record, if any has a scale."""
+
+    @staticmethod
+    def among(kinds: Mapping[str, InteractionKind]) -> Doing:
+        """A click is a view where there is such a kind, or the first that carries no value."""
+        plain = [kind.name for kind in kinds.values() if kind.scale is None and not kind.negative]
+        look = next((name for name in ("view", "click", *plain) if name in plain), "view")
+        return Doing(look, next((kind for kind in kinds.values() if kind.scale and not kind.negative), None))
+
+    def value(self, stars: int) -> float:
+        """What so many of five stars are on the kind's own scale."""
+        low, high = self.rate.scale if self.rate and self.rate.scale else (0.0, float(STARS))
+        return low + (high - low) * (stars - 1) / (STARS - 1) if low < 0 else max(low, high * stars / STARS)
+
+    def stars(self, value: float) -> int:
+        """How many of five stars a value is, rounded."""
+        low, high = self.rate.scale if self.rate and self.rate.scale else (0.0, float(STARS))
+        part = (value - low) / (high - low) * (STARS - 1) + 1 if low < 0 else value / high * STARS
+        return max(1, min(STARS, round(part)))
+
+
+def history_of(parts: Services, user: str, now: datetime) -> list[Interaction]:
+    """What ``user`` did, oldest first."""
+    return parts.store.history(user, until=now, limit=HISTORY_LIMIT)

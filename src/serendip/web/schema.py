@@ -1,0 +1,433 @@
+"""Bodies, questions and answers of the API, as its OpenAPI document shows them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
+
+from serendip.domain import MAX_ID_BYTES, Interaction, Invalid, Item, User, checked_id
+from serendip.flows.recommend import MOST
+
+MAX_ROWS = 10_000
+"""Rows of one recorded batch."""
+MAX_ASKERS = 1000
+MAX_EVENTS = 1000
+DEEPEST = 20
+"""Levels of nesting in attributes and contexts."""
+
+
+def _id(text: str) -> str:
+    try:
+        return checked_id(text, "given")
+    except Invalid as error:
+        raise ValueError(str(error)) from None
+
+
+def utc(text: object) -> datetime:
+    """The moment that ISO 8601 ``text`` means; without an offset it is UTC."""
+    if isinstance(text, datetime):
+        moment = text
+    else:
+        if not isinstance(text, str) or len(text) > 40:
+            raise ValueError("send a moment as text in ISO 8601, such as 2026-03-01T12:00:00Z")
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is no moment in ISO 8601; write for example 2026-03-01T12:00:00Z") from None
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is outside the years that can be kept") from None
+
+
+def _shallow(content: dict[str, Any]) -> dict[str, Any]:
+    level: list[Any] = [content]
+    for _ in range(DEEPEST):
+        level = [
+            part
+            for value in level
+            if isinstance(value, dict | list)
+            for part in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return content
+    raise ValueError(f"it is nested deeper than {DEEPEST} levels; flatten it")
+
+
+Id = Annotated[
+    str, AfterValidator(_id), Field(min_length=1, max_length=MAX_ID_BYTES, description="Your own text, byte for byte.")
+]
+Moment = Annotated[
+    datetime, BeforeValidator(utc), WithJsonSchema({"type": "string", "format": "date-time"}, mode="validation")
+]
+Free = Annotated[dict[str, JsonValue], AfterValidator(_shallow), WithJsonSchema({"type": "object"})]
+Count = Annotated[int, Field(ge=1, le=MOST)]
+ItemField = Literal[
+    "catalogue", "text", "tags", "url", "attributes", "available_from", "available_until", "hidden", "title", "image"
+]
+ITEM_FIELDS = frozenset(get_args(ItemField))
+
+
+class Body(BaseModel):
+    """What is sent: nothing is guessed, nothing unknown is swallowed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Question(BaseModel):
+    """What stands behind the ``?``: everything is text there, so numbers are read from it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _fields(text: object) -> object:
+    return text.split(",") if isinstance(text, str) else text
+
+
+class RecommendQuestion(Question):
+    """Recommendations for one user."""
+
+    user: Id
+    scenario: str = Field("home", max_length=100)
+    n: Count = 10
+    filter: str | None = Field(None, max_length=10_000, description='For example `"drama" in tags and year >= 1990`.')
+    explain: bool = False
+    time: Moment | None = Field(None, description="Answer as of this moment instead of now.")
+    fields: Annotated[tuple[ItemField, ...], BeforeValidator(_fields), WithJsonSchema({"type": "string"})] = Field(
+        (), description="More fields of the items, separated by commas: " + ", ".join(sorted(ITEM_FIELDS))
+    )
+
+
+class Event(Body):
+    """Something the asker of a session did."""
+
+    item: Id
+    kind: Id = "interaction"
+    value: float | None = Field(None, allow_inf_nan=False)
+    at: Moment | None = Field(None, description="Events without a moment are taken as just now, in the order sent.")
+
+
+class RecommendBody(Body):
+    """Recommendations for several users, or for a session that tells its own history: one of the two."""
+
+    users: list[Id] | None = Field(None, min_length=1, max_length=MAX_ASKERS)
+    history: list[Event] | None = Field(None, max_length=MAX_EVENTS)
+    scenario: str = Field("home", max_length=100)
+    n: Count = 10
+    filter: str | None = Field(None, max_length=10_000)
+    explain: bool = False
+    time: Moment | None = None
+    items: list[Id] | None = Field(None, max_length=10_000, description="Only among these.")
+    fields: list[ItemField] = Field(default_factory=list)
+
+
+class InteractionBody(Body):
+    """A user did something with an item."""
+
+    user: Id
+    item: Id
+    kind: Id = "interaction"
+    value: float | None = Field(None, allow_inf_nan=False)
+    at: Moment | None = Field(None, description="Default: now. Without an offset it is UTC.")
+    context: Free | None = None
+    key: Id | None = Field(None, description="Idempotency key: the same key with the same body is recorded once.")
+    slate: Id | None = Field(None, description="The slate that this followed from.")
+
+    def interaction(self, now: datetime) -> Interaction:
+        """The domain's word for it."""
+        return Interaction(
+            self.user, self.item, self.at or now, self.kind, self.value, self.context, self.key, self.slate
+        )
+
+
+class UserPatch(Body):
+    """Some fields of a user; in ``attributes`` only those named change, and null removes one."""
+
+    name: str | None = Field(None, max_length=1000)
+    attributes: Free = Field(default_factory=dict)
+
+
+class UserFields(UserPatch):
+    """Everything kept of a user but the id."""
+
+    def user(self, id: str) -> User:
+        """The domain's word for it."""
+        return User(id, self.name, self.attributes)
+
+
+class UserBody(UserFields):
+    """A user."""
+
+    id: Id
+
+
+class ItemPatch(Body):
+    """Some fields of an item; in ``attributes`` only those named change, and null removes one."""
+
+    catalogue: Id = "items"
+    title: str | None = Field(None, max_length=1000)
+    text: str | None = Field(None, max_length=1_000_000)
+    tags: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default_factory=list, max_length=1000)
+    image: str | None = Field(None, max_length=200_000, description="An address, or the text of an SVG drawing.")
+    url: str | None = Field(None, max_length=10_000)
+    attributes: Free = Field(default_factory=dict)
+    available_from: Moment | None = None
+    available_until: Moment | None = Field(None, description="Exclusive.")
+    hidden: bool = Field(False, description="Never recommended while true.")
+
+
+class ItemFields(ItemPatch):
+    """Everything kept of an item but the id."""
+
+    def item(self, id: str) -> Item:
+        """The domain's word for it."""
+        return Item(**{**dict(self), "id": id, "tags": tuple(self.tags)})
+
+
+class ItemBody(ItemFields):
+    """An item."""
+
+    id: Id
+
+
+class PromoteBody(Body):
+    """Which version goes live."""
+
+    version: Id
+    override: str | None = Field(None, max_length=1000, description="Why it goes live although the gate refuses it.")
+
+
+class RollbackBody(Body):
+    """Back to the version before."""
+
+    reason: str | None = Field(None, max_length=1000)
+
+
+class ReasonShown(BaseModel):
+    """A past event and its share of the score, in the score's own unit."""
+
+    item: str
+    title: str | None
+    share: float
+    kind: str | None
+    at: datetime | None
+
+
+class Place(BaseModel):
+    """One place of a slate; further fields of the item follow where they were asked for."""
+
+    model_config = ConfigDict(extra="allow")
+
+    item: str
+    score: float
+    source: str
+    reasons: list[ReasonShown]
+    parts: dict[str, float] | None
+    title: str | None
+    image: str | None
+
+
+class SlateShown(BaseModel):
+    """One answer."""
+
+    slate: str
+    scenario: str
+    version: str
+    at: datetime
+    user: str | None
+    known: bool
+    exhausted: bool
+    note: str | None
+    items: list[Place]
+
+
+class SlatesShown(BaseModel):
+    """One slate a user, in the order asked."""
+
+    slates: list[SlateShown]
+
+
+class Likeness(BaseModel):
+    """An item that is alike."""
+
+    item: str
+    likeness: float
+    title: str | None
+    image: str | None
+
+
+class NeighboursShown(BaseModel):
+    """Items alike, best first."""
+
+    item: str
+    source: str
+    items: list[Likeness]
+
+
+class RefusedRow(BaseModel):
+    """A row of a batch that was not recorded."""
+
+    index: int
+    field: str | None
+    reason: str
+
+
+class RecordedShown(BaseModel):
+    """What became of the rows."""
+
+    recorded: int
+    repeated: int
+    new_users: int
+    new_items: int
+    refused: list[RefusedRow]
+
+
+class InteractionShown(BaseModel):
+    """An interaction as it is kept."""
+
+    id: int
+    user: str
+    item: str
+    kind: str
+    value: float | None
+    at: datetime
+    context: dict[str, Any] | None
+    slate: str | None
+
+
+class InteractionsPage(BaseModel):
+    """Interactions, newest first."""
+
+    interactions: list[InteractionShown]
+    next: str | None
+    total: int | None
+
+
+class UserShown(BaseModel):
+    """A user as it is kept."""
+
+    id: str
+    name: str | None
+    attributes: dict[str, Any]
+
+
+class UsersPage(BaseModel):
+    """Users by id."""
+
+    users: list[UserShown]
+    next: str | None
+    total: int | None
+
+
+class ItemShown(BaseModel):
+    """An item as it is kept; ``image`` is an address that a browser can load."""
+
+    id: str
+    catalogue: str
+    title: str | None
+    text: str | None
+    tags: list[str]
+    image: str | None
+    url: str | None
+    attributes: dict[str, Any]
+    available_from: datetime | None
+    available_until: datetime | None
+    hidden: bool
+
+
+class ItemsPage(BaseModel):
+    """Items by id."""
+
+    items: list[ItemShown]
+    next: str | None
+    total: int | None
+
+
+class Interval(BaseModel):
+    """A mean and its 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class VersionShown(BaseModel):
+    """A frozen model version; ``metrics`` by protocol and name."""
+
+    id: str
+    name: str
+    created_at: datetime
+    live: list[str]
+    personal: bool
+    gate: str | None
+    metrics: dict[str, dict[str, Interval]]
+
+
+class VersionsShown(BaseModel):
+    """All versions kept, newest first."""
+
+    versions: list[VersionShown]
+
+
+class VersionWhole(VersionShown):
+    """A version with its manifest: config, data, seed, code, tables."""
+
+    manifest: dict[str, Any]
+
+
+class PromotionShown(BaseModel):
+    """Which version went live, and why."""
+
+    scenario: str
+    version: str
+    at: datetime
+    reason: str | None
+    override: bool
+    previous: str | None
+
+
+class ScenarioShown(BaseModel):
+    """A place where recommendations appear: what answers there, and the promotion that put it there."""
+
+    scenario: str
+    serving: str | None
+    personal: bool | None
+    note: str | None
+    promotion: PromotionShown | None
+
+
+class ScenariosShown(BaseModel):
+    """All scenarios, and what is wrong with them."""
+
+    scenarios: list[ScenarioShown]
+    problems: list[str]
+
+
+class Health(BaseModel):
+    """Whether the server lives, and whether it can answer."""
+
+    status: str
+    version: str
+    problems: list[str]
+
+
+class Refusal(BaseModel):
+    """A field and what is wrong with it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    field: str | None
+    reason: str
+
+
+class Problem(BaseModel):
+    """Problem details, RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str | None
+    errors: list[Refusal] = Field(default_factory=list)

@@ -1,0 +1,46 @@
+"""What the routes work with; made once by ``create_app`` and found on every request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from serendip.flows.live import Live
+from serendip.settings import Settings
+from serendip.store import Artifacts, Store
+from serendip.web import addresses  # noqa: F401  (every router comes through here, so that its routes may say {item:id})
+from serendip.web.metrics import Metrics
+from serendip.web.pool import Pool
+
+Clock = Callable[[], datetime]
+
+
+def system_clock() -> datetime:
+    """Now."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Services:
+    """The server's parts."""
+
+    store: Store
+    artifacts: Artifacts
+    live: Live
+    settings: Settings
+    clock: Clock
+    pool: Pool
+    metrics: Metrics
+
+
+def services(request: Request) -> Services:
+    """The parts of the server that answers ``request``."""
+    found: Services = request.app.state.services
+    return found
+
+
+Parts = Annotated[Services, Depends(services)]

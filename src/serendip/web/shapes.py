@@ -1,0 +1,151 @@
+"""From the domain's words to the JSON that the API answers and that ``--json`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from serendip.domain import Interaction, Item, Slate, SlateItem, User
+from serendip.store import Promotion, Store, VersionRecord
+
+
+def image_address(item: Item) -> str | None:
+    """Where a browser finds the item's image; a drawing kept as text is served by us."""
+    if item.image is not None and item.image.lstrip().startswith("<svg"):
+        return f"/posters/{quote(item.id, safe='')}.svg"
+    return item.image
+
+
+def user_json(user: User) -> dict[str, Any]:
+    """A user as it is kept."""
+    return {"id": user.id, "name": user.name, "attributes": dict(user.attributes)}
+
+
+def item_json(item: Item) -> dict[str, Any]:
+    """An item as it is kept, its image as an address."""
+    return {
+        "id": item.id,
+        "catalogue": item.catalogue,
+        "title": item.title,
+        "text": item.text,
+        "tags": list(item.tags),
+        "image": image_address(item),
+        "url": item.url,
+        "attributes": dict(item.attributes),
+        "available_from": item.available_from,
+        "available_until": item.available_until,
+        "hidden": item.hidden,
+    }
+
+
+def interaction_json(event: Interaction) -> dict[str, Any]:
+    """An interaction; its idempotency key is kept only as a digest and not shown."""
+    return {
+        "user": event.user,
+        "item": event.item,
+        "kind": event.kind,
+        "value": event.value,
+        "at": event.at,
+        "context": None if event.context is None else dict(event.context),
+        "slate": event.slate,
+    }
+
+
+def slates_json(store: Store, slates: Sequence[Slate], fields: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Slates with the records of all their items looked up at once."""
+    named = {place.item for slate in slates for place in slate.items}
+    named |= {reason.item for slate in slates for place in slate.items for reason in place.reasons}
+    items = store.items_by_id(list(named))
+    return [slate_json(slate, items, fields) for slate in slates]
+
+
+def slate_json(slate: Slate, items: Mapping[str, Item], fields: Collection[str] = ()) -> dict[str, Any]:
+    """A slate with titles and images from ``items``, and the items' further ``fields`` that were asked for."""
+    extra = [name for name in fields if name not in ("title", "image")]
+    return {
+        "slate": slate.id,
+        "scenario": slate.scenario,
+        "version": slate.version,
+        "at": slate.at,
+        "user": slate.user,
+        "known": slate.known,
+        "exhausted": slate.exhausted,
+        "note": slate.note,
+        "items": [_place(place, items, extra) for place in slate.items],
+    }
+
+
+def _place(place: SlateItem, items: Mapping[str, Item], extra: Sequence[str]) -> dict[str, Any]:
+    item = items.get(place.item) or Item(place.item)
+    shown = {
+        "item": place.item,
+        "score": place.score,
+        "source": place.source,
+        "reasons": [
+            {
+                "item": reason.item,
+                "title": items[reason.item].title if reason.item in items else None,
+                "share": reason.share,
+                "kind": reason.kind,
+                "at": reason.at,
+            }
+            for reason in place.reasons
+        ],
+        "parts": None if place.parts is None else dict(place.parts),
+        "title": item.title,
+        "image": image_address(item),
+    }
+    if extra:
+        whole = item_json(item)
+        shown.update((name, whole[name]) for name in extra)
+    return shown
+
+
+def neighbours_json(
+    item: str, source: str, found: Sequence[tuple[str, float]], items: Mapping[str, Item]
+) -> dict[str, Any]:
+    """Items alike, with titles and images from ``items``."""
+    shown = []
+    for other, likeness in found:
+        record = items.get(other) or Item(other)
+        shown.append({"item": other, "likeness": likeness, "title": record.title, "image": image_address(record)})
+    return {"item": item, "source": source, "items": shown}
+
+
+def version_json(record: VersionRecord, live: Mapping[str, Promotion]) -> dict[str, Any]:
+    """A version, where it is live, and its own row of every measured table."""
+    manifest = record.manifest
+    name = manifest["pipeline"]["name"]
+    protocols = (manifest.get("measured") or {}).get("protocols", {})
+    gate = manifest.get("gate")
+    return {
+        "id": record.id,
+        "name": record.name,
+        "created_at": record.created_at,
+        "live": sorted(scenario for scenario, one in live.items() if one.version == record.id),
+        "personal": bool(manifest.get("personal")),
+        "gate": None if gate is None else gate["sentence"],
+        "metrics": {protocol: _metrics(table, name) for protocol, table in protocols.items()},
+    }
+
+
+def _metrics(table: Mapping[str, Any], name: str) -> dict[str, dict[str, float]]:
+    return {
+        metric: {"mean": value["mean"], "low": value["low"], "high": value["high"]}
+        for row in table["rows"]
+        if row["name"] == name
+        for metric, value in row["metrics"].items()
+    }
+
+
+def promotion_json(promotion: Promotion) -> dict[str, Any]:
+    """Which version went live, and why."""
+    return {
+        "scenario": promotion.scenario,
+        "version": promotion.version,
+        "at": promotion.at,
+        "reason": promotion.reason,
+        "override": promotion.override,
+        "previous": promotion.previous,
+    }
