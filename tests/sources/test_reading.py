@@ -47,13 +47,8 @@ def test_one_row_is_the_same_however_it_is_written(name: str, zipped: bool, writ
 
 def test_parquet_keeps_its_types(tmp_path: Path) -> None:
     path = tmp_path / "data.parquet"
-    frame = {
-        "user": [1.0, None],
-        "item": [7, 8],
-        "at": [datetime(2024, 5, 1, 12), datetime(2024, 5, 2)],
-        "extra": [[1], [2]],
-    }
-    pl.DataFrame(frame).write_parquet(path)
+    frame = pl.DataFrame({"user": [1.0, None], "item": [7, 8], "at": [NOON, NOON], "extra": [[1], [2]]})
+    frame.with_columns(pl.from_epoch("at", time_unit="us")).write_parquet(path)
     whole = read_whole(path)
     assert whole.rows[0]["user"] == "1"  # A whole number that a table with gaps made a float.
     assert whole.rows[0]["item"] == "7"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from databases import postgres_url
 from serendip.domain import Invalid, NotFound, NotReady
 from serendip.sources import open_source
 from sources.whole import read_whole
@@ -84,3 +87,26 @@ def test_a_password_is_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(NotReady) as caught:
         open_source("postgresql://ann:secret@127.0.0.1:9/shop?table=orders")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.postgres
+def test_a_postgresql_table_is_read_with_its_types() -> None:
+    url = postgres_url("postgres")
+    with closing(psycopg.connect(url, autocommit=True)) as connection:
+        connection.execute("create schema if not exists shop")
+        connection.execute("drop table if exists shop.orders")
+        connection.execute(
+            "create table shop.orders (id bigint primary key, customer_id int, sku text, quantity numeric(8, 2),"
+            " created_at timestamptz, context jsonb)"
+        )
+        connection.execute(
+            "insert into shop.orders values (5, 1, 'a', 2.50, '2024-05-01 14:00+02', '{\"page\": 1}'),"
+            " (6, null, 'b', 1, '2024-05-01 12:00+00', null)"
+        )
+    source = open_source(f"{url}&table=shop.orders")
+    assert source.ordered
+    whole = read_whole(source.name)
+    [row] = whole.rows
+    assert (row["user"], row["item"], row["value"], row["at"]) == ("1", "a", 2.5, 1714564800_000_000)
+    assert row["context"] == '{"page": 1}'
+    assert [(error.line, error.field) for error in whole.errors] == [(2, "user")]
