@@ -29,7 +29,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("ease", {"l2": 2.0}),
     ("ease", {"l2": 2.0, "binary": False}),
     ("als", SMALL),
-    ("als", {**SMALL, "growth": "log", "n_factors": 8}),
+    ("als", {**SMALL, "growth": "linear", "n_factors": 8}),
     ("als", {**SMALL, "solver": "cg"}),
 ]
 EVERY = pytest.mark.parametrize(
@@ -250,7 +250,7 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("als", "n_epochs"): (SMALL, {"n_epochs": 2}),
     ("als", "regularization"): (SMALL, {"regularization": 2.0}),
     ("als", "confidence"): (SMALL, {"confidence": 3.0}),
-    ("als", "growth"): (SMALL, {"growth": "log"}),
+    ("als", "growth"): (SMALL, {"growth": "linear"}),
     ("als", "solver"): (SMALL, {"solver": "cg"}),
     ("als", "n_cg_steps"): ({**SMALL, "solver": "cg"}, {"n_cg_steps": 1}),
 }

@@ -47,8 +47,8 @@ def test_one_row_is_the_same_however_it_is_written(name: str, zipped: bool, writ
 
 def test_parquet_keeps_its_types(tmp_path: Path) -> None:
     path = tmp_path / "data.parquet"
-    frame = {"user": [1.0, None], "item": [7, 8], "at": [datetime(2024, 5, 1, 12), datetime(2024, 5, 2)], "extra": [[1], [2]]}
-    pl.DataFrame(frame).write_parquet(path)
+    frame = pl.DataFrame({"user": [1.0, None], "item": [7, 8], "at": [NOON, NOON], "extra": [[1], [2]]})
+    frame.with_columns(pl.from_epoch("at", time_unit="us")).write_parquet(path)
     whole = read_whole(path)
     assert whole.rows[0]["user"] == "1"  # A whole number that a table with gaps made a float.
     assert whole.rows[0]["item"] == "7"
@@ -92,7 +92,9 @@ def test_what_the_operator_says_goes_before_what_is_inferred(write: Callable[...
 @pytest.mark.parametrize(
     ("mapping", "word"), [({"user": "nobody"}, "columns are user, item"), ({"colour": "user"}, "fields are user, item")]
 )
-def test_a_mapping_that_cannot_be_lists_what_can(mapping: dict[str, str], word: str, write: Callable[..., Path]) -> None:
+def test_a_mapping_that_cannot_be_lists_what_can(
+    mapping: dict[str, str], word: str, write: Callable[..., Path]
+) -> None:
     with pytest.raises(Invalid, match=word):
         infer(open_source(write("user,item\nann,film-1\n")), "interactions", mapping)
 
@@ -145,13 +147,20 @@ def test_moments_read_month_first_are_announced(write: Callable[..., Path]) -> N
 def test_values_outside_the_scale_are_refused(write: Callable[..., Path]) -> None:
     path = write("user,item,value\na,b,5\na,c,5.5\na,d,0\n")
     whole = read_whole(path, scale=(1, 5))
-    assert [(error.line, error.what) for error in whole.errors] == [(3, "lies outside 1 to 5"), (4, "lies outside 1 to 5")]
+    assert [(error.line, error.what) for error in whole.errors] == [
+        (3, "lies outside 1 to 5"),
+        (4, "lies outside 1 to 5"),
+    ]
     with pytest.raises(Invalid, match="scale"):
         read_whole(path, scale=(5, 1))
 
 
 def test_items_take_the_columns_that_are_left_as_attributes(write: Callable[..., Path]) -> None:
-    text = "movieId,title,genres,price,code,start\n1,Heat (1995),Crime|Drama,4.5,007,2024-05-01T12:00:00Z\n2,Up,(no genres listed),3,12,\n"
+    text = (
+        "movieId,title,genres,price,code,start\n"
+        "1,Heat (1995),Crime|Drama,4.5,007,2024-05-01T12:00:00Z\n"
+        "2,Up,(no genres listed),3,12,\n"
+    )
     first, second = read_whole(write(text), "items").rows
     assert (first["id"], first["title"], first["tags"]) == ("1", "Heat (1995)", ["Crime", "Drama"])
     assert json.loads(str(first["attributes"])) == {"price": 4.5, "code": "007"}
@@ -177,7 +186,8 @@ def test_relations_point_from_one_user_to_another(write: Callable[..., Path]) ->
     [
         'item,vector\na,"[1, 2.5]"\nb,"3 4"\nc,"[1, 2, 3]"\nd,"[1, nan]"\n',
         "item,x,y\na,1,2.5\nb,3,4\nc,,2\nd,1,nan\n",
-        '{"item": "a", "vector": [1, 2.5]}\n{"item": "b", "vector": [3, 4]}\n{"item": "c", "vector": [1]}\n{"item": "d"}\n',
+        '{"item": "a", "vector": [1, 2.5]}\n{"item": "b", "vector": [3, 4]}\n'
+        '{"item": "c", "vector": [1]}\n{"item": "d"}\n',
     ],
     ids=["one column", "many columns", "JSON"],
 )

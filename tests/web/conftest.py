@@ -91,12 +91,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 class Clock:
-    """A clock that the test moves."""
+    """A clock that the test moves, and that ticks whenever it is read."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
 
     def __call__(self) -> datetime:
+        self.now += timedelta(milliseconds=1)
         return self.now
 
 

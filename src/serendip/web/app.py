@@ -32,6 +32,7 @@ from serendip.web.pages import models as pages_of_models
 from serendip.web.pages.paper import page
 from serendip.web.pool import Pool
 from serendip.web.problems import details, problem
+from serendip.web.schema import Problem
 from serendip.web.services import Clock, Services, system_clock
 
 STATIC = Path(__file__).parent / "static"
@@ -110,6 +111,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         made = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=[*described.routes, *app.routes]
         )
+        problem_schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        made["components"]["schemas"] |= {**problem_schema.pop("$defs"), "Problem": problem_schema}
         made["components"]["securitySchemes"] = {
             "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             "bearer": {"type": "http", "scheme": "bearer"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from serendip.web.schema import Problem
+PROBLEM = "#/components/schemas/Problem"
 
 SAID = {
     400: "Not JSON, or an address that is not UTF-8.",
@@ -29,9 +29,8 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route declares that it may refuse with."""
     return {
         status: {
-            "model": Problem,
             "description": SAID[status],
-            "content": {"application/problem+json": {}},
+            "content": {"application/problem+json": {"schema": {"$ref": PROBLEM}}},
         }
         for status in sorted(statuses)
     }
