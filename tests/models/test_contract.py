@@ -23,6 +23,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("again", {"ties": "latest", "half_life_days": 20.0}),
     ("again", {"by": "latest"}),
     ("item-knn", {}),
+    ("random", {}),
     ("item-knn", {"k": 3, "shrinkage": 3.0, "min_support": 2}),
     ("item-knn", {"similarity": "tfidf", "binary": False}),
     ("item-knn", {"similarity": "bm25"}),
