@@ -313,6 +313,11 @@ def test_neighbours_name_who_said_so(fitted, board):
         ("item-knn", {"colour": 1}, "no setting 'colour'; it has"),
         ("item-knn", {"k": -1}, "item-knn: k: "),
         ("", {}, "no model of kind ''"),
+        ("als(n_factors)", {}, "cannot be read; write for example als"),
+        ("als(n_factors=32", {}, "is no source"),
+        ("als(n_factors=many)", {}, "als: n_factors: "),
+        ("als(colour=1)", {}, "als: colour: .*the settings of als are"),
+        ("als+als*2", {}, "names a source twice"),
     ],
 )
 def test_a_spec_that_cannot_be_read_is_refused_with_what_to_write(spec, settings, message):
@@ -330,6 +335,15 @@ def test_a_spec_says_sources_weights_and_settings():
     assert config.sources[1].settings == {"k": 7}
     assert config.sources[2].settings == {"window_days": 14.0}
     assert PipelineConfig.model_validate(config.model_dump(mode="json")) == config
+
+
+def test_a_source_of_a_spec_may_bring_its_own_settings():
+    config = PipelineConfig.parse("again(half_life_days=180, by=frequency) * 2 + als*0.2+popular", {"n_factors": 8})
+    assert config.sources[0].name == "again"
+    assert config.sources[0].weight == 2
+    assert config.sources[0].model_settings() == KINDS["again"].config(half_life_days=180)
+    assert config.sources[1].settings == {"n_factors": 8}
+    assert PipelineConfig.parse("als(n_factors=16)", {"n_factors": 8}).sources[0].model_settings().n_factors == 16
 
 
 def test_every_kind_can_stand_in_a_pipeline(board):

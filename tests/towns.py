@@ -56,7 +56,7 @@ def town(store: Store, tmp_path: Path) -> Iterator[Town]:
     artifacts = Artifacts(tmp_path / "artifacts")
     configs = configs_of(store, ("popular-7-days", "item-knn", "als"), {"n_factors": 8})
     trained = train(store, artifacts, configs, NOON, seed=1)
-    said = publish(store, artifacts, trained.versions, NOON)
+    said = publish(store, trained.versions, NOON)
     live = Live(store, artifacts)
     live.refresh()
     yield Town(store, artifacts, live, trained, said)

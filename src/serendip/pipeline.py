@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -72,10 +73,13 @@ class PipelineConfig(BaseModel):
     def parse(spec: str, settings: Mapping[str, Any] | None = None) -> PipelineConfig:
         """The pipeline called ``spec``: a kind of model, ``popular``, ``popular-14-days``, or several joined by ``+``.
 
-        A weight may follow a source: ``again+ease*0.5+popular-7-days*0.2``. ``settings`` go to every source that knows
-        them.
+        Settings of its own and a weight may follow a source: ``again(half_life_days=180)+als*0.2+popular-7-days``.
+        ``settings`` go to every source that knows them.
         """
         sources = tuple(_source(part.strip(), settings or {}) for part in spec.split("+"))
+        names = [source.name for source in sources]
+        if len(set(names)) < len(names):
+            raise Invalid(f"{spec} names a source twice; add up their weights instead")
         taken = {key for source in sources for key in source.settings}
         for key in settings or {}:
             if key not in taken:
@@ -86,27 +90,41 @@ class PipelineConfig(BaseModel):
         return PipelineConfig(name=spec, sources=sources)
 
 
+SOURCE = re.compile(r"(?P<name>[^(*]*?)\s*(?:\((?P<own>[^()]*)\)\s*)?(?:\*\s*(?P<weight>.*))?")
+
+
 def _source(part: str, settings: Mapping[str, Any]) -> SourceConfig:
-    name, _, weight = part.partition("*")
+    found = SOURCE.fullmatch(part)
+    if found is None:
+        raise Invalid(f"{part!r} is no source; write for example als, als*0.5 or als(n_factors=32)*0.5")
+    name, weight = found["name"], found["weight"]
     try:
         factor = float(weight) if weight else 1.0
     except ValueError:
         raise Invalid(f"the weight {weight!r} of {name!r} is not a number; write for example {name}*0.5") from None
     if not 0 < factor < np.inf:
         raise Invalid(f"the weight {weight!r} of {name!r} must be above 0")
+    own = _own_settings(found["own"], part)
     words = name.split("-")
     if words[0] == "popular":
-        own: dict[str, Any] = {}
         if len(words) == 3 and words[2] == "days" and words[1].isdigit() and int(words[1]):
             own["window_days"] = float(words[1])
         elif len(words) != 1:
             raise Invalid(f"{name!r} is no window of popularity; write for example popular-7-days")
         return SourceConfig(name=name, model="popularity", settings=own, weight=factor, scale="log")
     fields = models.kind_of(name).config.model_fields
-    own = {key: value for key, value in settings.items() if key in fields}
+    own = {key: value for key, value in settings.items() if key in fields} | own
     return SourceConfig(
         name=name, model=name, settings=own, weight=factor, scale="log" if name == "again" else "linear"
     )
+
+
+def _own_settings(text: str | None, part: str) -> dict[str, Any]:
+    """``a=1, b=x`` as settings; the model makes numbers of them."""
+    pairs = [pair.split("=") for pair in text.split(",")] if text else []
+    if any(len(pair) != 2 for pair in pairs):
+        raise Invalid(f"the settings of {part!r} cannot be read; write for example als(n_factors=32, n_epochs=5)")
+    return {key.strip(): value.strip() for key, value in pairs}
 
 
 @dataclass(frozen=True)

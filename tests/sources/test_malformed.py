@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from serendip.domain import SerendipError
-from sources.conftest import read_whole
+from sources.whole import read_whole
 
 HEAD = b"user,item,value,at\n"
 GOOD = b"ann,film-1,4,2024-05-01\n"

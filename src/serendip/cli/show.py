@@ -57,7 +57,7 @@ def show_neighbours(item: str, source: str, found: Sequence[tuple[str, float]], 
         out.print(f"{place:>3}  {escape(title_of(one, items))}  [dim]{likeness:.4f}[/dim]")
 
 
-def show_table(table: Table, metrics: Sequence[str] = ("ndcg@10", "recall@10", "hit@10", "mrr@10")) -> None:
+def show_table(table: Table, metrics: Sequence[str] = ("ndcg@10", "recall@10", "hit-rate@10", "mrr@10")) -> None:
     """A comparison with its 95% intervals, best first."""
     out.print(f"\n[bold]{table.protocol}[/bold], {said_of(table)}")
     grid = Grid()

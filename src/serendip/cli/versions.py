@@ -103,7 +103,7 @@ def evaluate(
     if json:
         print_json(table.to_dict())
     else:
-        show_table(table, tuple(f"{name}@{k}" for name in ("ndcg", "recall", "hit_rate", "mrr")))
+        show_table(table, tuple(f"{name}@{k}" for name in ("ndcg", "recall", "hit-rate", "mrr")))
 
 
 @click.command()

@@ -12,7 +12,7 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.domain import Invalid
-from serendip.models.als_kernels import solve_rows, solve_white_rows, step_white_rows
+from serendip.models.als_kernels import inner_products, solve_rows, solve_white_rows, step_white_rows
 from serendip.models.answers import finish, most_alike, silent
 from serendip.models.contract import Kind, ModelConfig
 from serendip.models.item_item import Csr
@@ -35,11 +35,11 @@ class AlsConfig(ModelConfig):
     """Length of the vectors."""
     n_epochs: PositiveInt = 15
     """Times that both sides are solved."""
-    regularization: float = Field(10.0, ge=1e-3)
+    regularization: float = Field(20.0, ge=1e-3)
     """lambda: weight of the squared norm of every vector."""
-    confidence: float = Field(10.0, gt=0, le=1e6)
+    confidence: float = Field(4.0, gt=0, le=1e6)
     """alpha: what a weight of 1 adds to the confidence 1 of a pair that never met."""
-    growth: Literal["linear", "log"] = "linear"
+    growth: Literal["linear", "log"] = "log"
     """How confidence grows with the weight r of a pair: 1 + alpha r, or 1 + alpha ln(1 + r)."""
     solver: Literal["exact", "cg"] = "exact"
     """How training solves a row: exactly, or by conjugate gradients. Histories are solved exactly in any case."""
@@ -61,15 +61,15 @@ class Als:
 
     def score(self, queries: Queries, among: ItemRows | None = None) -> Floats:
         """Inner products of the history's factors with the items'."""
-        vectors, _ = self.factors(queries)
-        if among is not None and among.ndim == 2:
-            scores = np.empty(among.shape, np.float32)
-            for q in range(len(queries)):
-                scores[q] = self.items[among[q]] @ vectors[q]
+        vectors, items = self.factors(queries)
+        each = among if among is not None and among.ndim == 2 else None
+        rows = items if among is None or each is not None else items[among]
+        if each is None and len(queries) >= SMALL_BATCH:
+            scores = vectors @ rows.T
         else:
-            rows = self.items if among is None else self.items[among]
-            # For one asker a product of matrix and vector; the general one is slow at it.
-            scores = (rows @ vectors[0])[None, :] if len(queries) == 1 else vectors @ rows.T
+            scores = np.empty((len(queries), len(rows) if each is None else each.shape[1]), np.float32)
+            for q, vector in enumerate(vectors):
+                inner_products(rows if each is None else items[each[q]], vector, scores[q])
         return finish(scores, np.isnan(vectors[:, 0]), among)
 
     def factors(self, queries: Queries) -> tuple[Floats, Floats]:
@@ -91,27 +91,29 @@ class Als:
 
         Events of the same item share its part by their weights.
         """
+        with one_blas_thread():
+            return [self._shares(queries, q, items[q]) for q in range(len(queries))]
+
+    def _shares(self, queries: Queries, q: int, asked: ItemRows) -> Floats:
+        """The shares of one query, (n_asked, n_events)."""
         indptr, item_ix, weight = queries.by_item
-        shares = []
-        for q in range(len(queries)):
-            own, events = slice(indptr[q], indptr[q + 1]), slice(queries.indptr[q], queries.indptr[q + 1])
-            y_u = self.items[item_ix[own]].astype(np.float64)
-            extra = extra_confidence(weight[own], self.config)
-            factor = cho_factor(self.base + (y_u.T * extra) @ y_u)
-            y_i = self.items[items[q]].astype(np.float64)
-            of_items = (y_i @ cho_solve(factor, y_u.T)) * (1 + extra)  # (n, n_own_items)
-            place = np.searchsorted(item_ix[own], queries.item_ix[events])
-            counted = np.flatnonzero(queries.part[events])
-            share = np.zeros((len(items[q]), len(place)), np.float32)
-            share[:, counted] = of_items[:, place[counted]] * queries.part[events][counted]
-            shares.append(share)
+        own, events = slice(indptr[q], indptr[q + 1]), slice(queries.indptr[q], queries.indptr[q + 1])
+        y_u = self.items[item_ix[own]].astype(np.float64)
+        extra = extra_confidence(weight[own], self.config)
+        factor = cho_factor(self.base + (y_u.T * extra) @ y_u)
+        of_items = (self.items[asked] @ cho_solve(factor, y_u.T)) * (1 + extra)  # (n_asked, n_own_items)
+        place = np.searchsorted(item_ix[own], queries.item_ix[events])
+        counted = np.flatnonzero(queries.part[events])
+        shares = np.zeros((len(asked), len(place)), np.float32)
+        shares[:, counted] = of_items[:, place[counted]] * queries.part[events][counted]
         return shares
 
     def neighbours(self, of: ItemRows, k: int) -> tuple[ItemRows, Floats]:
         """The items whose factors point most nearly the same way; the likeness is the cosine."""
         lengths = np.linalg.norm(self.items, axis=1)
         unit = (self.items / np.where(lengths > 0, lengths, 1)[:, None]).astype(np.float32)
-        return most_alike(unit[of] @ unit.T, of, k)
+        with one_blas_thread():
+            return most_alike(unit[of] @ unit.T, of, k)
 
     def arrays(self) -> Arrays:
         """Items' factors, their Gram matrix, and which items are known."""

@@ -94,8 +94,10 @@ def solve_weights(gram: Floats, l2: float) -> Floats:
     factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1, clean=0)
     if not failed:
         inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
-    if failed:
-        raise Invalid(f"ease cannot be solved with l2={l2:g} in single precision; raise l2", field="l2")
+    if failed or not np.isfinite(np.einsum("ii->i", inverse)).all():
+        raise Invalid(
+            f"ease cannot be solved with l2={l2:g} in single precision; raise l2, or leave binary on", field="l2"
+        )
     weights: Floats = inverse.T
     diagonal = np.einsum("ii->i", weights)
     diagonal[:] = -1 / diagonal

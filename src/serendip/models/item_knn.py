@@ -121,11 +121,11 @@ def weigh(config: ItemKnnConfig, x: Csr, n_items: int) -> Floats:
         length = np.bincount(item_ix, value, minlength=n_items)
         norm = 1 - config.b + config.b * length / length[length > 0].mean()
         rarity = np.log1p((n_items - n_taken + 0.5) / (n_taken + 0.5))
-        return (rarity * value * (config.k1 + 1) / (value + config.k1 * norm[item_ix])).astype(np.float32)
+        return np.asarray(rarity * value * (config.k1 + 1) / (value + config.k1 * norm[item_ix]), np.float32)
     if config.similarity == "tfidf":
         value = np.sqrt(value) * np.log1p(n_items / n_taken)
     norm = np.sqrt(np.bincount(item_ix, value**2, minlength=n_items))
-    return (value / norm[item_ix]).astype(np.float32)
+    return np.asarray(value / norm[item_ix], np.float32)
 
 
 def fit(config: ItemKnnConfig, data: Dataset, rng: np.random.Generator) -> ItemKnn:  # noqa: ARG001

@@ -16,6 +16,9 @@ RATED = ["rating", "ratings", "stars", "star", "score", "overall", "rate", "grad
 """A value with one of these names is a rating, of which the newest counts."""
 
 
+NAMELESS = "; if the first line holds no names, put a line of names before it"
+
+
 @dataclass(frozen=True)
 class Mapping:
     """What a source's columns mean to us; shown to the operator before anything is imported."""
@@ -47,7 +50,8 @@ def infer(source: Source, as_: As, mapping: Given[str, str] | None = None) -> Ma
     if missing:
         raise Invalid(
             f"{source.name}: no column looks like the {' or the '.join(missing)} of {as_}; "
-            f"the columns are {_listed(source.columns)}; say which with --map {missing[0]}=COLUMN",
+            f"the columns are {_listed(source.columns)}; say which with --map {missing[0]}=COLUMN"
+            f"{NAMELESS if source.format in ('csv', 'tsv') else ''}",
             field=missing[0],
         )
     rest = [column for column in source.columns if column not in fields.values()]

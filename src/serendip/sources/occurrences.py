@@ -26,13 +26,13 @@ class Occurrences:
 
     def number(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
         """For each row, how many equal ones came before it, in earlier calls and in this one; all count from now on."""
-        distinct, group, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-        before = self._seen(distinct)
-        order = np.argsort(group, kind="stable")
-        starts = np.cumsum(counts) - counts
-        within = np.empty(len(hashes), np.int64)
-        within[order] = np.arange(len(hashes)) - np.repeat(starts, counts)
-        numbers = before[group] + within
+        order = np.argsort(hashes, kind="stable")
+        ordered = hashes[order]
+        first = np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)]
+        starts, group = np.flatnonzero(first), np.cumsum(first) - 1
+        within = np.arange(len(ordered)) - starts[group]
+        numbers = np.empty(len(hashes), np.int64)
+        numbers[order] = self._seen(ordered[starts])[group] + within
         self._insert(_mix(hashes, numbers))
         return numbers
 
@@ -99,15 +99,12 @@ class _Table:
     def insert(self, keys: NDArray[np.uint64]) -> None:
         at, content = self._split(keys)
         self.used += len(keys)
-        waiting, placed = np.arange(len(keys)), np.zeros(len(keys), bool)
+        waiting = np.arange(len(keys))
         while waiting.size:
             # Of several that want one free slot the last writer gets it, and the others move on.
             free = waiting[self.slots[at[waiting]] == 0]
-            slots, last = np.unique(at[free][::-1], return_index=True)
-            winners = free[::-1][last]
-            self.slots[slots] = content[winners]
-            placed[winners] = True
-            waiting = waiting[~placed[waiting]]
+            self.slots[at[free]] = content[free]
+            waiting = waiting[self.slots[at[waiting]] != content[waiting]]
             at[waiting] = (at[waiting] + 1) % len(self.slots)
 
 

@@ -125,6 +125,7 @@ class Reshaped(Source):
         self.source, self.columns, self.reshape = source, columns, reshape
         self.name, self.format, self.notes = source.name, source.format, source.notes
         self.digest, self.ordered = digest_of(source.digest, what), source.ordered
+        self.about = source.n_rows or source.about
 
     def read(self) -> Iterator[Batch]:
         """Every batch of the other source, reshaped."""

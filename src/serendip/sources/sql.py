@@ -64,7 +64,7 @@ class SqlTable(Source):
         keys = list(self._table.primary_key.columns)
         self._key = keys[0] if len(keys) == 1 else None
         self.ordered = self._key is not None
-        self.digest = digest_of(self.name, ",".join(self.columns))
+        self.digest = digest_of(self.name, ",".join(self.columns), str(self.n_rows))
 
     def _engine(self) -> Engine:
         import sqlalchemy as sa

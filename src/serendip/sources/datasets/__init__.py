@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from serendip.domain import NotFound
@@ -22,7 +23,6 @@ SETS = [
         "MIT",
         "https://github.com/sidooms/MovieTweetings",
         "a folder with ratings.dat and movies.dat",
-        films.movietweetings,
     ),
     Known(
         "online-retail",
@@ -31,7 +31,6 @@ SETS = [
         "CC BY 4.0 (UCI); some copies CC0",
         "https://archive.ics.uci.edu/dataset/352/online+retail",
         "online_retail.csv or online_retail.csv.gz, or the folder that holds it (save the publisher's sheet as CSV)",
-        online_retail.online_retail,
     ),
     Known(
         "otto",
@@ -40,7 +39,6 @@ SETS = [
         "CC BY 4.0",
         "https://github.com/otto-de/recsys-dataset",
         "a JSON lines file, a session a line, or the folder that holds train.jsonl",
-        otto.otto,
     ),
     Known(
         "stackexchange",
@@ -49,7 +47,6 @@ SETS = [
         "CC BY-SA (version by date)",
         "https://archive.org/details/stackexchange",
         "a site's folder with Posts.xml (and Users.xml), or a folder of such folders",
-        stackexchange.stackexchange,
     ),
     Known(
         "goodbooks",
@@ -58,7 +55,6 @@ SETS = [
         "CC BY-SA 4.0",
         "https://github.com/zygmuntz/goodbooks-10k",
         "a folder with books.csv",
-        books.goodbooks,
     ),
     Known(
         "movielens-100k",
@@ -67,7 +63,6 @@ SETS = [
         GROUPLENS,
         "https://grouplens.org/datasets/movielens/100k/",
         "a folder with u.data, u.item and u.user",
-        films.movielens_100k,
         "https://files.grouplens.org/datasets/movielens/ml-100k.zip",
         "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
     ),
@@ -78,7 +73,6 @@ SETS = [
         GROUPLENS,
         "https://grouplens.org/datasets/movielens/1m/",
         "a folder with ratings.dat, movies.dat and users.dat",
-        films.movielens_1m,
         "https://files.grouplens.org/datasets/movielens/ml-1m.zip",
         "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
     ),
@@ -89,7 +83,6 @@ SETS = [
         GROUPLENS,
         "https://grouplens.org/datasets/movielens/latest/",
         "a folder with ratings.csv and movies.csv",
-        films.movielens_latest_small,
         "https://files.grouplens.org/datasets/movielens/ml-latest-small.zip",
         "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
     ),
@@ -100,9 +93,21 @@ SETS = [
         "as the file's own",
         "your own file",
         "the file, or a folder with sequences.txt or train.txt",
-        sequences.sequences,
     ),
 ]
+
+LOADERS: dict[str, Callable[[Path], LoadedSet]] = {
+    "movietweetings": films.movietweetings,
+    "online-retail": online_retail.online_retail,
+    "otto": otto.otto,
+    "stackexchange": stackexchange.stackexchange,
+    "goodbooks": books.goodbooks,
+    "movielens-100k": films.movielens_100k,
+    "movielens-1m": films.movielens_1m,
+    "movielens-latest-small": films.movielens_latest_small,
+    "sequences": sequences.sequences,
+}
+"""For each known set, what reads its files."""
 
 NAMES = {known.name: known for known in SETS}
 """All sets that we know, by name."""
@@ -120,7 +125,7 @@ def load(name: str, path: str | Path) -> LoadedSet:
     found, folder = known(name), Path(path)
     if not folder.exists():
         raise NotFound(f"there is nothing at {folder}; {name} is read from {found.files}")
-    return found.load(folder)
+    return LOADERS[name](folder)
 
 
 def fetch(name: str, to: str | Path, progress: Progress | None = None) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -77,7 +77,6 @@ class Known:
     """Where its publisher offers it."""
     files: str
     """What ``load`` expects to find at its path."""
-    load: Callable[[Path], LoadedSet]
     url: str | None = None
     """An archive that can be fetched; none where the licence, or a missing checksum, speaks against it."""
     sha256: str | None = None

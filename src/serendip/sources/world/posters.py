@@ -87,7 +87,7 @@ TITLE_ABOVE = {"adventure", "animation", "western", "drama"}
 """Genres whose picture fills the lower part."""
 
 
-TITLE_HEIGHT = 84
+TITLE_HEIGHT = 74
 """What the lines of a title may take together, so that they leave the picture alone."""
 
 

@@ -210,7 +210,7 @@ def _items_of(tastes: Tastes, taste: Ints, at: Floats, days: float, rng: np.rand
     end = np.searchsorted(owner, np.arange(-1, n_tastes), side="right")
     swing = np.random.default_rng(n_items).uniform(0, 2 * np.pi, n_items)
     period = 30 + 60 * np.random.default_rng(n_items + 1).random(n_items)
-    week = (at // 7).astype(np.int64)
+    week = (at // 7).astype(np.int16)
     item = np.full(len(taste), -1)
     by_week = np.argsort(week, kind="stable")
     for rows in np.split(by_week, np.searchsorted(week[by_week], np.arange(1, int(days // 7) + 1))):

@@ -1,0 +1,366 @@
+"""What every kind of model promises, over a table of kinds and configurations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from serendip.data import Dataset, Queries
+from serendip.domain import InteractionKind, Invalid, micros
+from serendip.models import KINDS, Explains, HasFactors, HasNeighbours, Model, fit, kind_of, restore
+from serendip.models.parallel import threads
+from worlds import DISLIKE, NOON, ask, checkerboard, market, took, world
+
+SMALL = {"n_factors": 4, "n_epochs": 4, "regularization": 0.5}
+CASES: list[tuple[str, dict[str, Any]]] = [
+    ("popularity", {}),
+    ("popularity", {"half_life_days": 3.0}),
+    ("popularity", {"window_days": 7.0}),
+    ("again", {}),
+    ("again", {"ties": "latest", "half_life_days": 20.0}),
+    ("again", {"by": "latest"}),
+    ("item-knn", {}),
+    ("item-knn", {"k": 3, "shrinkage": 3.0, "min_support": 2}),
+    ("item-knn", {"similarity": "tfidf", "binary": False}),
+    ("item-knn", {"similarity": "bm25"}),
+    ("ease", {"l2": 2.0}),
+    ("ease", {"l2": 2.0, "binary": False}),
+    ("als", SMALL),
+    ("als", {**SMALL, "growth": "linear", "n_factors": 8}),
+    ("als", {**SMALL, "solver": "cg"}),
+]
+EVERY = pytest.mark.parametrize(
+    ("kind", "settings"), CASES, ids=["-".join([kind, *map(str, settings.values())]) for kind, settings in CASES]
+)
+
+
+def those(*kinds: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(("kind", "settings"), [case for case in CASES if case[0] in kinds], ids=str)
+
+
+PERSONAL = those(*(name for name, kind in KINDS.items() if kind.personal))
+COLLABORATIVE = those("item-knn", "ease", "als")
+EXPLAINING = those("again", "item-knn", "ease", "als")
+
+
+def trained(kind: str, settings: dict[str, Any], data: Dataset, seed: int = 0) -> Model:
+    return fit(kind, kind_of(kind).config(**settings), data, seed)
+
+
+def everybody(data: Dataset) -> Queries:
+    return Queries.of_users(data, np.arange(data.n_users))
+
+
+@pytest.fixture(scope="module", params=[checkerboard, market], ids=["checkerboard", "market"])
+def data(request: pytest.FixtureRequest) -> Dataset:
+    return request.param()
+
+
+def test_every_kind_is_in_the_table() -> None:
+    assert {kind for kind, _ in CASES} == set(KINDS)
+
+
+@EVERY
+def test_scores_are_finite_and_have_a_row_a_query_and_a_column_an_item(kind, settings, data) -> None:
+    scores = trained(kind, settings, data).score(everybody(data))
+    assert scores.shape == (data.n_users, data.n_items)
+    assert scores.dtype == np.float32
+    assert np.isfinite(scores).all()
+
+
+@EVERY
+def test_scores_among_some_items_are_those_columns(kind, settings, data) -> None:
+    model, queries = trained(kind, settings, data), everybody(data)
+    full = model.score(queries)
+    some = np.array([5, 0, 3], np.int32)
+    np.testing.assert_allclose(model.score(queries, some), full[:, some], rtol=1e-5, atol=1e-6)
+    each = (np.arange(len(queries))[:, None] + [0, 2]).astype(np.int32) % data.n_items
+    np.testing.assert_allclose(model.score(queries, each), np.take_along_axis(full, each, 1), rtol=1e-5, atol=1e-6)
+
+
+@EVERY
+def test_padding_scores_lowest_and_nobody_to_tell_stays_nan(kind, settings, data) -> None:
+    model = trained(kind, settings, data)
+    scores = model.score(ask(data, [took(0, 2, kind=data.kinds[0].name)], []), np.array([[3, -1], [-1, 2]], np.int32))
+    assert np.isfinite(scores[0, 0])
+    assert scores[0, 1] == -np.inf
+    assert not KINDS[kind].personal or np.isnan(scores[1]).all()
+
+
+@EVERY
+def test_a_batch_answers_as_each_query_alone(kind, settings, data) -> None:
+    model = trained(kind, settings, data)
+    queries = everybody(data).take(np.tile(np.arange(data.n_users), 4))  # many enough for several threads
+    together = model.score(queries)
+    for q in (0, 3, data.n_users + 1):
+        alone = model.score(queries.take(np.array([q])))
+        np.testing.assert_allclose(together[q], alone[0], rtol=1e-5, atol=1e-6)
+
+
+@EVERY
+def test_records_are_answered_like_the_columns_they_became(kind, settings) -> None:
+    board = checkerboard()
+    model = trained(kind, settings, board)
+    by_record = ask(board, [took(0, 2, 36), took(0, 4, 35), took(0, 6, 34)])
+    np.testing.assert_allclose(model.score(by_record), model.score(everybody(board))[:1], rtol=1e-5)
+
+
+@EVERY
+def test_the_same_seed_gives_the_same_model_with_one_thread_or_two(kind, settings, data) -> None:
+    with threads(1):
+        one = trained(kind, settings, data, seed=7).arrays()
+    with threads(2):
+        two = trained(kind, settings, data, seed=7).arrays()
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, two[name], err_msg=name)
+
+
+@EVERY
+def test_a_model_comes_back_from_its_arrays_saved_to_files(kind, settings, data, tmp_path) -> None:
+    model = trained(kind, settings, data)
+    for name, array in model.arrays().items():
+        np.save(tmp_path / f"{name}.npy", array, allow_pickle=False)
+    mapped = {name: np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in model.arrays()}
+    back = restore(kind, kind_of(kind).config(**settings), mapped)
+    np.testing.assert_array_equal(back.score(everybody(data)), model.score(everybody(data)))
+    for name, array in model.arrays().items():
+        np.testing.assert_array_equal(back.arrays()[name], array, err_msg=name)
+
+
+@EVERY
+def test_a_model_cannot_be_written_to(kind, settings) -> None:
+    model = trained(kind, settings, checkerboard())
+    with pytest.raises(AttributeError):
+        model.anything = 1  # type: ignore[attr-defined]
+    for array in model.arrays().values():
+        assert not array.flags.writeable
+
+
+@PERSONAL
+def test_an_empty_history_is_told_nothing(kind, settings) -> None:
+    board = checkerboard()
+    scores = trained(kind, settings, board).score(ask(board, [], [took(0, 2)], [took(0, 99)]))
+    assert np.isnan(scores[[0, 2]]).all()
+    assert np.isfinite(scores[1]).all()
+
+
+@PERSONAL
+def test_a_history_of_dislikes_is_told_nothing(kind, settings) -> None:
+    data = world([took(u, i) for u in range(4) for i in range(3)], 4, (InteractionKind("interaction"), DISLIKE))
+    scores = trained(kind, settings, data).score(ask(data, [took(0, 2, kind="dislike")]))
+    assert np.isnan(scores).all()
+
+
+@COLLABORATIVE
+def test_an_item_that_nobody_took_tells_nothing(kind, settings) -> None:
+    board = checkerboard(untouched=1)
+    model = trained(kind, settings, board)
+    scores = model.score(ask(board, [took(0, 8)], [took(0, 8), took(0, 2)], [took(0, 2)]))
+    assert np.isnan(scores[0]).all()
+    np.testing.assert_allclose(scores[1], scores[2], rtol=1e-6)
+
+
+@COLLABORATIVE
+def test_the_item_of_my_colour_that_i_missed_comes_first(kind, settings) -> None:
+    board = checkerboard()
+    scores = trained(kind, settings, board).score(everybody(board))
+    scores[board.user_ix, board.item_ix] = -np.inf
+    assert scores.argmax(axis=1).tolist() == [range(user % 2, 8, 2)[user // 2 % 4] for user in range(board.n_users)]
+
+
+@EXPLAINING
+def test_explanations_sum_to_the_score(kind, settings, data) -> None:
+    model = trained(kind, settings, data)
+    assert isinstance(model, Explains)
+    queries = everybody(data)
+    scores = model.score(queries)
+    asked = (np.arange(len(queries))[:, None] + [0, 3, 4]).astype(np.int32) % data.n_items
+    for q, shares in enumerate(model.explain(queries, asked)):
+        assert shares.shape == (3, queries.indptr[q + 1] - queries.indptr[q])
+        np.testing.assert_allclose(shares.sum(axis=1), scores[q, asked[q]], rtol=1e-5, atol=1e-5 * np.abs(scores).max())
+
+
+@EXPLAINING
+def test_a_dislike_and_a_replaced_rating_have_no_share(kind, settings) -> None:
+    kinds = (InteractionKind("rating", mode="latest"), DISLIKE)
+    data = world([took(u, i, 5, "rating") for u in range(5) for i in range(4) if u != i], 4, kinds)
+    model = trained(kind, settings, data)
+    assert isinstance(model, Explains)
+    history = [took(9, 0, 4, "rating"), took(9, 1, 3, "dislike"), took(9, 0, 2, "rating"), took(9, 2, 1, "rating")]
+    shares = model.explain(ask(data, history), np.array([[0, 3]], np.int32))[0]
+    assert not shares[:, [0, 1]].any()
+    assert np.isfinite(shares).all()
+
+
+@EXPLAINING
+def test_an_empty_history_is_explained_by_nothing(kind, settings) -> None:
+    board = checkerboard()
+    model = trained(kind, settings, board)
+    assert isinstance(model, Explains)
+    assert model.explain(ask(board, []), np.array([[0, 3]], np.int32))[0].shape == (2, 0)
+
+
+@COLLABORATIVE
+def test_neighbours_are_others_best_first_and_of_ones_own_colour(kind, settings) -> None:
+    board = checkerboard(untouched=1)
+    model = trained(kind, settings, board)
+    assert isinstance(model, HasNeighbours)
+    of = np.arange(9, dtype=np.int32)
+    rows, likeness = model.neighbours(of, 9)
+    assert rows.shape == likeness.shape == (9, 9)
+    for item in range(8):
+        found = rows[item][rows[item] >= 0]
+        assert item not in found
+        assert 8 not in found
+        assert (found[:1] % 2 == item % 2).all()
+        assert len(set(found.tolist())) == len(found)
+        assert (np.diff(likeness[item][: len(found)]) <= 0).all()
+        assert (likeness[item][: len(found)] > 0).all()
+    assert (rows[8] == -1).all()
+
+
+@those("als")
+def test_inner_products_of_factors_are_the_scores(kind, settings, data) -> None:
+    model = trained(kind, settings, data)
+    assert isinstance(model, HasFactors)
+    vectors, items = model.factors(everybody(data))
+    np.testing.assert_allclose(vectors @ items.T, model.score(everybody(data)), rtol=1e-5, atol=1e-6)
+    assert np.isnan(model.factors(ask(data, []))[0]).all()
+
+
+TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
+    ("popularity", "half_life_days"): ({}, {"half_life_days": 5.0}),
+    ("popularity", "window_days"): ({}, {"window_days": 5.0}),
+    ("again", "by"): ({}, {"by": "latest"}),
+    ("again", "ties"): ({}, {"ties": "latest"}),
+    ("again", "half_life_days"): ({}, {"half_life_days": 5.0}),
+    ("item-knn", "similarity"): ({}, {"similarity": "tfidf"}),
+    ("item-knn", "k"): ({}, {"k": 1}),
+    ("item-knn", "shrinkage"): ({}, {"shrinkage": 5.0}),
+    ("item-knn", "min_support"): ({}, {"min_support": 3}),
+    ("item-knn", "binary"): ({}, {"binary": False}),
+    ("item-knn", "k1"): ({"similarity": "bm25", "binary": False}, {"k1": 0.1}),
+    ("item-knn", "b"): ({"similarity": "bm25"}, {"b": 0.1}),
+    ("ease", "l2"): ({}, {"l2": 1.0}),
+    ("ease", "binary"): ({}, {"binary": False}),
+    ("als", "n_factors"): (SMALL, {"n_factors": 5}),
+    ("als", "n_epochs"): (SMALL, {"n_epochs": 2}),
+    ("als", "regularization"): (SMALL, {"regularization": 2.0}),
+    ("als", "confidence"): (SMALL, {"confidence": 3.0}),
+    ("als", "growth"): (SMALL, {"growth": "linear"}),
+    ("als", "solver"): (SMALL, {"solver": "cg"}),
+    ("als", "n_cg_steps"): ({**SMALL, "solver": "cg"}, {"n_cg_steps": 1}),
+}
+
+
+def test_every_field_of_every_config_is_in_the_table_of_turns() -> None:
+    assert set(TURNS) == {(name, field) for name, kind in KINDS.items() for field in kind.config.model_fields}
+
+
+@pytest.mark.parametrize(("kind", "field"), TURNS)
+def test_every_field_turns_something(kind: str, field: str) -> None:
+    data = market()
+    before, change = TURNS[kind, field]
+    one = trained(kind, before, data).score(everybody(data))
+    other = trained(kind, {**before, **change}, data).score(everybody(data))
+    assert not np.allclose(one, other, rtol=1e-4, equal_nan=True)
+
+
+KIND_NAMES = pytest.mark.parametrize("kind", KINDS)
+
+
+@KIND_NAMES
+def test_every_kind_has_a_default_for_every_field(kind: str) -> None:
+    assert kind_of(kind).config() == kind_of(kind).config()
+
+
+@KIND_NAMES
+def test_a_field_that_does_not_exist_is_refused(kind: str) -> None:
+    with pytest.raises(ValueError, match="extra"):
+        kind_of(kind).config(n_threads=2)
+
+
+DEGENERATE = {
+    "one user": [took(0, item, 9 - item) for item in range(5)],
+    "one item": [took(user, 0, 9 - user) for user in range(5)],
+    "one event": [took(0, 0)],
+    "one giant user": [*(took(0, item, 500 - item) for item in range(300)), took(1, 0), took(1, 1)],
+    "all equal": [took(user, item) for user in range(6) for item in range(4)],
+    "the same event a thousand times": [took(0, 0)] * 1000,
+    "nobody shares an item": [took(user, user) for user in range(5)],
+}
+
+
+@KIND_NAMES
+@pytest.mark.parametrize("events", DEGENERATE.values(), ids=DEGENERATE)
+def test_odd_data_gives_rows_wholly_finite_or_wholly_nan(kind: str, events: list) -> None:
+    data = world(events)
+    scores = trained(kind, {}, data).score(everybody(data))
+    finite = np.isfinite(scores)
+    assert (finite.all(axis=1) | np.isnan(scores).all(axis=1)).all()
+    assert kind in ("item-knn", "ease") or finite.all()
+
+
+def test_more_factors_than_users_or_items_is_a_fit() -> None:
+    data = world([took(0, 0), took(1, 1), took(1, 0)])
+    for solver in ("exact", "cg"):
+        assert np.isfinite(trained("als", {"n_factors": 50, "solver": solver}, data).score(everybody(data))).all()
+
+
+@KIND_NAMES
+def test_no_events_is_refused_with_the_way_out(kind: str) -> None:
+    with pytest.raises(Invalid, match=f"{kind} has nothing to learn from.*import some first"):
+        trained(kind, {}, world([], 3))
+
+
+@KIND_NAMES
+def test_only_negative_events_is_refused_with_the_way_out(kind: str) -> None:
+    data = world([took(0, 0, kind="dislike"), took(1, 1, kind="dislike")], kinds=(DISLIKE,))
+    with pytest.raises(Invalid, match="all 2 interactions are negative or weigh 0; declare a weight above 0"):
+        trained(kind, {}, data)
+
+
+@KIND_NAMES
+@pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf, 1e30])
+def test_weights_that_are_no_weights_are_refused(kind: str, weight: float) -> None:
+    data = world([took(0, 0), took(0, 1)], kinds=(InteractionKind("interaction", weight=weight),))
+    with pytest.raises(Invalid, match="takes weights from 0 to 1e"):
+        trained(kind, {}, data)
+
+
+@KIND_NAMES
+@pytest.mark.parametrize("weight", [1e-20, 1e6])
+def test_the_smallest_and_the_largest_weights_give_finite_scores(kind: str, weight: float) -> None:
+    kinds = (InteractionKind("interaction", weight=weight), InteractionKind("other"))
+    events = [took(u, i, 9, k) for u in range(6) for i in range(6) for k in ("interaction", "other") if (u + i) % 3]
+    data = world(events, kinds=kinds)
+    for settings in [{}, {"solver": "cg"}] if kind == "als" else [{}]:
+        assert np.isfinite(trained(kind, settings, data).score(everybody(data))).all()
+    if kind == "item-knn":
+        assert np.isfinite(trained(kind, {"binary": False}, data).score(everybody(data))).all()
+
+
+@KIND_NAMES
+def test_data_without_moments_is_learnt_from(kind: str) -> None:
+    board = checkerboard()
+    data = Dataset.of(board.user_ix, board.item_ix, board.users, board.items)
+    assert np.isfinite(trained(kind, {}, data).score(everybody(data))).all()
+
+
+def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(Invalid, match="no model of kind 'alps'; the kinds are again, als, ease, item-knn, popularity"):
+        kind_of("alps")
+
+
+def test_what_happens_after_the_cut_changes_nothing() -> None:
+    data = market()
+    until = micros(NOON) - 20 * 24 * 3_600_000_000
+    early = data.before(until)
+    queries = Queries.of_users(data, np.arange(data.n_users), until)
+    for kind, settings in CASES:
+        known = trained(kind, settings, early)
+        np.testing.assert_array_equal(
+            known.score(queries), known.score(Queries.of_users(early, np.arange(data.n_users)))
+        )
