@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     """A client has this long to send its headers, and again as long to send its body."""
     session_hours: float = Field(default=12.0, gt=0, le=24 * 90)
     """A browser stays signed in for this long."""
-    image_hosts: tuple[str, ...] = ()
+    image_hosts: tuple[Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$")], ...] = ()
     """Origins the pages may load item images from, such as ``https://img.example.org``; others get a drawn poster."""
 
     @classmethod
@@ -115,7 +115,7 @@ def read_settings(**flags: Any) -> Settings:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
+        name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             known = ", ".join(Settings.model_fields)
             raise Invalid(f"there is no setting {name!r}; the settings are {known}", field=name) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -134,7 +135,14 @@ def serve(store: Store, artifacts: Artifacts, settings: Settings) -> None:
         set_up_logs(settings)
         host, port = opened.getsockname()[:2]
         logging.getLogger("serendip.web").info("listening", extra={"address": f"http://{host}:{port}"})
-        _server(store, artifacts, settings).run(sockets=[opened])
+        # uvicorn drains, then sends itself the signal once more; by then we only want to return.
+        before = signal.signal(signal.SIGTERM, lambda *_: None)
+        try:
+            _server(store, artifacts, settings).run(sockets=[opened])
+        except KeyboardInterrupt:
+            pass
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
