@@ -22,7 +22,7 @@ class Occurrences:
     """
 
     def __init__(self, expected: int = 0) -> None:
-        self._tables = [_Table(max(FIRST_SLOTS, int(expected / FULL) + 1))]
+        self._tables = [_Table(max(FIRST_SLOTS, int(1.1 * expected / FULL)))]
 
     def number(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
         """For each row, how many equal ones came before it, in earlier calls and in this one; all count from now on."""
@@ -71,7 +71,7 @@ class Occurrences:
             table.insert(keys[: max(room, 0)])
             keys = keys[max(room, 0) :]
             if keys.size:
-                self._tables.append(_Table(2 * len(table.slots)))
+                self._tables.append(_Table(sum(len(one.slots) for one in self._tables)))
 
 
 class _Table:
