@@ -66,10 +66,12 @@ def test_the_parts_of_an_items_events_sum_to_one(happened: list) -> None:
     assert not queries.part[~queries.counted].any()
 
 
-def test_unknown_items_and_undeclared_kinds_are_skipped() -> None:
+def test_unknown_items_are_skipped_and_an_undeclared_kind_counts_once() -> None:
     board = checkerboard()
     queries = ask(board, [took(0, 99), took(0, 2), took(0, 4, kind="unheard-of")])
-    assert queries.item_ix.tolist() == [2]
+    assert queries.item_ix.tolist() == [2, 4]
+    assert queries.kinds[queries.kind[1]].name == "unheard-of"
+    assert queries.weight.tolist() == [1, 1]
 
 
 def test_a_model_is_told_the_latest_events_only() -> None:

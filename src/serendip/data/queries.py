@@ -49,15 +49,23 @@ class Queries:
         askers: Sequence[str | None] | None = None,
         users: Vocabulary | None = None,
     ) -> Queries:
-        """Records as arrays; events with unknown items or undeclared kinds, or not before ``at``, are skipped."""
-        now, code = micros(at), {kind.name: i for i, kind in enumerate(kinds)}
+        """Records as arrays; events with unknown items, or not before ``at``, are skipped.
+
+        A kind that is not among ``kinds`` counts like one that nobody declared: each event with weight 1.
+        """
+        named = {kind.name: kind for kind in kinds}
+        for history in histories:
+            for event in history:
+                if event.kind not in named:
+                    named[event.kind] = InteractionKind(event.kind)
+        kinds = tuple(named.values())
+        now, code = micros(at), {name: i for i, name in enumerate(named)}
         kept: list[list[tuple[int, int, float, int]]] = []
         for history in histories:
             known = (
-                (items.row(e.item), code.get(e.kind, UNKNOWN), np.nan if e.value is None else e.value, micros(e.at))
-                for e in history
+                (items.row(e.item), code[e.kind], np.nan if e.value is None else e.value, micros(e.at)) for e in history
             )
-            rows = [row for row in known if row[0] != UNKNOWN and row[1] != UNKNOWN and row[3] < now]
+            rows = [row for row in known if row[0] != UNKNOWN and row[3] < now]
             kept.append(sorted(rows, key=lambda row: row[3])[-HISTORY_LIMIT:])
         flat = [row for rows in kept for row in rows]
         kind = np.array([row[1] for row in flat], np.int16)

@@ -22,7 +22,7 @@ SCENARIOS = (HOME, FOR_YOU)
 
 POLL_SECONDS = 0.25
 TREND_SECONDS = 60.0
-TREND_LIMIT = 5_000_000
+TREND_LIMIT = 1_000_000
 """Above this many interactions trend models are refitted by training only."""
 
 log = logging.getLogger("serendip.live")
@@ -48,6 +48,11 @@ class LiveScenario:
     def hiding(self) -> tuple[str, ...]:
         """Kinds of interaction after which an item is not shown again."""
         return tuple(kind.name for kind in self.pipeline.kinds if kind.hides or kind.negative)
+
+    @property
+    def showing(self) -> tuple[str, ...]:
+        """Kinds after which an item may be shown again."""
+        return tuple(kind.name for kind in self.pipeline.kinds if not kind.hides and not kind.negative)
 
 
 class Live:

@@ -41,7 +41,7 @@ def promote(
     if scenario == HOME and override is None:
         passed, reason = passes(store, record)
         if not passed:
-            raise Conflict(f'{version} stays out: {reason}; to promote it all the same, say --override "reason"')
+            raise Conflict(f"{version} stays out: {reason}")
     return store.promote(scenario, version, now, reason, override is not None)
 
 

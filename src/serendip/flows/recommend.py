@@ -67,7 +67,7 @@ def recommend_many(store: Store, live: Live, users: Sequence[str], ask: Ask, now
 def recommend_session(store: Store, live: Live, history: Sequence[Interaction], ask: Ask, now: datetime) -> Slate:
     """The live pipeline's answer to events that belong to nobody known."""
     scenario = live.scenario(ask.scenario)
-    seen = [event.item for event in history if event.kind in scenario.hiding and event.at < now]
+    seen = [event.item for event in history if event.kind not in scenario.showing and event.at < now]
     slate = _answer(scenario, [history], [seen], [None], [False], ask, now)[0]
     store.log_slate(slate)
     return slate

@@ -20,8 +20,8 @@ from serendip.store import Artifacts, Store, VersionRecord
 KEEP = 5
 """Versions of one pipeline that are kept; live ones and those a rollback would return to are kept besides."""
 
-USUAL = ("popular-7-days", "item-knn", "als", "ease")
-REPEATING = ("again", "again+ease*0.5+popular-7-days*0.2")
+USUAL = ("popular-7-days", "item-knn", "als", "ease", "ease+popular-7-days*4")
+REPEATING = ("again", "again(half_life_days=180)+als*0.2+popular-7-days")
 """What is tried besides where items may be shown again to those who took them."""
 
 Progress = Callable[[str], None]
@@ -54,10 +54,10 @@ def train(
         raise Invalid("there are no interactions to learn from; `serendip import FILE --as interactions` first")
     measured = [*configs, *live_besides(store, configs)]
     tables = measure(measured, data, seed, progress)
-    versions = []
+    versions, fits = [], Fits()
     for config in configs:
         progress(f"fitting {config.name} on everything")
-        fitted = pipelines.fit(config, data, seed)
+        fitted = pipelines.fit(config, data, seed, fits.model)
         manifest = describe(fitted, data, seed) | {
             "measured": {
                 "protocols": {name: table.to_dict() for name, table in tables.items()},

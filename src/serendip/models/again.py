@@ -121,4 +121,4 @@ def restore(config: AgainConfig, arrays: Arrays) -> Again:
     return Again(arrays["popular"], config)  # type: ignore[arg-type]
 
 
-KIND = Kind("again", AgainConfig, fit, restore, zero_is_silence=True, trend=True)
+KIND = Kind("again", AgainConfig, fit, restore, zero_is_silence=True, counts=True, trend=True)

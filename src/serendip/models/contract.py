@@ -76,5 +76,7 @@ class Kind:
     """The answer depends on the history; popularity's does not."""
     zero_is_silence: bool = False
     """A score of exactly 0 means "nothing to say about this item", so that its place goes to the fallback."""
+    counts: bool = False
+    """Scores are counts: merged with others they are taken as log(1 + score)."""
     trend: bool = False
     """Cheap to refit and worth nothing when stale: refitted at every replayed window, and by a server every minute."""

@@ -61,4 +61,4 @@ def restore(config: PopularityConfig, arrays: Arrays) -> Popularity:  # noqa: AR
     return Popularity(arrays["totals"])  # type: ignore[arg-type]
 
 
-KIND = Kind("popularity", PopularityConfig, fit, restore, personal=False, trend=True)
+KIND = Kind("popularity", PopularityConfig, fit, restore, personal=False, counts=True, trend=True)

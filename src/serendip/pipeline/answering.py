@@ -1,130 +1,23 @@
-"""The one object: histories in, ranked items out; the same in a notebook, in a measurement and in the server."""
+"""Fitted sources that answer histories with ranked items."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
 from serendip import models
 from serendip.data import Arrays, Dataset, Floats, ItemLists, ItemRows, Queries, Vocabulary
 from serendip.domain import Interaction, InteractionKind, Invalid, Reason, SlateItem, moment
 from serendip.models import Explains, HasNeighbours, Model, ModelConfig
+from serendip.pipeline.config import PipelineConfig, SourceConfig
 from serendip.ranking import NOTHING, Mask, top
 
 FitModel = Callable[[str, ModelConfig, Dataset, int], Model]
 """``models.fit``, or one that remembers what it fitted before."""
-
-
-class SourceConfig(BaseModel):
-    """One model of a pipeline."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    """What its items say they come from."""
-    model: str
-    """The kind of model."""
-    settings: dict[str, Any] = Field(default_factory=dict)
-    """The model's own configuration."""
-    weight: PositiveFloat = 1.0
-    """How much it counts where several are merged."""
-    scale: Literal["linear", "log"] = "linear"
-    """log: scores are merged as log(1 + score), which tames counts; they must not be negative."""
-
-    def model_settings(self) -> ModelConfig:
-        """The settings, checked; what is wrong with them is named."""
-        try:
-            return models.kind_of(self.model).config.model_validate(self.settings)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "settings"
-            known = ", ".join(models.kind_of(self.model).config.model_fields)
-            raise Invalid(
-                f"{self.model}: {where}: {first['msg'].lower()}; the settings of {self.model} are {known}", field=where
-            ) from None
-
-
-POPULAR = SourceConfig(name="popular", model="popularity")
-POPULAR_7_DAYS = SourceConfig(name="popular-7-days", model="popularity", settings={"window_days": 7.0})
-
-
-class PipelineConfig(BaseModel):
-    """What a pipeline is made of."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    sources: tuple[SourceConfig, ...] = Field(min_length=1)
-    merge: Literal["zscore", "rrf"] = "zscore"
-    """zscore: each source's scores are standardised over the union of candidates, then summed with the weights.
-    rrf: reciprocal rank fusion (Cormack 2009), the sum of weight / (60 + rank)."""
-    n_candidates: PositiveInt = 300
-    """Where several sources are merged, the best of each that join the union."""
-    fallback: tuple[SourceConfig, ...] = (POPULAR_7_DAYS, POPULAR)
-    """Who fills the places that are left, in this order."""
-
-    @staticmethod
-    def parse(spec: str, settings: Mapping[str, Any] | None = None) -> PipelineConfig:
-        """The pipeline called ``spec``: a kind of model, ``popular``, ``popular-14-days``, or several joined by ``+``.
-
-        Settings of its own and a weight may follow a source: ``again(half_life_days=180)+als*0.2+popular-7-days``.
-        ``settings`` go to every source that knows them.
-        """
-        sources = tuple(_source(part.strip(), settings or {}) for part in spec.split("+"))
-        names = [source.name for source in sources]
-        if len(set(names)) < len(names):
-            raise Invalid(f"{spec} names a source twice; add up their weights instead")
-        taken = {key for source in sources for key in source.settings}
-        for key in settings or {}:
-            if key not in taken:
-                known = ", ".join(sorted({f for s in sources for f in models.kind_of(s.model).config.model_fields}))
-                raise Invalid(f"{spec} has no setting {key!r}; it has {known}", field=key)
-        for source in sources:
-            source.model_settings()
-        return PipelineConfig(name=spec, sources=sources)
-
-
-SOURCE = re.compile(r"(?P<name>[^(*]*?)\s*(?:\((?P<own>[^()]*)\)\s*)?(?:\*\s*(?P<weight>.*))?")
-
-
-def _source(part: str, settings: Mapping[str, Any]) -> SourceConfig:
-    found = SOURCE.fullmatch(part)
-    if found is None:
-        raise Invalid(f"{part!r} is no source; write for example als, als*0.5 or als(n_factors=32)*0.5")
-    name, weight = found["name"], found["weight"]
-    try:
-        factor = float(weight) if weight else 1.0
-    except ValueError:
-        raise Invalid(f"the weight {weight!r} of {name!r} is not a number; write for example {name}*0.5") from None
-    if not 0 < factor < np.inf:
-        raise Invalid(f"the weight {weight!r} of {name!r} must be above 0")
-    own = _own_settings(found["own"], part)
-    words = name.split("-")
-    if words[0] == "popular":
-        if len(words) == 3 and words[2] == "days" and words[1].isdigit() and int(words[1]):
-            own["window_days"] = float(words[1])
-        elif len(words) != 1:
-            raise Invalid(f"{name!r} is no window of popularity; write for example popular-7-days")
-        return SourceConfig(name=name, model="popularity", settings=own, weight=factor, scale="log")
-    fields = models.kind_of(name).config.model_fields
-    own = {key: value for key, value in settings.items() if key in fields} | own
-    return SourceConfig(
-        name=name, model=name, settings=own, weight=factor, scale="log" if name == "again" else "linear"
-    )
-
-
-def _own_settings(text: str | None, part: str) -> dict[str, Any]:
-    """``a=1, b=x`` as settings; the model makes numbers of them."""
-    pairs = [pair.split("=") for pair in text.split(",")] if text else []
-    if any(len(pair) != 2 for pair in pairs):
-        raise Invalid(f"the settings of {part!r} cannot be read; write for example als(n_factors=32, n_epochs=5)")
-    return {key.strip(): value.strip() for key, value in pairs}
 
 
 @dataclass(frozen=True)
