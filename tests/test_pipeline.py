@@ -311,7 +311,7 @@ def test_neighbours_name_who_said_so(fitted, board):
         ("popular-soon", {}, "no window of popularity"),
         ("popular-0-days", {}, "no window of popularity"),
         ("item-knn", {"colour": 1}, "no setting 'colour'; it has"),
-        ("item-knn", {"k": -1}, "item-knn: k: "),
+        ("item-knn", {"n_neighbours": -1}, "item-knn: n_neighbours: "),
         ("", {}, "no model of kind ''"),
         ("als(n_factors)", {}, "cannot be read; write for example als"),
         ("als(n_factors=32", {}, "is no source"),
@@ -326,13 +326,13 @@ def test_a_spec_that_cannot_be_read_is_refused_with_what_to_write(spec, settings
 
 
 def test_a_spec_says_sources_weights_and_settings():
-    config = PipelineConfig.parse("again + item-knn*0.5+popular-14-days", {"k": 7})
+    config = PipelineConfig.parse("again + item-knn*0.5+popular-14-days", {"n_neighbours": 7})
     assert [(one.name, one.model, one.weight) for one in config.sources] == [
         ("again", "again", 1.0),
         ("item-knn", "item-knn", 0.5),
         ("popular-14-days", "popularity", 1.0),
     ]
-    assert config.sources[1].settings == {"k": 7}
+    assert config.sources[1].settings == {"n_neighbours": 7}
     assert config.sources[2].settings == {"window_days": 14.0}
     assert PipelineConfig.model_validate(config.model_dump(mode="json")) == config
 
