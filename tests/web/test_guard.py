@@ -193,6 +193,11 @@ def test_a_session_does_what_its_role_may_and_ends_when_it_is_told_to(server: Se
     assert late.get("/v1/items").status_code == 401
 
 
+def test_a_page_that_asks_by_script_after_its_session_ended_is_sent_to_sign_in(server: Server) -> None:
+    answer = server.stranger.get("/?search=x", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/sign-in")
+
+
 def test_a_session_ends_by_itself(server: Server) -> None:
     browser = signed_in(server)
     assert browser.get("/").status_code == 200

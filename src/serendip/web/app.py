@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from serendip import __version__
 from serendip.domain import SerendipError
@@ -39,6 +41,19 @@ STATIC = Path(__file__).parent / "static"
 
 ABOUT = """Recommendations that know the last click. Send a key as `X-API-Key` or `Authorization: Bearer`.
 Refusals are problem details (RFC 9457). Moments are ISO 8601; without an offset they are UTC."""
+
+
+class Assets(StaticFiles):
+    """Our static files; asked for by an address that names their content, they may be kept for good."""
+
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        """The file, and how long it may be kept."""
+        answer = super().file_response(full_path, stat_result, scope, status_code)
+        kept = "public, max-age=31536000, immutable" if scope["query_string"] else "public, max-age=300"
+        answer.headers["Cache-Control"] = kept
+        return answer
 
 
 def create_app(
@@ -86,7 +101,7 @@ def create_app(
     app.router.routes.extend(hot.ROUTES)
     for part in (interactions, catalogue, models, health, docs, people, pages_of_models, posters, sign_in):
         app.include_router(part.router)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", Assets(directory=STATIC), name="static")
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app
 

@@ -144,14 +144,16 @@ class Guard:
             return
         asker = await self._asker(headers)
         if asker is None:
-            if method == "GET" and wants_page(scope):
+            # htmx would put the sign-in page where an answer was expected; this header makes it leave the page instead.
+            away = {"HX-Redirect": "/sign-in"} if "hx-request" in headers else {}
+            if method == "GET" and wants_page(scope) and not away:
                 target = path + ("?" + scope["query_string"].decode() if scope["query_string"] else "")
                 await RedirectResponse(f"/sign-in?next={quote(target, safe='/')}", 303)(scope, receive, send)
                 return
             raise Refused(
                 401,
                 "this needs a key that is known and has not expired; send it as X-API-Key or Authorization: Bearer",
-                {"WWW-Authenticate": "Bearer"},
+                {"WWW-Authenticate": "Bearer", **away},
             )
         if right not in asker.rights:
             raise Refused(403, f"this needs the scope {right}; yours are {', '.join(asker.rights)}")
@@ -186,8 +188,9 @@ class Guard:
 
 def wants_page(scope: Scope) -> bool:
     """Whether a person is looking: a browser, outside the API."""
-    accept = Headers(scope=scope).get("accept", "")
-    return "text/html" in accept and not scope["path"].startswith("/v1")
+    headers = Headers(scope=scope)
+    html = "text/html" in headers.get("accept", "") or "hx-request" in headers
+    return html and not scope["path"].startswith("/v1")
 
 
 def session_of(headers: Headers) -> str | None:
