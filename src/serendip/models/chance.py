@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.models.contract import Kind, ModelConfig
@@ -18,27 +19,28 @@ class ChanceConfig(ModelConfig):
 class Chance:
     """The same score for everything; ties are ordered by item and asker, which looks like random."""
 
-    n_items: int
+    catalogue: NDArray[np.int64]
+    """How many items there are; shape (1,)."""
 
     def score(self, queries: Queries, among: ItemRows | None = None) -> Floats:
         """Zeros."""
         if among is not None and among.ndim == 2:
             return np.where(among < 0, -np.inf, 0).astype(np.float32)
-        return np.zeros((len(queries), self.n_items if among is None else len(among)), np.float32)
+        return np.zeros((len(queries), int(self.catalogue[0]) if among is None else len(among)), np.float32)
 
     def arrays(self) -> Arrays:
         """How many items there are."""
-        return {"n_items": np.array([self.n_items], np.int64)}
+        return {"catalogue": self.catalogue}
 
 
 def fit(config: ChanceConfig, data: Dataset, rng: np.random.Generator) -> Chance:  # noqa: ARG001
     """Learns nothing."""
-    return Chance(data.n_items)
+    return Chance(np.array([data.n_items], np.int64))
 
 
 def restore(config: ChanceConfig, arrays: Arrays) -> Chance:  # noqa: ARG001
     """The model that ``arrays`` was made of."""
-    return Chance(int(arrays["n_items"][0]))
+    return Chance(arrays["catalogue"])  # type: ignore[arg-type]
 
 
 KIND = Kind("random", ChanceConfig, fit, restore, personal=False)
