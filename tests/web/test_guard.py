@@ -117,7 +117,7 @@ def test_an_expired_and_a_revoked_key_are_closed(server: Server, monkeypatch: py
 
 def test_a_key_with_unknown_scopes_is_not_made(server: Server) -> None:
     with pytest.raises(Invalid, match="read, write and admin"):
-        new_key(server.store, "odd", ("root",), NOON)  # type: ignore[arg-type]
+        new_key(server.store, "odd", ("root",), NOON)
     with pytest.raises(Invalid, match="administrator"):
         new_link(server.store, "root", NOON)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http.cookies import CookieError, SimpleCookie
@@ -50,7 +50,7 @@ def digest(secret: str) -> str:
 
 
 def new_key(
-    store: Store, name: str, rights: tuple[Right, ...], now: datetime, expires_at: datetime | None = None
+    store: Store, name: str, rights: Sequence[str], now: datetime, expires_at: datetime | None = None
 ) -> str:
     """A new API key, kept only as its digest: this is the one time that it can be read."""
     unknown = set(rights) - set(RIGHTS["administrator"])
@@ -65,7 +65,7 @@ def new_key(
             id=name_part,
             prefix=f"{KEY_PREFIX}_{name_part}",
             digest=digest(plain),
-            scopes=rights,
+            scopes=tuple(rights),
             name=name,
             created_at=now,
             expires_at=expires_at,
