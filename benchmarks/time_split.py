@@ -76,7 +76,7 @@ def known_set(name: str, path: Path) -> Dataset:
 
 
 def reference_shop(file: Path) -> Dataset:
-    """The reference's cleaning: known customers, no cancellations, positive quantities, a row a customer, product, minute."""
+    """The reference's cleaning: no cancellations, known customers, one row a customer, product and minute."""
     lines = pl.read_csv(file, infer_schema_length=0)
     kept = lines.filter(
         pl.col("CustomerID").is_not_null()
@@ -91,7 +91,8 @@ def reference_shop(file: Path) -> Dataset:
 
 def beside(data: Dataset, title: str, table: Table, reference: dict[str, float]) -> None:
     print(
-        f"\n### {title}: {table.n_queries:,} questions of {table.n_users:,} users, fingerprint {data.fingerprint()[:12]}\n"
+        f"\n### {title}: {table.n_queries:,} questions of {table.n_users:,} users, "
+        f"fingerprint {data.fingerprint()[:12]}\n"
     )
     print("| pipeline | nDCG@10 | 95% interval | reference | difference |\n|---|---|---|---|---|")
     for name, wanted in reference.items():

@@ -18,7 +18,7 @@ def test_weights_are_the_closed_form_written_out(l2: float, binary: bool) -> Non
         x = (x > 0).astype(float)
     p = np.linalg.inv(x.T @ x + l2 * np.eye(11))
     b = np.array([[0 if i == j else -p[i, j] / p[j, j] for j in range(11)] for i in range(11)])
-    model = fit("ease", EaseConfig(l2=l2, binary=binary), data)
+    model = fit("ease", EaseConfig(regularization=l2, binary=binary), data)
     assert isinstance(model, Ease)
     np.testing.assert_allclose(model.weights, b, rtol=1e-3, atol=1e-5)
 
@@ -26,7 +26,7 @@ def test_weights_are_the_closed_form_written_out(l2: float, binary: bool) -> Non
 def test_the_weights_leave_every_user_best_rebuilt() -> None:
     data = market()
     x = (data.matrix().toarray() > 0).astype(float)
-    model = fit("ease", EaseConfig(l2=2), data)
+    model = fit("ease", EaseConfig(regularization=2), data)
     assert isinstance(model, Ease)
 
     def cost(b: np.ndarray) -> float:
@@ -40,7 +40,7 @@ def test_the_weights_leave_every_user_best_rebuilt() -> None:
 
 def test_a_score_is_the_sum_of_the_rows_of_what_was_taken() -> None:
     data = market()
-    model = fit("ease", EaseConfig(l2=2), data)
+    model = fit("ease", EaseConfig(regularization=2), data)
     assert isinstance(model, Ease)
     history = [took(0, 3, 3, "view"), took(0, 5, 2, "buy"), took(0, 3, 1, "buy")]
     np.testing.assert_allclose(model.score(ask(data, history))[0], model.weights[3] + model.weights[5], rtol=1e-6)
@@ -54,5 +54,5 @@ def test_a_catalogue_beyond_memory_is_refused_by_its_size() -> None:
 def test_what_single_precision_cannot_solve_is_refused() -> None:
     heavy = (InteractionKind("interaction", weight=1e6), InteractionKind("other"))
     events = [took(u, i, 9, k) for u in range(6) for i in range(6) for k in ("interaction", "other") if (u + i) % 3]
-    with pytest.raises(Invalid, match="raise l2"):
-        fit("ease", EaseConfig(l2=1e-3, binary=False), world(events, kinds=heavy))
+    with pytest.raises(Invalid, match="raise it"):
+        fit("ease", EaseConfig(regularization=1e-3, binary=False), world(events, kinds=heavy))

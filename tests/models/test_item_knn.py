@@ -89,7 +89,7 @@ def test_items_met_by_too_few_users_are_no_neighbours() -> None:
 @pytest.mark.parametrize("k", [1, 2, 3, 10])
 def test_the_k_most_similar_are_kept_and_of_equal_ones_the_earlier_rows(k: int) -> None:
     data = market()
-    every, kept = similarities(data), similarities(data, k=k)
+    every, kept = similarities(data), similarities(data, n_neighbours=k)
     for j in range(data.n_items):
         best = [i for i in np.argsort(-every[j], kind="stable")[:k] if every[j, i] > 0]
         assert sorted(np.flatnonzero(kept[j])) == sorted(best)

@@ -23,7 +23,7 @@ from serendip.models.parallel import equal_work, in_chunks
 class EaseConfig(ModelConfig):
     """How far the weights are held to zero."""
 
-    l2: PositiveFloat = 400.0
+    regularization: PositiveFloat = 400.0
     """Weight of the squared norm of B; larger for sparser data."""
     binary: bool = True
     """Every item of a user counts 1, in training and in histories; false: the summed weight of its events."""
@@ -96,7 +96,8 @@ def solve_weights(gram: Floats, l2: float) -> Floats:
         inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
     if failed or not np.isfinite(np.einsum("ii->i", inverse)).all():
         raise Invalid(
-            f"ease cannot be solved with l2={l2:g} in single precision; raise l2, or leave binary on", field="l2"
+            f"ease cannot be solved with regularization={l2:g} in single precision; raise it, or leave binary on",
+            field="regularization",
         )
     weights: Floats = inverse.T
     diagonal = np.einsum("ii->i", weights)
@@ -118,7 +119,7 @@ def fit(config: EaseConfig, data: Dataset, rng: np.random.Generator) -> Ease:  #
     bounds = equal_work(product_cost(taken, takers) + data.n_items, 64)
     in_chunks(lambda start, stop: gram_rows(taken, takers, gram, start, stop), bounds)
     known = np.count_nonzero(gram, axis=1) > 1
-    weights = solve_weights(gram, config.l2)
+    weights = solve_weights(gram, config.regularization)
     return Ease(weights, known, config.binary)
 
 

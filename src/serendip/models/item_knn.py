@@ -26,7 +26,7 @@ class ItemKnnConfig(ModelConfig):
     similarity: Literal["cosine", "tfidf", "bm25"] = "cosine"
     """cosine of the items' columns of weights; tfidf: the cosine after a user who took much counts less;
     bm25: the product after users and items of many events count less."""
-    k: NonNegativeInt = 0
+    n_neighbours: NonNegativeInt = 0
     """Neighbours kept of each item; 0: all there are."""
     shrinkage: NonNegativeFloat = 0.0
     """A similarity that rests on n users counts n / (n + shrinkage) of itself."""
@@ -135,10 +135,10 @@ def fit(config: ItemKnnConfig, data: Dataset, rng: np.random.Generator) -> ItemK
         matrix.data[:] = 1
     matrix.data = weigh(config, Csr.of(matrix), data.n_items)
     taken, takers = Csr.of(matrix), Csr.of(matrix.T.tocsr())
-    k = min(config.k or data.n_items, data.n_items)
+    k = min(config.n_neighbours or data.n_items, data.n_items)
     cost = product_cost(taken, takers)
     needed = int(np.minimum(cost, k).sum()) * 8 * 2 + data.n_items * 16
-    claim(needed, "item-knn", "set k (neighbours kept of each item) to 200 or so, or raise min_support")
+    claim(needed, "item-knn", "set n_neighbours to 200 or so, or raise min_support")
     parts = in_chunks(
         lambda start, stop: nearest_rows(taken, takers, config.shrinkage, config.min_support, k, start, stop),
         equal_work(cost + 16, 64),
