@@ -24,6 +24,7 @@ from serendip.domain import SerendipError
 from serendip.flows.live import Live
 from serendip.settings import Settings
 from serendip.store import Artifacts, Store
+from serendip.web.answered import Problem
 from serendip.web.api import catalogue, health, hot, interactions, models
 from serendip.web.api.described import described
 from serendip.web.guard import Guard, wants_page
@@ -34,7 +35,6 @@ from serendip.web.pages import models as pages_of_models
 from serendip.web.pages.paper import page
 from serendip.web.pool import Pool
 from serendip.web.problems import details, problem
-from serendip.web.schema import Problem
 from serendip.web.services import Clock, Services, system_clock
 
 STATIC = Path(__file__).parent / "static"

@@ -49,9 +49,7 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def new_key(
-    store: Store, name: str, rights: Sequence[str], now: datetime, expires_at: datetime | None = None
-) -> str:
+def new_key(store: Store, name: str, rights: Sequence[str], now: datetime, expires_at: datetime | None = None) -> str:
     """A new API key, kept only as its digest: this is the one time that it can be read."""
     unknown = set(rights) - set(RIGHTS["administrator"])
     if unknown or not rights:
