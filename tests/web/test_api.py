@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from .conftest import NOON, Server
+from serendip.settings import Settings
+from serendip.store import Artifacts, Store
+from serendip.web.app import create_app
+from serendip.web.guard import new_key
+
+from .conftest import NOON, Clock, Server, make_client
 
 
 def items(answer: dict) -> list[str]:
@@ -240,3 +247,30 @@ def test_naive_moments_are_utc(server: Server, scenario: str) -> None:
     aware = recommend(server, "user-5", scenario=scenario, time="2026-03-01T14:00:00+02:00")
     assert naive["at"] == aware["at"] == NOON.isoformat()
     assert items(naive) == items(aware)
+
+
+def test_a_server_with_nothing_in_it_says_what_to_do(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'empty.db'}")
+    app = create_app(store, Artifacts(tmp_path / "artifacts"), Settings(), Clock(NOON))
+    with make_client(app, new_key(store, "test", ("read", "write"), NOON)) as client:
+        assert client.get("/readyz").status_code == 503
+        assert "serendip train" in client.get("/readyz").json()["problems"][0]
+        answer = client.get("/v1/recommendations", params={"user": "ann"})
+        assert answer.status_code == 503
+        assert "serendip train" in answer.json()["detail"]
+        assert client.get("/v1/models").json() == {"versions": []}
+        page = {"accept": "text/html"}
+        assert "Nobody has done anything yet" in client.get("/", headers=page).text
+        assert "serendip train" in client.get("/people/ann", headers=page).text
+        assert "No version has been trained" in client.get("/models", headers=page).text
+        assert client.get("/somebody", headers=page).status_code == 404
+    store.close()
+
+
+def test_static_files_may_be_kept_and_answers_may_not(server: Server) -> None:
+    page = server.client.get("/", headers={"accept": "text/html"})
+    (style,) = re.findall(r'href="(/static/serendip.css[?]\w+)"', page.text)
+    assert "immutable" in server.stranger.get(style).headers["cache-control"]
+    assert page.headers["cache-control"] == "no-store"
+    for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static//etc/passwd"):
+        assert server.stranger.get(path).status_code in (401, 404)

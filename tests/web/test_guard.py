@@ -117,7 +117,7 @@ def test_an_expired_and_a_revoked_key_are_closed(server: Server, monkeypatch: py
 
 def test_a_key_with_unknown_scopes_is_not_made(server: Server) -> None:
     with pytest.raises(Invalid, match="read, write and admin"):
-        new_key(server.store, "odd", ("root",), NOON)  # type: ignore[arg-type]
+        new_key(server.store, "odd", ("root",), NOON)
     with pytest.raises(Invalid, match="administrator"):
         new_link(server.store, "root", NOON)
 
@@ -191,6 +191,11 @@ def test_a_session_does_what_its_role_may_and_ends_when_it_is_told_to(server: Se
     late = make_client(server.app)
     late.cookies["serendip_session"] = old
     assert late.get("/v1/items").status_code == 401
+
+
+def test_a_page_that_asks_by_script_after_its_session_ended_is_sent_to_sign_in(server: Server) -> None:
+    answer = server.stranger.get("/?search=x", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/sign-in")
 
 
 def test_a_session_ends_by_itself(server: Server) -> None:

@@ -40,7 +40,7 @@ def create(name: str, scopes: tuple[str, ...], json: bool, database: str | None,
     from serendip.web.guard import new_key
 
     with opened(database, artifacts) as (store, _):
-        secret = new_key(store, name, scopes, clock())  # type: ignore[arg-type]
+        secret = new_key(store, name, scopes, clock())
     if json:
         print_json({"name": name, "scopes": scopes, "key": secret})
     else:

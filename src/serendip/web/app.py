@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,12 +17,14 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from serendip import __version__
 from serendip.domain import SerendipError
 from serendip.flows.live import Live
 from serendip.settings import Settings
 from serendip.store import Artifacts, Store
+from serendip.web.answered import Problem
 from serendip.web.api import catalogue, health, hot, interactions, models
 from serendip.web.api.described import described
 from serendip.web.guard import Guard, wants_page
@@ -32,13 +35,25 @@ from serendip.web.pages import models as pages_of_models
 from serendip.web.pages.paper import page
 from serendip.web.pool import Pool
 from serendip.web.problems import details, problem
-from serendip.web.schema import Problem
 from serendip.web.services import Clock, Services, system_clock
 
 STATIC = Path(__file__).parent / "static"
 
 ABOUT = """Recommendations that know the last click. Send a key as `X-API-Key` or `Authorization: Bearer`.
 Refusals are problem details (RFC 9457). Moments are ISO 8601; without an offset they are UTC."""
+
+
+class Assets(StaticFiles):
+    """Our static files; asked for by an address that names their content, they may be kept for good."""
+
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        """The file, and how long it may be kept."""
+        answer = super().file_response(full_path, stat_result, scope, status_code)
+        kept = "public, max-age=31536000, immutable" if scope["query_string"] else "public, max-age=300"
+        answer.headers["Cache-Control"] = kept
+        return answer
 
 
 def create_app(
@@ -86,7 +101,7 @@ def create_app(
     app.router.routes.extend(hot.ROUTES)
     for part in (interactions, catalogue, models, health, docs, people, pages_of_models, posters, sign_in):
         app.include_router(part.router)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", Assets(directory=STATIC), name="static")
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app
 

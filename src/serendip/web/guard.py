@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http.cookies import CookieError, SimpleCookie
@@ -49,9 +49,7 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def new_key(
-    store: Store, name: str, rights: tuple[Right, ...], now: datetime, expires_at: datetime | None = None
-) -> str:
+def new_key(store: Store, name: str, rights: Sequence[str], now: datetime, expires_at: datetime | None = None) -> str:
     """A new API key, kept only as its digest: this is the one time that it can be read."""
     unknown = set(rights) - set(RIGHTS["administrator"])
     if unknown or not rights:
@@ -65,7 +63,7 @@ def new_key(
             id=name_part,
             prefix=f"{KEY_PREFIX}_{name_part}",
             digest=digest(plain),
-            scopes=rights,
+            scopes=tuple(rights),
             name=name,
             created_at=now,
             expires_at=expires_at,
@@ -144,14 +142,16 @@ class Guard:
             return
         asker = await self._asker(headers)
         if asker is None:
-            if method == "GET" and wants_page(scope):
+            # htmx would put the sign-in page where an answer was expected; this header makes it leave the page instead.
+            away = {"HX-Redirect": "/sign-in"} if "hx-request" in headers else {}
+            if method == "GET" and wants_page(scope) and not away:
                 target = path + ("?" + scope["query_string"].decode() if scope["query_string"] else "")
                 await RedirectResponse(f"/sign-in?next={quote(target, safe='/')}", 303)(scope, receive, send)
                 return
             raise Refused(
                 401,
                 "this needs a key that is known and has not expired; send it as X-API-Key or Authorization: Bearer",
-                {"WWW-Authenticate": "Bearer"},
+                {"WWW-Authenticate": "Bearer", **away},
             )
         if right not in asker.rights:
             raise Refused(403, f"this needs the scope {right}; yours are {', '.join(asker.rights)}")
@@ -186,8 +186,9 @@ class Guard:
 
 def wants_page(scope: Scope) -> bool:
     """Whether a person is looking: a browser, outside the API."""
-    accept = Headers(scope=scope).get("accept", "")
-    return "text/html" in accept and not scope["path"].startswith("/v1")
+    headers = Headers(scope=scope)
+    html = "text/html" in headers.get("accept", "") or "hx-request" in headers
+    return html and not scope["path"].startswith("/v1")
 
 
 def session_of(headers: Headers) -> str | None:

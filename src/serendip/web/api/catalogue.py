@@ -12,24 +12,10 @@ from starlette.responses import Response
 from serendip.domain import Conflict, Item, NotFound, User, checked_id
 from serendip.flows.recommend import similar
 from serendip.web import shapes
+from serendip.web.answered import ItemShown, ItemsPage, NeighboursShown, UserShown, UsersPage
 from serendip.web.api import READING, WRITING, refusals
 from serendip.web.json import Json, StrictRoute
-from serendip.web.schema import (
-    Count,
-    Id,
-    ItemBody,
-    ItemFields,
-    ItemPatch,
-    ItemShown,
-    ItemsPage,
-    NeighboursShown,
-    Question,
-    UserBody,
-    UserFields,
-    UserPatch,
-    UserShown,
-    UsersPage,
-)
+from serendip.web.sent import Count, Id, ItemBody, ItemFields, ItemPatch, Question, UserBody, UserFields, UserPatch
 from serendip.web.services import Parts, Services
 
 router = APIRouter(route_class=StrictRoute)

@@ -6,15 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query
 
+from serendip.web.answered import RecordedShown, SlateShown, SlatesShown
 from serendip.web.api import READING, WRITING, refusals
-from serendip.web.schema import (
-    InteractionBody,
-    RecommendBody,
-    RecommendQuestion,
-    RecordedShown,
-    SlateShown,
-    SlatesShown,
-)
+from serendip.web.sent import InteractionBody, RecommendBody, RecommendQuestion
 
 described = APIRouter()
 

@@ -9,9 +9,9 @@ from starlette.responses import PlainTextResponse, Response
 from serendip import __version__
 from serendip.domain import SerendipError
 from serendip.flows.live import SCENARIOS
+from serendip.web.answered import Health
 from serendip.web.api import refusals
 from serendip.web.json import Json
-from serendip.web.schema import Health
 from serendip.web.services import Parts
 
 router = APIRouter(tags=["health"])

@@ -20,13 +20,7 @@ from serendip.flows.record import fault, record
 from serendip.web import shapes
 from serendip.web.json import Json, checked_type, parse
 from serendip.web.problems import Refused, refusals
-from serendip.web.schema import (
-    MAX_ROWS,
-    Event,
-    InteractionBody,
-    RecommendBody,
-    RecommendQuestion,
-)
+from serendip.web.sent import MAX_ROWS, Event, InteractionBody, RecommendBody, RecommendQuestion
 from serendip.web.services import Services
 
 MOST_PLACES = 100_000

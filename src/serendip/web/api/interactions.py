@@ -9,9 +9,10 @@ from pydantic import Field
 from starlette.responses import Response
 
 from serendip.web import shapes
+from serendip.web.answered import InteractionsPage
 from serendip.web.api import READING, refusals
 from serendip.web.json import Json, StrictRoute
-from serendip.web.schema import Count, Id, InteractionsPage, Question
+from serendip.web.sent import Count, Id, Question
 from serendip.web.services import Parts
 
 router = APIRouter(route_class=StrictRoute)

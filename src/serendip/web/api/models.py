@@ -9,16 +9,10 @@ from serendip.domain import NotFound, checked_id
 from serendip.flows.live import SCENARIOS
 from serendip.flows.promote import promote, rollback
 from serendip.web import shapes
+from serendip.web.answered import PromotionShown, ScenariosShown, VersionsShown, VersionWhole
 from serendip.web.api import READING, WRITING, refusals
 from serendip.web.json import Json, StrictRoute
-from serendip.web.schema import (
-    PromoteBody,
-    PromotionShown,
-    RollbackBody,
-    ScenariosShown,
-    VersionsShown,
-    VersionWhole,
-)
+from serendip.web.sent import PromoteBody, RollbackBody
 from serendip.web.services import Parts
 
 router = APIRouter(route_class=StrictRoute)

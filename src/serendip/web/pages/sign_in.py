@@ -29,7 +29,7 @@ def sign_in_page(request: Request, parts: Parts, link: str = "", next: str = "/"
         return page(request, "sign_in.html", next=own_path(next), wrong=None)
     role = parts.store.use_link(digest(link), parts.clock())
     if role is None:
-        wrong = "This link was used before, or it has expired. Make another with “serendip key link”, or paste a key."
+        wrong = "This link was used or has expired. The server prints a fresh one when it starts; or paste a key."
         return page(request, "sign_in.html", 403, next=own_path(next), wrong=wrong)
     return _let_in(request, parts, role, own_path(next))
 

@@ -1,0 +1,236 @@
+"""What the API answers, as its OpenAPI document shows it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ReasonShown(BaseModel):
+    """A past event and its share of the score, in the score's own unit."""
+
+    item: str
+    title: str | None
+    share: float
+    kind: str | None
+    at: datetime | None
+
+
+class Place(BaseModel):
+    """One place of a slate; further fields of the item follow where they were asked for."""
+
+    model_config = ConfigDict(extra="allow")
+
+    item: str
+    score: float
+    source: str
+    reasons: list[ReasonShown]
+    parts: dict[str, float] | None
+    title: str | None
+    image: str | None
+
+
+class SlateShown(BaseModel):
+    """One answer."""
+
+    slate: str
+    scenario: str
+    version: str
+    at: datetime
+    user: str | None
+    known: bool
+    exhausted: bool
+    note: str | None
+    items: list[Place]
+
+
+class SlatesShown(BaseModel):
+    """One slate a user, in the order asked."""
+
+    slates: list[SlateShown]
+
+
+class Likeness(BaseModel):
+    """An item that is alike."""
+
+    item: str
+    likeness: float
+    title: str | None
+    image: str | None
+
+
+class NeighboursShown(BaseModel):
+    """Items alike, best first."""
+
+    item: str
+    source: str
+    items: list[Likeness]
+
+
+class RefusedRow(BaseModel):
+    """A row of a batch that was not recorded."""
+
+    index: int
+    field: str | None
+    reason: str
+
+
+class RecordedShown(BaseModel):
+    """What became of the rows."""
+
+    recorded: int
+    repeated: int
+    new_users: int
+    new_items: int
+    refused: list[RefusedRow]
+
+
+class InteractionShown(BaseModel):
+    """An interaction as it is kept."""
+
+    id: int
+    user: str
+    item: str
+    kind: str
+    value: float | None
+    at: datetime
+    context: dict[str, Any] | None
+    slate: str | None
+
+
+class InteractionsPage(BaseModel):
+    """Interactions, newest first."""
+
+    interactions: list[InteractionShown]
+    next: str | None
+    total: int | None
+
+
+class UserShown(BaseModel):
+    """A user as it is kept."""
+
+    id: str
+    name: str | None
+    attributes: dict[str, Any]
+
+
+class UsersPage(BaseModel):
+    """Users by id."""
+
+    users: list[UserShown]
+    next: str | None
+    total: int | None
+
+
+class ItemShown(BaseModel):
+    """An item as it is kept; ``image`` is an address that a browser can load."""
+
+    id: str
+    catalogue: str
+    title: str | None
+    text: str | None
+    tags: list[str]
+    image: str | None
+    url: str | None
+    attributes: dict[str, Any]
+    available_from: datetime | None
+    available_until: datetime | None
+    hidden: bool
+
+
+class ItemsPage(BaseModel):
+    """Items by id."""
+
+    items: list[ItemShown]
+    next: str | None
+    total: int | None
+
+
+class Interval(BaseModel):
+    """A mean and its 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class VersionShown(BaseModel):
+    """A frozen model version; ``metrics`` by protocol and name."""
+
+    id: str
+    name: str
+    created_at: datetime
+    live: list[str]
+    personal: bool
+    gate: str | None
+    metrics: dict[str, dict[str, Interval]]
+
+
+class VersionsShown(BaseModel):
+    """All versions kept, newest first."""
+
+    versions: list[VersionShown]
+
+
+class VersionWhole(VersionShown):
+    """A version with its manifest: config, data, seed, code, tables."""
+
+    manifest: dict[str, Any]
+
+
+class PromotionShown(BaseModel):
+    """Which version went live, and why."""
+
+    scenario: str
+    version: str
+    at: datetime
+    reason: str | None
+    override: bool
+    previous: str | None
+
+
+class ScenarioShown(BaseModel):
+    """A place where recommendations appear: what answers there, and the promotion that put it there."""
+
+    scenario: str
+    serving: str | None
+    personal: bool | None
+    note: str | None
+    promotion: PromotionShown | None
+
+
+class ScenariosShown(BaseModel):
+    """All scenarios, and what is wrong with them."""
+
+    scenarios: list[ScenarioShown]
+    problems: list[str]
+
+
+class Health(BaseModel):
+    """Whether the server lives, and whether it can answer."""
+
+    status: str
+    version: str
+    problems: list[str]
+
+
+class Refusal(BaseModel):
+    """A field and what is wrong with it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    field: str | None
+    reason: str
+
+
+class Problem(BaseModel):
+    """Problem details, RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str | None
+    errors: list[Refusal] = Field(default_factory=list)
