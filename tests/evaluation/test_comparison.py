@@ -151,11 +151,11 @@ def test_what_cannot_be_compared_is_refused_by_name(data, arguments, message):
 
 def test_two_pipelines_of_one_name_are_refused(data):
     with pytest.raises(Invalid, match="same name"):
-        compare([PipelineConfig.parse("item-knn"), PipelineConfig.parse("item-knn", {"k": 3})], data)
+        compare([PipelineConfig.parse("item-knn"), PipelineConfig.parse("item-knn", {"n_neighbours": 3})], data)
 
 
 def test_a_baseline_whose_name_is_taken_by_other_settings_stays_in_the_table(data):
-    table = compare([PipelineConfig.parse("item-knn", {"k": 3})], data, "frozen")
+    table = compare([PipelineConfig.parse("item-knn", {"n_neighbours": 3})], data, "frozen")
     assert table.baselines["item-knn"] == "plain item-knn"
     assert {"item-knn", "plain item-knn"} <= {row.name for row in table.rows}
 
