@@ -20,7 +20,7 @@ from serendip.store import Artifacts, Store, VersionRecord
 KEEP = 5
 """Versions of one pipeline that are kept; live ones and those a rollback would return to are kept besides."""
 
-USUAL = ("popular-7-days", "item-knn", "als", "ease", "ease+popular-7-days*4")
+USUAL = ("popular-7-days", "item-knn", "als", "ease")
 REPEATING = ("again", "again(half_life_days=180)+als*0.2+popular-7-days")
 """What is tried besides where items may be shown again to those who took them."""
 
