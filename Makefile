@@ -31,7 +31,7 @@ demo: .venv/serving
 	@$(BIN)/serendip demo --port $(PORT) $(if $(DATA),--data "$(DATA)") $(if $(ONCE),--once)
 
 test: .venv/developing
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/developing
 	$(BIN)/ruff format --check .
