@@ -1,0 +1,28 @@
+"""What a notebook computes is what the server answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from serendip import pipeline as pipelines
+from serendip.flows.gather import gather
+from serendip.flows.live import FOR_YOU, HOME
+from serendip.library import Recommender
+from serendip.pipeline import PipelineConfig
+
+from .conftest import NOON, Server
+
+
+@pytest.mark.parametrize("scenario", [HOME, FOR_YOU])
+@pytest.mark.parametrize("user", ["user-0", "user-7", "a stranger"])
+def test_the_library_object_and_the_api_give_the_same_answer(server: Server, scenario: str, user: str):
+    version = server.store.version(server.store.live()[scenario].version)
+    data = gather(server.store, until=NOON)
+    config = PipelineConfig.model_validate(version.manifest["pipeline"])
+    own = Recommender(pipelines.fit(config, data), data).recommend([user], k=7)
+    question = {"user": user, "scenario": scenario, "n": 7, "time": NOON.isoformat()}
+    answer = server.client.get("/v1/recommendations", params=question).json()
+    assert answer["version"] == version.id
+    assert [one["item"] for one in answer["items"]] == own.items[0].tolist()
+    assert [one["score"] for one in answer["items"]] == pytest.approx(own.scores[0].tolist(), rel=1e-5)
+    assert [one["source"] for one in answer["items"]] == own.sources[0].tolist()
