@@ -1,10 +1,10 @@
 """Files and tables that others made, as checked batches of columns."""
 
-from .checking import Checked, read
-from .mapping import Mapping, infer
-from .opening import open_source
-from .source import BATCH_ROWS, Batch, FrameSource, RowError, Source
-from .words import As
+from serendip.sources.checking import Checked, read
+from serendip.sources.mapping import Mapping, infer
+from serendip.sources.opening import open_source
+from serendip.sources.source import BATCH_ROWS, Batch, FrameSource, RowError, Source
+from serendip.sources.words import As
 
 __all__ = [
     "BATCH_ROWS",

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from .sniffing import Layout
-from .source import RowError
+from serendip.sources.sniffing import Layout
+from serendip.sources.source import RowError
 
 MAX_RECORD = 1 << 20
 """Bytes of the longest record; what runs on for longer is a quote that nobody closed, or no table at all."""

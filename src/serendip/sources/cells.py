@@ -13,8 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from serendip.domain import MAX_ID_BYTES
-
-from .source import RowError
+from serendip.sources.source import RowError
 
 MISSING = "is missing"
 

@@ -12,15 +12,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from serendip.domain import Invalid
-
-from .cells import Refusals
-from .interactions import InteractionChecker
-from .mapping import Mapping
-from .moments import check_timezone
-from .reading import Reading
-from .records import ItemChecker, RelationChecker, UserChecker, VectorChecker
-from .source import BATCH_ROWS, Batch, RowError, Source
-from .words import As
+from serendip.sources.cells import Refusals
+from serendip.sources.interactions import InteractionChecker
+from serendip.sources.mapping import Mapping
+from serendip.sources.moments import check_timezone
+from serendip.sources.reading import Reading
+from serendip.sources.records import ItemChecker, RelationChecker, UserChecker, VectorChecker
+from serendip.sources.source import BATCH_ROWS, Batch, RowError, Source
+from serendip.sources.words import As
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from .careful import MAX_RECORD, Cut, cut_carefully, wrong_width
-from .sniffing import Layout
-from .source import Batch, RowError, Source, file_digest
-from .streams import Utf8Stream
+from serendip.sources.careful import MAX_RECORD, Cut, cut_carefully, wrong_width
+from serendip.sources.sniffing import Layout
+from serendip.sources.source import Batch, RowError, Source, file_digest
+from serendip.sources.streams import Utf8Stream
 
 BLOCK = 4 << 20
 """Bytes read at once; a batch's memory is a small multiple of it."""

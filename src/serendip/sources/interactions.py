@@ -9,11 +9,11 @@ from operator import methodcaller
 import numpy as np
 import polars as pl
 
-from .cells import MISSING, Refusals, ids, json_objects, numbers, texts
-from .mapping import Mapping
-from .moments import to_micros
-from .occurrences import Occurrences
-from .reading import Columns, Reading
+from serendip.sources.cells import MISSING, Refusals, ids, json_objects, numbers, texts
+from serendip.sources.mapping import Mapping
+from serendip.sources.moments import to_micros
+from serendip.sources.occurrences import Occurrences
+from serendip.sources.reading import Columns, Reading
 
 NOT_A_MOMENT = (
     "is not a moment as the others of its column (2024-05-01T12:00:00Z, or a count since 1970), from 1900 to 2200"

@@ -11,10 +11,9 @@ import numpy as np
 import polars as pl
 
 from serendip.domain import Invalid
-
-from .careful import MAX_RECORD
-from .source import Batch, RowError, Source, file_digest
-from .streams import Utf8Stream, head
+from serendip.sources.careful import MAX_RECORD
+from serendip.sources.source import Batch, RowError, Source, file_digest
+from serendip.sources.streams import Utf8Stream, head
 
 BLOCK = 2 << 20
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from serendip.domain import Invalid
-
-from .source import Source
-from .words import FIELDS, POSITIONS, REQUIRED, As, matches, names_of, plain
+from serendip.sources.source import Source
+from serendip.sources.words import FIELDS, POSITIONS, REQUIRED, As, matches, names_of, plain
 
 RATED = ["rating", "ratings", "stars", "star", "score", "overall", "rate", "grade"]
 """A value with one of these names is a rating, of which the newest counts."""

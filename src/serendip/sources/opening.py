@@ -6,14 +6,13 @@ import codecs
 from pathlib import Path
 
 from serendip.domain import Invalid, NotFound
-
-from .delimited import Sequences, TextTable
-from .json_lines import JsonLines
-from .parquet import ParquetFile
-from .sniffing import sniff
-from .source import Source
-from .sql import SqlTable, is_sql_url
-from .streams import guess_encoding, head, refuse_archives
+from serendip.sources.delimited import Sequences, TextTable
+from serendip.sources.json_lines import JsonLines
+from serendip.sources.parquet import ParquetFile
+from serendip.sources.sniffing import sniff
+from serendip.sources.source import Source
+from serendip.sources.sql import SqlTable, is_sql_url
+from serendip.sources.streams import guess_encoding, head, refuse_archives
 
 FORMATS = {"csv": None, "tsv": "\t", "::": "::", "jsonl": None, "parquet": None, "sequences": None}
 """The formats of files that may be named, with the delimiter that a name settles."""

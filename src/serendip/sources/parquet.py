@@ -9,8 +9,7 @@ import numpy as np
 import polars as pl
 
 from serendip.domain import Invalid
-
-from .source import BATCH_ROWS, Batch, Source, file_digest
+from serendip.sources.source import BATCH_ROWS, Batch, Source, file_digest
 
 
 class ParquetFile(Source):

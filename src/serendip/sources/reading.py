@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from .mapping import Mapping
-from .moments import MomentForm, tell_form
+from serendip.sources.mapping import Mapping
+from serendip.sources.moments import MomentForm, tell_form
 
 
 @dataclass(frozen=True)

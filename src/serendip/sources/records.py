@@ -8,8 +8,7 @@ import numpy as np
 import polars as pl
 
 from serendip.domain import Invalid
-
-from .cells import (
+from serendip.sources.cells import (
     Refusals,
     attribute_json,
     flags,
@@ -22,10 +21,10 @@ from .cells import (
     texts,
     without_nul,
 )
-from .interactions import NOT_A_MOMENT
-from .mapping import Mapping
-from .moments import to_micros
-from .reading import Columns, Reading
+from serendip.sources.interactions import NOT_A_MOMENT
+from serendip.sources.mapping import Mapping
+from serendip.sources.moments import to_micros
+from serendip.sources.reading import Columns, Reading
 
 
 class _Attributes:

@@ -8,8 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from serendip.domain import Invalid
-
-from . import words
+from serendip.sources import words
 
 DELIMITERS = ["::", "\t", ";", "|", ",", " "]
 """Where several would do, the earlier one is taken: a comma often stands inside a text, a tab never does."""

@@ -12,8 +12,7 @@ import numpy as np
 import polars as pl
 
 from serendip.domain import Invalid, NotFound, NotReady
-
-from .source import BATCH_ROWS, Batch, Source, digest_of
+from serendip.sources.source import BATCH_ROWS, Batch, Source, digest_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Row, Select, Table

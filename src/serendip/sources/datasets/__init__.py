@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from serendip.domain import NotFound
-
-from . import books, films, online_retail, otto, sequences, stackexchange
-from .fetching import Progress, fetch_known
-from .known import Known, LoadedSet, Part, Rows
+from serendip.sources.datasets import books, films, online_retail, otto, sequences, stackexchange
+from serendip.sources.datasets.fetching import Progress, fetch_known
+from serendip.sources.datasets.known import Known, LoadedSet, Part, Rows
 
 __all__ = ["NAMES", "Known", "LoadedSet", "Part", "Rows", "fetch", "load"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
-from ..opening import open_source
-from ..source import Batch, Reshaped, with_frame
-from .known import LoadedSet, file_in, rows
+from serendip.sources.datasets.known import LoadedSet, file_in, rows
+from serendip.sources.opening import open_source
+from serendip.sources.source import Batch, Reshaped, with_frame
 
 COLUMNS = {
     "book_id": "id",

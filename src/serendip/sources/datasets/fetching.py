@@ -12,8 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from serendip.domain import Invalid, NotReady
-
-from .known import Known
+from serendip.sources.datasets.known import Known
 
 TIMEOUT_SECONDS = 60
 

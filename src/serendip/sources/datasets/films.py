@@ -7,10 +7,9 @@ from pathlib import Path
 import polars as pl
 
 from serendip.domain import InteractionKind
-
-from ..opening import open_source
-from ..source import Batch, Reshaped, Source, with_frame
-from .known import LoadedSet, file_in, rows, split_title, table
+from serendip.sources.datasets.known import LoadedSet, file_in, rows, split_title, table
+from serendip.sources.opening import open_source
+from serendip.sources.source import Batch, Reshaped, Source, with_frame
 
 GENRES = [
     "unknown",

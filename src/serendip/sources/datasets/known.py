@@ -10,13 +10,12 @@ from typing import NamedTuple
 import polars as pl
 
 from serendip.domain import InteractionKind, NotFound
-
-from ..checking import Checked, read
-from ..delimited import TextTable
-from ..mapping import Mapping
-from ..sniffing import Layout
-from ..source import BATCH_ROWS, Source
-from ..words import As
+from serendip.sources.checking import Checked, read
+from serendip.sources.delimited import TextTable
+from serendip.sources.mapping import Mapping
+from serendip.sources.sniffing import Layout
+from serendip.sources.source import BATCH_ROWS, Source
+from serendip.sources.words import As
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from serendip.domain import InteractionKind, Invalid
-
-from ..cells import MISSING, Refusals, numbers, texts
-from ..interactions import NOT_A_MOMENT
-from ..moments import tell_form, to_micros
-from ..opening import open_source
-from ..source import FrameSource, RowError, Source, digest_of
-from ..words import plain
-from .known import LoadedSet, file_in, rows
+from serendip.sources.cells import MISSING, Refusals, numbers, texts
+from serendip.sources.datasets.known import LoadedSet, file_in, rows
+from serendip.sources.interactions import NOT_A_MOMENT
+from serendip.sources.moments import tell_form, to_micros
+from serendip.sources.opening import open_source
+from serendip.sources.source import FrameSource, RowError, Source, digest_of
+from serendip.sources.words import plain
 
 PURCHASE = InteractionKind("purchase", hides=False)
 """People of this shop buy the same things again and again."""

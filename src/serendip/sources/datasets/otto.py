@@ -10,10 +10,9 @@ import numpy as np
 import polars as pl
 
 from serendip.domain import InteractionKind
-
-from ..json_lines import JsonLines
-from ..source import Batch, Reshaped, RowError
-from .known import LoadedSet, file_in, rows
+from serendip.sources.datasets.known import LoadedSet, file_in, rows
+from serendip.sources.json_lines import JsonLines
+from serendip.sources.source import Batch, Reshaped, RowError
 
 KINDS = [
     InteractionKind("clicks", weight=1.0, hides=False),

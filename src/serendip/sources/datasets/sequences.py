@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from serendip.domain import InteractionKind
-
-from ..delimited import Sequences
-from ..mapping import Mapping
-from ..sniffing import Layout
-from .known import LoadedSet, Part, Rows, file_in
+from serendip.sources.datasets.known import LoadedSet, Part, Rows, file_in
+from serendip.sources.delimited import Sequences
+from serendip.sources.mapping import Mapping
+from serendip.sources.sniffing import Layout
 
 
 def sequences(path: Path) -> LoadedSet:

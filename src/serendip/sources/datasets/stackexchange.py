@@ -13,10 +13,9 @@ import numpy as np
 import polars as pl
 
 from serendip.domain import InteractionKind, NotFound
-
-from ..json_lines import line_blocks
-from ..source import Batch, Reshaped, RowError, Source, file_digest, with_frame
-from .known import LoadedSet, Part, rows
+from serendip.sources.datasets.known import LoadedSet, Part, rows
+from serendip.sources.json_lines import line_blocks
+from serendip.sources.source import Batch, Reshaped, RowError, Source, file_digest, with_frame
 
 KINDS = [InteractionKind("asks"), InteractionKind("answers")]
 

@@ -9,13 +9,12 @@ import numpy as np
 import polars as pl
 
 from serendip.domain import InteractionKind, Invalid, micros
-
-from ..datasets.known import Part, rows
-from ..source import FrameSource
-from .films import GENRES, Film, draw_films
-from .people import draw_people
-from .posters import draw_poster
-from .tastes import DAY, RATING, Events, Tastes, draw_events, draw_tastes
+from serendip.sources.datasets.known import Part, rows
+from serendip.sources.source import FrameSource
+from serendip.sources.world.films import GENRES, Film, draw_films
+from serendip.sources.world.people import draw_people
+from serendip.sources.world.posters import draw_poster
+from serendip.sources.world.tastes import DAY, RATING, Events, Tastes, draw_events, draw_tastes
 
 __all__ = ["KINDS", "UNTIL", "Events", "Film", "Tastes", "World", "generate", "generate_events"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .people import FIRST, LAST, slug
-from .tastes import Tastes
+from serendip.sources.world.people import FIRST, LAST, slug
+from serendip.sources.world.tastes import Tastes
 
 MOODS = ["tender", "funny", "dark", "slow", "thrilling", "strange"]
 

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from .films import Film
+from serendip.sources.world.films import Film
 
 WIDTH, HEIGHT = 300, 450
 
