@@ -40,9 +40,9 @@ class Report:
     """Our field -> their column."""
     rows_read: int = 0
     added: int = 0
-    """New rows; users and items: created or changed."""
+    """New rows."""
     repeated: int = 0
-    """Rows that were there already."""
+    """Rows that were there already; of users and items the record is replaced by what the row says."""
     refused: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     """Rows that are no data, by reason."""
@@ -102,7 +102,8 @@ def bring(
     identity = digest_of(source.digest, as_, mapping.fields, defaults, reading.timezone)
     before = None if dry_run else store.import_progress(identity)
     report = Report(name, as_, mapping.fields, notes=list(mapping.notes), dry_run=dry_run)
-    if before is not None:
+    # A source whose order may change is read from its start: the keys of its rows keep them from doubling.
+    if before is not None and source.ordered:
         report.resumed_at = before.rows_done
         take_over(report, before.report)
     skip = report.resumed_at
