@@ -144,8 +144,9 @@ def next_item(store: Store, artifacts: Artifacts, user: str, now: datetime) -> s
     from serendip.flows.recommend import Ask, recommend
 
     live = Live(store, artifacts)
-    live.refresh()
-    return recommend(store, live, user, Ask(FOR_YOU, 1), now).items[0].item
+    live.catch_up()
+    slate = recommend(store, live, user, Ask(FOR_YOU, 1), now)
+    return slate.items[0].item if slate.items else store.list_items(limit=1).records[0].id
 
 
 def event_json(user: str, item: str, kind: tuple[str, float | None]) -> str:

@@ -6,9 +6,9 @@ import csv
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,9 @@ class Report:
     added: int = 0
     """New rows."""
     repeated: int = 0
-    """Rows that were there already; of users and items the record is replaced by what the row says."""
+    """Rows that were there already."""
+    changed: int = 0
+    """Of these, users and items that the row changed; what it has no column for stayed."""
     refused: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     """Rows that are no data, by reason."""
@@ -99,7 +101,7 @@ def bring(
         defaults["kind"] = reading.kind or mapping.kind
         if not dry_run:
             declare_missing(store, defaults["kind"], reading.scale)
-    identity = digest_of(source.digest, as_, mapping.fields, defaults, reading.timezone)
+    identity = digest_of(source.digest, as_, mapping.fields, defaults, reading.timezone, reading.scale)
     before = None if dry_run else store.import_progress(identity)
     report = Report(name, as_, mapping.fields, notes=list(mapping.notes), dry_run=dry_run)
     # A source whose order may change is read from its start: the keys of its rows keep them from doubling.
@@ -108,13 +110,14 @@ def bring(
         take_over(report, before.report)
     skip = report.resumed_at
     checked = read(source, mapping, as_, reading.timezone, defaults, reading.scale, skip)
-    keep(store, report, checked, None if dry_run else identity, error_file, progress)
+    keep(store, report, fields_told(mapping, defaults), checked, None if dry_run else identity, error_file, progress)
     return report
 
 
 def keep(
     store: Store,
     report: Report,
+    told: Collection[str],
     batches: Iterable[Checked],
     identity: str | None,
     error_file: Path | None = None,
@@ -122,7 +125,8 @@ def keep(
 ) -> None:
     """Put checked batches into the store, one transaction each, and count them into ``report``.
 
-    ``identity`` names the import, so that it can go on; None counts only and keeps nothing.
+    ``told`` are the fields that the source has. ``identity`` names the import, so that it can go on; None counts only
+    and keeps nothing.
     """
     with ExitStack() as files:
         write_error = None
@@ -141,11 +145,12 @@ def keep(
             count(report, batch)
             if identity is not None:
                 mark = ImportProgress(identity, report.rows_read, saved(report))
-                loaded = LOADERS[report.what](store, batch.frame, mark)
+                loaded = LOADERS[report.what](store, only_told(batch.frame, told), mark)
             else:
                 loaded = Loaded(batch.frame.height, 0, 0, 0)
             report.added += loaded.added
             report.repeated += loaded.repeated
+            report.changed += loaded.changed
             report.new_users += loaded.new_users
             report.new_items += loaded.new_items
             progress(batch.done, report.rows_read)
@@ -153,6 +158,16 @@ def keep(
         store.finish_import(identity)
     if not report.rows_read:
         raise Invalid(f"{report.source} holds no rows; nothing was imported")
+
+
+def fields_told(mapping: ColumnMapping, defaults: Mapping[str, str]) -> set[str]:
+    """The fields that a source says something about."""
+    return {*mapping.fields, *defaults, *(["attributes"] if mapping.attributes else [])}
+
+
+def only_told(frame: pl.DataFrame, told: Collection[str]) -> pl.DataFrame:
+    """Users and items without the columns that the source does not have, so that these stay as they are."""
+    return frame.select([name for name in frame.columns if name in told]) if "id" in frame.columns else frame
 
 
 def count(report: Report, batch: Checked) -> None:
@@ -186,9 +201,10 @@ def take_over(report: Report, before: Mapping[str, Any]) -> None:
 def declare_missing(store: Store, kind: str, scale: tuple[float, float] | None) -> None:
     """Declare a kind that nobody declared: of a rating the newest counts."""
     known = store.kinds().get(kind)
-    if known is None or (scale is not None and known.scale != scale):
-        mode = known.mode if known is not None else "latest" if kind == "rating" else "accumulate"
-        store.declare_kinds([InteractionKind(kind, mode, scale=scale)])
+    if known is None:
+        store.declare_kinds([InteractionKind(kind, "latest" if kind == "rating" else "accumulate", scale=scale)])
+    elif scale is not None and known.scale != scale:
+        store.declare_kinds([replace(known, scale=scale)])
 
 
 def digest_of(*parts: object) -> str:
@@ -213,7 +229,14 @@ def bring_set(store: Store, loaded: LoadedSet, progress: Progress = lambda _d, _
         if before is not None:
             report.resumed_at = before.rows_done
             take_over(report, before.report)
-        keep(store, report, rows.read(skip=report.resumed_at), identity, progress=progress)
+        keep(
+            store,
+            report,
+            fields_told(rows.mapping, rows.defaults),
+            rows.read(skip=report.resumed_at),
+            identity,
+            progress=progress,
+        )
         reports.append(report)
     counted = {reason for report in reports for reason in report.left_out}
     told = [f"{count:,} {what}" for what, count in loaded.report.items() if what not in counted]

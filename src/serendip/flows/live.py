@@ -22,6 +22,8 @@ SCENARIOS = (HOME, FOR_YOU)
 
 POLL_SECONDS = 0.25
 TREND_SECONDS = 60.0
+RETRY_SECONDS = 5.0
+"""A version that could not be loaded is tried again after this long: a shared folder may be late."""
 TREND_LIMIT = 1_000_000
 """Above this many interactions trend models are refitted by training only."""
 
@@ -66,6 +68,7 @@ class Live:
         self._problems: dict[str, str] = {}
         self._trends_at = 0.0
         self._trends_of = ""
+        self._tried_at = 0.0
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -95,10 +98,11 @@ class Live:
         """Look once whether anything changed, and take over what did; True when answers may be different now."""
         with self._lock:
             changes = self._store.changes()
-            if changes == self._seen:
+            again = bool(self._problems) and monotonic() - self._tried_at > RETRY_SECONDS
+            if changes == self._seen and not again:
                 return False
             before = self._seen
-            if any(changes.get(topic) != before.get(topic) for topic in ("versions", "kinds")):
+            if again or any(changes.get(topic) != before.get(topic) for topic in ("versions", "kinds")):
                 self._load_versions()
             if changes.get("items") != before.get("items"):
                 self._scenarios = {
@@ -127,14 +131,14 @@ class Live:
                 loaded[name] = LiveScenario(
                     name, promotion.version, fresh, catalogue_of(self._store, fresh.items), note
                 )
-            except SerendipError as error:
+            except Exception as error:  # a version from another release must not end the watch over the others
                 serving = f"serving {old.version} instead" if old else "nothing is served in its place"
                 problems[name] = f"version {promotion.version} of {name} could not be loaded: {error}; {serving}"
                 log.error(problems[name])
                 if old is not None:
                     loaded[name] = old
         self._scenarios, self._problems = loaded, problems
-        self._trends_at = 0.0
+        self._trends_at, self._trends_of, self._tried_at = 0.0, "", monotonic()
 
     def refresh_trends(self) -> None:
         """Refit the trend models (recent popularity) of what is live to everything recorded so far."""
@@ -148,9 +152,16 @@ class Live:
         }
         with self._lock:
             for name, one in fresh.items():
-                if self._scenarios.get(name) is scenarios[name]:
-                    self._scenarios = {**self._scenarios, name: one}
-        self._trends_of = state
+                now = self._scenarios.get(name)
+                if now is None or now.version != one.version:
+                    return
+                self._scenarios = {**self._scenarios, name: replace(now, pipeline=one.pipeline)}
+            self._trends_of = state
+
+    def catch_up(self) -> None:
+        """Everything at once that ``start`` keeps up: versions, items and trends."""
+        self.refresh()
+        self.refresh_trends()
 
     def start(self) -> None:
         """Load what is live, and keep looking from a thread of its own."""
@@ -173,8 +184,8 @@ class Live:
                 if monotonic() - self._trends_at > TREND_SECONDS:
                     self._trends_at = monotonic()
                     self.refresh_trends()
-            except SerendipError as error:
-                log.warning("could not look for changes: %s", error)
+            except Exception as error:  # whatever it is, the next look may succeed
+                log.warning("could not look for changes: %s", error, exc_info=not isinstance(error, SerendipError))
 
 
 def open_version(artifacts: Artifacts, version: str) -> tuple[Pipeline, str | None]:

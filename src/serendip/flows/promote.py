@@ -102,7 +102,11 @@ def publish(store: Store, versions: Sequence[str], now: datetime) -> list[str]:
         store.promote(HOME, record.id, now, sentence, override=False)
         said.append(f"{HOME} is now {record.id}: {sentence}")
     best = next((record for record in ranked if record.manifest["personal"]), None)
-    if best is not None:
+    mine = store.live().get(FOR_YOU)
+    current = store.version(mine.version) if mine is not None else None
+    if best is not None and current is not None and _behind(best, current):
+        said.append(f"{FOR_YOU} stays {current.id}, which did better than {best.id}")
+    elif best is not None:
         gate = best.manifest["gate"]
         store.promote(FOR_YOU, best.id, now, gate["sentence"], override=False)
         label = "" if gate["passed"] else "; its slates are labelled: not found better than popular items"
