@@ -32,7 +32,7 @@ def promote(
     record = store.version(version)
     if record is None:
         raise NotFound(f"no version {version!r}; `serendip models` lists them")
-    pipeline, _ = open_version(artifacts, version)
+    pipeline = open_version(artifacts, version).pipeline
     if override is not None and not override.strip():
         raise Invalid("an override needs a reason; say why this version should go live", field="override")
     if scenario == FOR_YOU and not pipeline.personal:

@@ -8,12 +8,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from serendip import __version__, models
 from serendip import pipeline as pipelines
 from serendip.data import Dataset
 from serendip.domain import Invalid, moment
 from serendip.evaluation import Fits, Protocol, Table, allows_repeats, compare, judge, parse_split
 from serendip.flows.gather import gather
+from serendip.flows.live import KEYS
 from serendip.pipeline import Pipeline, PipelineConfig
 from serendip.store import Artifacts, Store, VersionRecord
 
@@ -49,11 +52,13 @@ def train(
     if len({config.name for config in configs}) < len(configs):
         raise Invalid("two pipelines have the same name; train them one after the other")
     progress("reading interactions")
-    data = gather(store)
+    data = gather(store, until=now)
     if not len(data):
         raise Invalid("there are no interactions to learn from; `serendip import FILE --as interactions` first")
     measured = [*configs, *live_besides(store, configs)]
     tables = measure(measured, data, seed, progress)
+    key_of = dict(zip(*reversed(store.item_ids()), strict=True))
+    keys = np.array([key_of.get(item, -1) for item in data.items], np.int64)
     versions, fits = [], Fits()
     for config in configs:
         progress(f"fitting {config.name} on everything")
@@ -65,7 +70,7 @@ def train(
             },
             "gate": asdict(judge(next(iter(tables.values())), config.name, None, allows_repeats(data))),
         }
-        version = artifacts.save(manifest, fitted.arrays())
+        version = artifacts.save(manifest, {**fitted.arrays(), KEYS: keys})
         store.add_version(VersionRecord(version, config.name, now, manifest))
         versions.append(version)
         forget_old(store, artifacts, config.name)
