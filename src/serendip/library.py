@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from serendip import pipeline as pipelines
 from serendip.data import UNKNOWN, Dataset, ItemLists, Queries, as_frame, dataset_of, hidden_items
-from serendip.domain import Interaction, InteractionKind, Invalid, NotFound, moment
+from serendip.domain import ORDER_ONLY, Interaction, InteractionKind, Invalid, NotFound, moment
 from serendip.evaluation import Protocol, Table, compare, parse_split
 from serendip.pipeline import Pipeline, PipelineConfig
 from serendip.ranking import NOTHING, Mask
@@ -78,6 +78,8 @@ class Recommender:
         A stranger gets the fallback. ``filter_seen``: leave out what the asker has met, as far as the kinds say that it
         hides. ``items``: only among these.
         """
+        if k < 1:
+            raise Invalid(f"k is {k}; ask for 1 item or more", field="k")
         queries, hidden, names = self._asked(users, history, filter_seen)
         answers = self.pipeline.answer(queries, k, hidden, self._among(items))
         ids = np.array([*self.pipeline.items.ids, None], object)
@@ -103,6 +105,8 @@ class Recommender:
 
     def similar_items(self, item: str, k: int = 10) -> list[tuple[str, float]]:
         """The ``k`` items most alike ``item`` with their likeness, best first."""
+        if k < 1:
+            raise Invalid(f"k is {k}; ask for 1 item or more", field="k")
         _, rows, likeness = self.pipeline.neighbours(np.array([self._item_row(item)], np.int32), k)
         found = zip(rows[0], likeness[0], strict=True)
         return [(self.pipeline.items.ids[row], float(like)) for row, like in found if row != NOTHING]
@@ -131,7 +135,7 @@ class Recommender:
             events = [bare_event(item, place, self.pipeline.kinds[0]) for place, item in enumerate(history)]
             queries = self.pipeline.queries([events], EPOCH + timedelta(days=1))
             return queries, ItemLists(queries.indptr, queries.item_ix) if filter_seen else None, (None,)
-        names = (users,) if isinstance(users, str) else tuple(users or ())
+        names = tuple(str(user) for user in ([users] if isinstance(users, str | int) else users or ()))
         rows = self.data.users.rows(names)
         known = np.flatnonzero(rows != UNKNOWN)
         asked = Queries.of_users(self.data, rows[known])
@@ -198,7 +202,10 @@ def read(
         frames.append(checked.frame)
     if not frames:
         raise Invalid(f"{source} holds no rows")
-    return dataset_of(pl.concat(frames), kinds)
+    frame = pl.concat(frames)
+    if int(frame["at"].to_numpy().max(initial=0)) < ORDER_ONLY:
+        frame = frame.drop("at")
+    return dataset_of(frame, kinds)
 
 
 def adopt(data: Any, columns: Mapping[str, str] | None = None) -> Dataset:

@@ -126,7 +126,7 @@ def fill(store: Store, artifacts: Artifacts, data: str | None, dataset: str | No
     now = clock()
     with steps() as progress:
         progress("importing")
-        reports = bring_world(store, seed, now) if data is None else bring_anything(store, Path(data), dataset)
+        reports = bring_world(store, seed, now) if data is None else bring_anything(store, Path(data), now, dataset)
         for report in reports:
             show_report(report)
         trained = train(store, artifacts, configs_of(store, (), {}), now, seed, progress)

@@ -12,7 +12,9 @@ PIPELINES = click.argument("pipelines", nargs=-1, metavar="[PIPELINE]...")
 SETTINGS = click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the models, for example n_factors=128."
 )
-SEED = click.option("--seed", default=0, show_default=True, help="The same seed gives the same models.")
+SEED = click.option(
+    "--seed", default=0, type=click.IntRange(min=0), show_default=True, help="The same seed gives the same models."
+)
 
 
 @click.command()
@@ -78,7 +80,9 @@ def train(
     help="time:SHARE, last-out or random:SHARE; the last two only for comparison with papers.",
 )
 @click.option("--refresh", metavar="DAYS", help="Refit all models every so many days, for example 1d (replayed only).")
-@click.option("-k", "k", default=10, show_default=True, help="Length of the lists that are measured.")
+@click.option(
+    "-k", "k", default=10, type=click.IntRange(min=1), show_default=True, help="Length of the lists that are measured."
+)
 @where
 @as_json
 def evaluate(

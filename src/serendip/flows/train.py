@@ -13,7 +13,7 @@ import numpy as np
 from serendip import __version__, models
 from serendip import pipeline as pipelines
 from serendip.data import Dataset
-from serendip.domain import Invalid, moment
+from serendip.domain import ORDER_ONLY, Invalid, micros, moment
 from serendip.evaluation import Fits, Protocol, Table, allows_repeats, compare, judge, parse_split
 from serendip.flows.gather import gather
 from serendip.flows.live import KEYS
@@ -80,9 +80,14 @@ def train(
 def measure(
     configs: Sequence[PipelineConfig], data: Dataset, seed: int = 0, progress: Progress = lambda _: None
 ) -> dict[str, Table]:
-    """The tables that a version carries, the one that the gate looks at first: replayed and frozen, on one split."""
+    """The tables that a version carries, the one that the gate looks at first: replayed and frozen, on one split.
+
+    Data without moments cannot be cut in time: it is split at random, and the table says that this is for parity only.
+    """
     fits = Fits()
-    protocols: tuple[Protocol, ...] = ("replayed", "frozen") if data.at is not None else ("frozen",)
+    if data.at is None:
+        return {"frozen": compare(configs, data, "frozen", "random", seed=seed, fits=fits, progress=progress)}
+    protocols: tuple[Protocol, ...] = ("replayed", "frozen")
     return {
         protocol: compare(configs, data, protocol, seed=seed, fits=fits, progress=progress) for protocol in protocols
     }
@@ -91,7 +96,11 @@ def measure(
 def configs_of(store: Store, specs: Sequence[str], settings: Mapping[str, Any]) -> list[PipelineConfig]:
     """The pipelines that ``specs`` name, or the usual ones; ``settings`` go to every model that has them."""
     if not specs:
-        specs = usual(any(not kind.hides and not kind.negative for kind in store.kinds().values()))
+        last = store.counts().last_at
+        specs = usual(
+            repeats=any(not kind.hides and not kind.negative for kind in store.kinds().values()),
+            moments=last is None or micros(last) >= ORDER_ONLY,
+        )
     known = [set().union(*map(set, settings_of(spec))) for spec in specs]
     for name in settings:
         if not any(name in names for names in known):
@@ -108,9 +117,10 @@ def settings_of(spec: str) -> list[Iterable[str]]:
     return [models.kind_of(source.model).config.model_fields for source in PipelineConfig.parse(spec).sources]
 
 
-def usual(repeats: bool) -> tuple[str, ...]:
+def usual(repeats: bool, moments: bool = True) -> tuple[str, ...]:
     """What is trained where nothing else is said."""
-    return (*USUAL, *(REPEATING if repeats else ()))
+    specs = (*USUAL, *(REPEATING if repeats else ()))
+    return specs if moments else tuple(spec.replace("popular-7-days", "popular") for spec in specs)
 
 
 def evaluate(
