@@ -63,11 +63,11 @@ def test_a_half_step_solves_every_row(k: int, solver: str) -> None:
 
 
 def test_a_conjugate_step_is_the_textbooks() -> None:
-    z, x, r, w = factors(5, 3), factors(6, 3, 1), Csr.of(SIX), 1.5
+    z, x, r, w = factors(5, 16), factors(6, 16, 1), Csr.of(SIX), 1.5
     expected = x.astype(float)
     for u, row in enumerate(SIX.toarray()):
         own = row > 0
-        a = np.eye(3) + (z[own].T * (w * row[own])) @ z[own]
+        a = np.eye(16) + (z[own].T * (w * row[own])) @ z[own]
         b = z[own].T @ (1 + w * row[own])
         residual = b - a @ expected[u]
         p = residual.copy()

@@ -15,6 +15,10 @@ import numba
 import numpy as np
 
 from serendip.models.item_item import FAST
+from serendip.models.lanes import ROWS, add_four, dot_four, prefetch_row
+
+AHEAD = 12
+"""How many rows before its turn a row of factors is fetched."""
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
@@ -164,33 +168,41 @@ def solve_white_rows(indptr, indices, w, z, x, start, stop):  # type: ignore[no-
 def step_white_rows(indptr, indices, w, z, n_steps, x, start, stop):  # type: ignore[no-untyped-def]
     """``n_steps`` of conjugate gradients (Takacs, Pilaszy, Tikk 2011) on the same system, from the x there is.
 
-    Whitened, Y'Y + lambda I is its own preconditioner and costs nothing: a step is two passes over the row's factors.
+    Whitened, Y'Y + lambda I is its own preconditioner and costs nothing: a step is one pass over the row's factors,
+    which are fetched once, ahead of their turn, and lie side by side from then on. k is a multiple of ``LANES``.
     """
     k = z.shape[1]
-    rows = np.empty((256, k), x.dtype)
+    rows = np.empty((512, k), x.dtype)
+    extra = np.empty(512, x.dtype)
     p = np.empty(k, x.dtype)
     q = np.empty(k, x.dtype)
     residual = np.empty(k, x.dtype)
     zero, one = x.dtype.type(0), x.dtype.type(1)
+    end = indices.shape[0] - 1
     for u in range(start, stop):
         first = indptr[u]
         n = indptr[u + 1] - first
-        if n == 0:
-            x[u] = 0
-            continue
-        if n > rows.shape[0]:
-            rows = np.empty((n, k), x.dtype)
-        for t in range(n):
-            rows[t] = z[indices[first + t]]
         own = x[u]
-        residual[:] = -own
+        if n == 0:
+            own[:] = 0
+            continue
+        whole = (n + ROWS - 1) // ROWS * ROWS
+        if whole > rows.shape[0]:
+            rows = np.empty((whole, k), x.dtype)
+            extra = np.empty(whole, x.dtype)
         for t in range(n):
-            dot = zero
-            for f in range(k):
-                dot += rows[t, f] * own[f]
-            dot = one + w[first + t] * (one - dot)
-            for f in range(k):
-                residual[f] += dot * rows[t, f]
+            prefetch_row(z, np.int64(indices[min(first + t + AHEAD, end)]))
+            rows[t] = z[indices[first + t]]
+            extra[t] = w[first + t]
+        rows[n:whole] = 0
+        extra[n:whole] = 0
+        for f in range(k):
+            residual[f] = -own[f]
+        for t in range(0, whole, ROWS):
+            d0, d1, d2, d3 = dot_four(rows, t, own)
+            w0, w1, w2, w3 = extra[t], extra[t + 1], extra[t + 2], extra[t + 3]
+            missing = (one + w0 * (one - d0), one + w1 * (one - d1), one + w2 * (one - d2), one + w3 * (one - d3))
+            add_four(rows, t, missing, residual)
         size = zero
         for f in range(k):
             p[f] = residual[f]
@@ -198,8 +210,11 @@ def step_white_rows(indptr, indices, w, z, n_steps, x, start, stop):  # type: ig
         for _ in range(n_steps):
             if size < 1e-20:
                 break
-            q[:] = p
-            _apply(rows, w[first : first + n], n, p, q)
+            for f in range(k):
+                q[f] = p[f]
+            for t in range(0, whole, ROWS):
+                d0, d1, d2, d3 = dot_four(rows, t, p)
+                add_four(rows, t, (extra[t] * d0, extra[t + 1] * d1, extra[t + 2] * d2, extra[t + 3] * d3), q)
             curvature = zero
             for f in range(k):
                 curvature += p[f] * q[f]
@@ -213,38 +228,6 @@ def step_white_rows(indptr, indices, w, z, n_steps, x, start, stop):  # type: ig
             size = fresh
             for f in range(k):
                 p[f] = residual[f] + turn * p[f]
-
-
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
-def _apply(rows, w, n, p, q):  # type: ignore[no-untyped-def]
-    """q += rows' W rows p; four rows at a time, so that q is read and written once for four."""
-    k = p.shape[0]
-    zero = p.dtype.type(0)
-    t = 0
-    while t + 4 <= n:
-        r0, r1, r2, r3 = rows[t], rows[t + 1], rows[t + 2], rows[t + 3]
-        d0 = d1 = d2 = d3 = zero
-        for f in range(k):
-            d0 += r0[f] * p[f]
-            d1 += r1[f] * p[f]
-            d2 += r2[f] * p[f]
-            d3 += r3[f] * p[f]
-        d0 *= w[t]
-        d1 *= w[t + 1]
-        d2 *= w[t + 2]
-        d3 *= w[t + 3]
-        for f in range(k):
-            q[f] += d0 * r0[f] + d1 * r1[f] + d2 * r2[f] + d3 * r3[f]
-        t += 4
-    while t < n:
-        r0 = rows[t]
-        d0 = zero
-        for f in range(k):
-            d0 += r0[f] * p[f]
-        d0 *= w[t]
-        for f in range(k):
-            q[f] += d0 * r0[f]
-        t += 1
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
