@@ -192,10 +192,14 @@ def step_white_rows(indptr, indices, w, z, n_steps, x, start, stop):  # type: ig
             extra = np.empty(whole, x.dtype)
         for t in range(n):
             prefetch_row(z, np.int64(indices[min(first + t + AHEAD, end)]))
-            rows[t] = z[indices[first + t]]
+            far = z[indices[first + t]]
+            near = rows[t]
+            for f in range(k):
+                near[f] = far[f]
             extra[t] = w[first + t]
-        rows[n:whole] = 0
-        extra[n:whole] = 0
+        for t in range(n, whole):
+            rows[t] = 0
+            extra[t] = 0
         for f in range(k):
             residual[f] = -own[f]
         for t in range(0, whole, ROWS):

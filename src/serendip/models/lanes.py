@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
+from numba import extending
 from numba.core import cgutils, types
-from numba.extending import intrinsic
+
+intrinsic: Any = extending.intrinsic
 
 LANES = 16
 """Numbers at once: a register of AVX-512, a line of cache; narrower machines take several registers."""
@@ -44,7 +46,7 @@ def _offsets(builder: Any, at: Any, k: Any) -> list[Any]:
 
 
 @intrinsic
-def prefetch_row(_: Any, rows: Any, at: Any) -> Any:
+def prefetch_row(_: Any, rows: Any, _at: Any) -> Any:
     """Begin to fetch row ``at`` of ``rows`` (n, k), which will be wanted soon."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -64,7 +66,7 @@ def prefetch_row(_: Any, rows: Any, at: Any) -> Any:
 
 
 @intrinsic
-def dot_four(_: Any, rows: Any, at: Any, p: Any) -> Any:
+def dot_four(_: Any, rows: Any, _at: Any, p: Any) -> Any:
     """The inner products of ``p`` (k,) with the rows ``at`` to ``at`` + 3 of ``rows`` (n, k)."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -88,7 +90,7 @@ def dot_four(_: Any, rows: Any, at: Any, p: Any) -> Any:
 
 
 @intrinsic
-def add_four(_: Any, rows: Any, at: Any, a: Any, q: Any) -> Any:
+def add_four(_: Any, rows: Any, _at: Any, a: Any, q: Any) -> Any:
     """q += a_0 rows[at] + ... + a_3 rows[at + 3]; rows (n, k), four factors ``a``, q (k,)."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
