@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 from llvmlite import ir
 from numba import extending
 from numba.core import cgutils, types
@@ -25,9 +26,10 @@ INT, FLOAT, VECTOR = ir.IntType(64), ir.FloatType(), ir.VectorType(ir.FloatType(
 FAST = ("reassoc", "contract", "nsz", "arcp")
 
 
+@numba.njit(cache=True)
 def padded(n: int) -> int:
     """``n`` rounded up to whole lanes."""
-    return -(-n // LANES) * LANES
+    return (n + LANES - 1) // LANES * LANES
 
 
 def _address(builder: Any, data: Any, offset: Any) -> Any:
@@ -67,15 +69,16 @@ def prefetch_row(_: Any, rows: Any, _at: Any) -> Any:
 
 @intrinsic
 def dot_four(_: Any, rows: Any, _at: Any, p: Any) -> Any:
-    """The inner products of ``p`` (k,) with the rows ``at`` to ``at`` + 3 of ``rows`` (n, k)."""
+    """The inner products of ``p`` (m,) with the first m <= k places of rows ``at`` to ``at`` + 3 of ``rows`` (n, k)."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, args[0])
         vector = context.make_array(signature.args[2])(context, builder, args[2])
         k = cgutils.unpack_tuple(builder, array.shape)[1]
+        m = cgutils.unpack_tuple(builder, vector.shape)[0]
         offsets = _offsets(builder, args[1], k)
         sums = [cgutils.alloca_once_value(builder, VECTOR([0.0] * LANES)) for _ in offsets]
-        with cgutils.for_range_slice(builder, INT(0), k, INT(LANES), INT) as (f, _count):
+        with cgutils.for_range_slice(builder, INT(0), m, INT(LANES), INT) as (f, _count):
             own = _load(builder, vector.data, f)
             for offset, total in zip(offsets, sums, strict=True):
                 row = _load(builder, array.data, builder.add(offset, f))
@@ -91,19 +94,20 @@ def dot_four(_: Any, rows: Any, _at: Any, p: Any) -> Any:
 
 @intrinsic
 def add_four(_: Any, rows: Any, _at: Any, a: Any, q: Any) -> Any:
-    """q += a_0 rows[at] + ... + a_3 rows[at + 3]; rows (n, k), four factors ``a``, q (k,)."""
+    """q += a_0 rows[at] + ... + a_3 rows[at + 3] over the m <= k places of q (m,); rows (n, k), four factors ``a``."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, args[0])
         vector = context.make_array(signature.args[3])(context, builder, args[3])
         k = cgutils.unpack_tuple(builder, array.shape)[1]
+        m = cgutils.unpack_tuple(builder, vector.shape)[0]
         offsets = _offsets(builder, args[1], k)
         factors = []
         for factor in cgutils.unpack_tuple(builder, args[2]):
             one = builder.insert_element(VECTOR(ir.Undefined), factor, ir.IntType(32)(0))
             mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
             factors.append(builder.shuffle_vector(one, VECTOR(ir.Undefined), mask))
-        with cgutils.for_range_slice(builder, INT(0), k, INT(LANES), INT) as (f, _count):
+        with cgutils.for_range_slice(builder, INT(0), m, INT(LANES), INT) as (f, _count):
             total = _load(builder, vector.data, f)
             for offset, factor in zip(offsets, factors, strict=True):
                 row = _load(builder, array.data, builder.add(offset, f))
