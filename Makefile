@@ -6,7 +6,7 @@ PORT ?= 8000
 DATA ?=
 ONCE ?=
 
-.PHONY: help demo test lint format bench docs clean
+.PHONY: help demo test lint format bench bench-kernels docs clean
 
 help:
 	@echo "make demo            a small world, trained, measured and served on http://127.0.0.1:$(PORT)"
@@ -14,6 +14,7 @@ help:
 	@echo "make test            all tests"
 	@echo "make lint            format, style, types, import contract"
 	@echo "make bench           the tables of docs/benchmarks.md (DATASETS=folder of the real data sets)"
+	@echo "make bench-kernels   als, item-knn and the search for the best, beside implicit"
 	@echo "make docs            the documentation, into site/"
 
 .venv/serving: pyproject.toml requirements.lock
@@ -45,6 +46,12 @@ format: .venv/developing
 
 bench: .venv/serving
 	$(BIN)/python benchmarks/time_split.py $(if $(DATASETS),--datasets "$(DATASETS)")
+
+bench-kernels: .venv/serving
+	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --group bench
+	$(BIN)/python benchmarks/als.py
+	$(BIN)/python benchmarks/knn.py
+	$(BIN)/python benchmarks/topk.py
 
 docs: .venv/developing
 	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --group docs

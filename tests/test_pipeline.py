@@ -359,3 +359,14 @@ def test_queries_of_ids_become_rows(fitted, board):
     queries = pipeline.queries([[took(0, 2), took(0, 999)]], NOON, ["ann"])
     assert queries.item_ix.tolist() == [2]
     assert len(queries) == 1
+
+
+def test_few_askers_of_a_model_of_vectors_get_the_same_without_a_score_for_every_item(monkeypatch, fitted, board):
+    pipeline, hidden = fitted["als"], ItemLists.of([[2, 4]] * len(HISTORIES))
+    allowed = np.arange(len(board.items)) != 1
+    dense = pipeline.answer(ask(board, *HISTORIES), 5, hidden, allowed)
+    monkeypatch.setattr("serendip.pipeline.answering.MANY", 0)
+    searched = pipeline.answer(ask(board, *HISTORIES), 5, hidden, allowed)
+    np.testing.assert_array_equal(searched.rows, dense.rows)
+    np.testing.assert_array_equal(searched.source, dense.source)
+    np.testing.assert_allclose(searched.scores, dense.scores, rtol=1e-5, atol=1e-6)

@@ -9,7 +9,7 @@ from scipy import sparse
 from serendip.data import Queries
 from serendip.models import als, fit
 from serendip.models.als import AlsConfig, extra_confidence, fold_in, gram, half_step
-from serendip.models.als_kernels import solve_spd, solve_white_rows, step_white_rows
+from serendip.models.als_kernels import solve_by_lanes, solve_spd, solve_white_rows, step_white_rows
 from serendip.models.item_item import Csr
 from serendip.models.parallel import threads
 from worlds import ask, checkerboard, market, took
@@ -63,11 +63,11 @@ def test_a_half_step_solves_every_row(k: int, solver: str) -> None:
 
 
 def test_a_conjugate_step_is_the_textbooks() -> None:
-    z, x, r, w = factors(5, 3), factors(6, 3, 1), Csr.of(SIX), 1.5
+    z, x, r, w = factors(5, 16), factors(6, 16, 1), Csr.of(SIX), 1.5
     expected = x.astype(float)
     for u, row in enumerate(SIX.toarray()):
         own = row > 0
-        a = np.eye(3) + (z[own].T * (w * row[own])) @ z[own]
+        a = np.eye(16) + (z[own].T * (w * row[own])) @ z[own]
         b = z[own].T @ (1 + w * row[own])
         residual = b - a @ expected[u]
         p = residual.copy()
@@ -83,13 +83,25 @@ def test_a_conjugate_step_is_the_textbooks() -> None:
     np.testing.assert_allclose(x, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_short_rows_are_solved_the_same_in_their_dual() -> None:
-    z, r = factors(5, 4), Csr.of(SIX)  # rows of 5, 3, 2, 1 and 0 columns beside 4 factors
-    x = np.empty((6, 4), np.float32)
-    solve_white_rows(r.indptr, r.indices, r.value, z, x, 0, 6)
-    for u, row in enumerate(SIX.toarray()):
-        a = np.eye(4) + (z.T * row) @ z
-        np.testing.assert_allclose(x[u], np.linalg.solve(a, z.T @ ((1 + row) * (row > 0))), rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("k", [16, 32])
+def test_short_rows_are_solved_in_their_dual_and_long_ones_as_they_are(k: int) -> None:
+    # Rows of 0 to 79 columns, beside 16 or 32 factors; the longest are gathered in more than one piece.
+    rng, z = np.random.default_rng(1), 0.3 * factors(80, k)
+    dense = np.where(np.arange(80)[:, None] > np.arange(80), rng.uniform(0.1, 3, (80, 80)), 0)
+    r, x = Csr.of(sparse.csr_array(dense)), np.full((80, k), np.nan, np.float32)
+    solve_white_rows(r.indptr, r.indices, r.value, z, x, 0, 80)
+    for u, row in enumerate(dense):
+        a = np.eye(k) + (z.T * row) @ z
+        np.testing.assert_allclose(x[u], np.linalg.solve(a, z.T @ ((1 + row) * (row > 0))), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 4, 15, 16, 17, 32])
+def test_a_system_with_its_right_side_as_one_more_row_is_solved(n: int) -> None:
+    half, a, v = factors(n, n), np.full((36, 32), 7, np.float32), np.empty(32, np.float32)
+    full = half @ half.T + np.eye(n)
+    a[:n, :n], a[n, :n] = full, np.arange(n) + 1.0
+    solve_by_lanes(a, n, np.empty(32, np.float32), v)
+    np.testing.assert_allclose(v[:n], np.linalg.solve(full, np.arange(n) + 1.0), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 64])

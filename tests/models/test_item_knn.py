@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from serendip.data import Dataset
 from serendip.models import fit
+from serendip.models.item_item import Csr, nearest_rows
 from serendip.models.item_knn import ItemKnn, ItemKnnConfig
 from worlds import ask, market, took, world
 
@@ -94,6 +96,31 @@ def test_the_k_most_similar_are_kept_and_of_equal_ones_the_earlier_rows(k: int) 
         best = [i for i in np.argsort(-every[j], kind="stable")[:k] if every[j, i] > 0]
         assert sorted(np.flatnonzero(kept[j])) == sorted(best)
         np.testing.assert_array_equal(kept[j, best], every[j, best])
+
+
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize(("shrinkage", "min_support"), [(0.0, 1), (3.0, 1), (0.0, 2), (2.5, 3)])
+@pytest.mark.parametrize("k", [1, 5, 200])
+def test_the_nearest_of_a_row_are_those_of_the_product_sorted(
+    full: bool, shrinkage: float, min_support: int, k: int
+) -> None:
+    # Whole numbers: sums are exact, and many are equal. Read as a whole or by the list of what was touched.
+    rng = np.random.default_rng(k)
+    x = sparse.csr_array((rng.random((60, 150)) < 0.1) * rng.integers(1, 3, (60, 150)).astype(np.float32))
+    taken, takers = Csr.of(x), Csr.of(sparse.csr_array(x.T))
+    if not full:  # Items of nobody, added until no row is full.
+        wide = sparse.csr_array((x.data, x.indices, x.indptr), shape=(60, 150 * 400))
+        taken, takers = Csr.of(wide), Csr.of(sparse.csr_array(wide.T))
+    sizes, items, values = nearest_rows(taken, takers, shrinkage, min_support, k, 0, 150)
+    n = ((x > 0).astype(float).T @ (x > 0).astype(float)).toarray()
+    product, ends = (x.T @ x).toarray() * n / np.maximum(n + shrinkage, 1), np.cumsum(sizes)
+    product[n < min_support] = 0
+    np.fill_diagonal(product, 0)
+    for i, row in enumerate(product):
+        best = [j for j in np.argsort(-row.astype(np.float32), kind="stable")[:k] if row[j] > 0]
+        own = slice(ends[i] - sizes[i], ends[i])
+        assert items[own].tolist() == best
+        np.testing.assert_allclose(values[own], row[best], rtol=1e-6)
 
 
 def test_a_score_is_the_sum_of_similarities_to_what_was_taken() -> None:

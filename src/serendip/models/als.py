@@ -16,6 +16,7 @@ from serendip.models.als_kernels import inner_products, solve_rows, solve_white_
 from serendip.models.answers import finish, most_alike, silent
 from serendip.models.contract import Kind, ModelConfig
 from serendip.models.item_item import Csr
+from serendip.models.lanes import padded
 from serendip.models.memory import claim
 from serendip.models.parallel import equal_work, in_chunks, one_blas_thread
 
@@ -163,12 +164,15 @@ def half_step(r: Csr, extra: Floats, y: Floats, x: Floats, config: AlsConfig, bo
     Works on whitened factors Z = Y L^-T with Y'Y + lambda I = L L': the part of the system that all rows share is
     then the identity, which spares its product in every step of cg, and lets short rows be solved in their dual.
     """
-    lower = np.linalg.cholesky(gram(y) + config.regularization * np.eye(y.shape[1]))
-    inverse = solve_triangular(lower, np.eye(len(lower)), lower=True)
-    z, white = np.empty_like(y), np.empty_like(x)
+    k = y.shape[1]
+    wide = padded(k)
+    lower = np.linalg.cholesky(gram(y) + config.regularization * np.eye(k))
+    inverse = np.zeros((wide, k))
+    inverse[:k] = solve_triangular(lower, np.eye(k), lower=True)
+    z, white = np.empty((len(y), wide), np.float32), np.empty((len(x), wide), np.float32)
     times(y, inverse.T, z)
     if config.solver == "cg":
-        times(x, lower, white)
+        times(x, np.pad(lower, ((0, 0), (0, wide - k))), white)
 
     def solve(start: int, stop: int) -> None:
         if config.solver == "cg":

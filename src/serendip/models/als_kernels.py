@@ -15,6 +15,10 @@ import numba
 import numpy as np
 
 from serendip.models.item_item import FAST
+from serendip.models.lanes import ROWS, add_four, dot_four, padded, prefetch_row
+
+AHEAD = 12
+"""How many rows before its turn a row of factors is fetched."""
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
@@ -36,20 +40,6 @@ def add_outer(rows, n, a):  # type: ignore[no-untyped-def]
             for g in range(f + 1):
                 a[f, g] += v0 * r0[g]
         t += 1
-
-
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
-def add_inner(rows, n, a):  # type: ignore[no-untyped-def]
-    """a += rows[:n] rows[:n]' in the lower triangle; rows (>= n, k), a (>= n, >= n)."""
-    k = rows.shape[1]
-    for s in range(n):
-        left = rows[s]
-        for t in range(s + 1):
-            right = rows[t]
-            total = a[s, t]
-            for f in range(k):
-                total += left[f] * right[f]
-            a[s, t] = total
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
@@ -128,69 +118,161 @@ def solve_white_rows(indptr, indices, w, z, x, start, stop):  # type: ignore[no-
     columns is solved in its n x n dual: with B = W^1/2 Z_u,
 
         L'x_u = B' v,    (I + B B') v = (1 + w) / w^1/2.
+
+    k is a multiple of ``LANES``.
     """
     k = z.shape[1]
-    rows = np.empty((max(64, k), k), x.dtype)
-    a = np.empty((k, k), x.dtype)
-    b = np.empty(k, x.dtype)
-    eye = np.eye(k).astype(x.dtype)
+    rows = np.zeros((max(64, k), k), x.dtype)
+    a = np.zeros((k + ROWS, k), x.dtype)
+    scale = np.empty(k, x.dtype)
+    v = np.zeros(k, x.dtype)
     one = x.dtype.type(1)
+    end = indices.shape[0] - 1
     for u in range(start, stop):
-        first = indptr[u]
-        n = indptr[u + 1] - first
-        if n >= k:
-            _primal(first, indptr[u + 1], indices, w, z, eye, rows, a, b)
-            solve_spd(a, b, k, one)
-            x[u] = b
-            continue
-        for t in range(n):
-            own = z[indices[first + t]]
-            root = np.sqrt(w[first + t])
-            b[t] = (one + w[first + t]) / root
+        first, last = indptr[u], indptr[u + 1]
+        n = last - first
+        own = x[u]
+        for f in range(k):
+            own[f] = 0
+        side = min(n, k)
+        for s in range(side):
+            for t in range(padded(s + 1)):
+                a[s, t] = 0
+            a[s, s] = one
+        right = a[side]
+        for f in range(k):
+            right[f] = 0
+        while first < last:
+            size = min(rows.shape[0], last - first)
+            for t in range(size):
+                prefetch_row(z, np.int64(indices[min(first + t + AHEAD, end)]))
+                far, near = z[indices[first + t]], rows[t]
+                extra = w[first + t]
+                root = np.sqrt(extra)
+                for f in range(k):
+                    near[f] = root * far[f]
+                if n < k:
+                    right[t] = (one + extra) / root
+                else:
+                    surely = one + extra
+                    for f in range(k):
+                        right[f] += surely * far[f]
+            for t in range(size, (size + ROWS - 1) // ROWS * ROWS):
+                for f in range(k):
+                    rows[t, f] = 0
+            if n < k:
+                _add_inner_by_lanes(rows, size, a)
+            else:
+                _add_outer_by_lanes(rows, size, a)
+            first += size
+        solve_by_lanes(a, side, scale, v)
+        if n < k:
+            for t in range(n, (n + ROWS - 1) // ROWS * ROWS):
+                v[t] = 0
+            for t in range(0, n, ROWS):
+                add_four(rows, t, (v[t], v[t + 1], v[t + 2], v[t + 3]), own)
+        else:
             for f in range(k):
-                rows[t, f] = root * own[f]
-            for s in range(t + 1):
-                a[t, s] = eye[t, s]
-        add_inner(rows, n, a)
-        solve_spd(a, b, n, one)
-        x[u] = 0
-        for t in range(n):
-            v = b[t]
-            for f in range(k):
-                x[u, f] += v * rows[t, f]
+                own[f] = v[f]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _add_outer_by_lanes(rows, n, a):  # type: ignore[no-untyped-def]
+    """a += rows' rows in the lower triangle and to the end of its lanes; n rows, then zeros to a multiple of ROWS."""
+    for t in range(0, n, ROWS):
+        r0, r1, r2, r3 = rows[t], rows[t + 1], rows[t + 2], rows[t + 3]
+        for f in range(rows.shape[1]):
+            add_four(rows, t, (r0[f], r1[f], r2[f], r3[f]), a[f, : padded(f + 1)])
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def _add_inner_by_lanes(rows, n, a):  # type: ignore[no-untyped-def]
+    """a += rows rows' in the lower triangle of n x n, and to the end of its groups of ROWS."""
+    for s in range(n):
+        left, sums = rows[s], a[s]
+        for t in range(0, s + 1, ROWS):
+            d0, d1, d2, d3 = dot_four(rows, t, left)
+            sums[t] += d0
+            sums[t + 1] += d1
+            sums[t + 2] += d2
+            sums[t + 3] += d3
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def solve_by_lanes(a, n, scale, v):  # type: ignore[no-untyped-def]
+    """v = A^-1 b, where A is I plus a positive semidefinite matrix: so no pivot is below 1, whatever rounding says.
+
+    a (>= n + ROWS, k): A's lower triangle, and b as row n, which is overwritten. Cholesky column by column, four rows
+    at once; b goes along as one more row, which is the forward substitution. Entry j of column j and beyond are put to
+    0 before row j is multiplied, so that whole lanes may be; scale (>= n,) gets 1 / L_jj.
+    """
+    one = a.dtype.type(1)
+    for j in range(n):
+        row = a[j]
+        pivot = row[j]
+        for f in range(j, padded(j + 1)):
+            row[f] = 0
+        known = row[: padded(j)]
+        for i in range(j // ROWS * ROWS, n + 1, ROWS):
+            dots = dot_four(a, i, known)
+            if i <= j:
+                for r in range(ROWS):
+                    if i + r == j:
+                        scale[j] = one / np.sqrt(max(pivot - dots[r], one))
+            for r in range(ROWS):
+                if j < i + r <= n:
+                    a[i + r, j] = (a[i + r, j] - dots[r]) * scale[j]
+    right = a[n]
+    for i in range(n - 1, -1, -1):
+        v[i] = right[i] * scale[i]
+        row = a[i]
+        for f in range(i):
+            right[f] -= v[i] * row[f]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
 def step_white_rows(indptr, indices, w, z, n_steps, x, start, stop):  # type: ignore[no-untyped-def]
     """``n_steps`` of conjugate gradients (Takacs, Pilaszy, Tikk 2011) on the same system, from the x there is.
 
-    Whitened, Y'Y + lambda I is its own preconditioner and costs nothing: a step is two passes over the row's factors.
+    Whitened, Y'Y + lambda I is its own preconditioner and costs nothing: a step is one pass over the row's factors,
+    which are fetched once, ahead of their turn, and lie side by side from then on. k is a multiple of ``LANES``.
     """
     k = z.shape[1]
-    rows = np.empty((256, k), x.dtype)
+    rows = np.empty((512, k), x.dtype)
+    extra = np.empty(512, x.dtype)
     p = np.empty(k, x.dtype)
     q = np.empty(k, x.dtype)
     residual = np.empty(k, x.dtype)
     zero, one = x.dtype.type(0), x.dtype.type(1)
+    end = indices.shape[0] - 1
     for u in range(start, stop):
         first = indptr[u]
         n = indptr[u + 1] - first
-        if n == 0:
-            x[u] = 0
-            continue
-        if n > rows.shape[0]:
-            rows = np.empty((n, k), x.dtype)
-        for t in range(n):
-            rows[t] = z[indices[first + t]]
         own = x[u]
-        residual[:] = -own
+        if n == 0:
+            own[:] = 0
+            continue
+        whole = (n + ROWS - 1) // ROWS * ROWS
+        if whole > rows.shape[0]:
+            rows = np.empty((whole, k), x.dtype)
+            extra = np.empty(whole, x.dtype)
         for t in range(n):
-            dot = zero
+            prefetch_row(z, np.int64(indices[min(first + t + AHEAD, end)]))
+            far = z[indices[first + t]]
+            near = rows[t]
             for f in range(k):
-                dot += rows[t, f] * own[f]
-            dot = one + w[first + t] * (one - dot)
-            for f in range(k):
-                residual[f] += dot * rows[t, f]
+                near[f] = far[f]
+            extra[t] = w[first + t]
+        for t in range(n, whole):
+            rows[t] = 0
+            extra[t] = 0
+        for f in range(k):
+            residual[f] = -own[f]
+        for t in range(0, whole, ROWS):
+            d0, d1, d2, d3 = dot_four(rows, t, own)
+            w0, w1, w2, w3 = extra[t], extra[t + 1], extra[t + 2], extra[t + 3]
+            missing = (one + w0 * (one - d0), one + w1 * (one - d1), one + w2 * (one - d2), one + w3 * (one - d3))
+            add_four(rows, t, missing, residual)
         size = zero
         for f in range(k):
             p[f] = residual[f]
@@ -198,8 +280,11 @@ def step_white_rows(indptr, indices, w, z, n_steps, x, start, stop):  # type: ig
         for _ in range(n_steps):
             if size < 1e-20:
                 break
-            q[:] = p
-            _apply(rows, w[first : first + n], n, p, q)
+            for f in range(k):
+                q[f] = p[f]
+            for t in range(0, whole, ROWS):
+                d0, d1, d2, d3 = dot_four(rows, t, p)
+                add_four(rows, t, (extra[t] * d0, extra[t + 1] * d1, extra[t + 2] * d2, extra[t + 3] * d3), q)
             curvature = zero
             for f in range(k):
                 curvature += p[f] * q[f]
@@ -213,38 +298,6 @@ def step_white_rows(indptr, indices, w, z, n_steps, x, start, stop):  # type: ig
             size = fresh
             for f in range(k):
                 p[f] = residual[f] + turn * p[f]
-
-
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
-def _apply(rows, w, n, p, q):  # type: ignore[no-untyped-def]
-    """q += rows' W rows p; four rows at a time, so that q is read and written once for four."""
-    k = p.shape[0]
-    zero = p.dtype.type(0)
-    t = 0
-    while t + 4 <= n:
-        r0, r1, r2, r3 = rows[t], rows[t + 1], rows[t + 2], rows[t + 3]
-        d0 = d1 = d2 = d3 = zero
-        for f in range(k):
-            d0 += r0[f] * p[f]
-            d1 += r1[f] * p[f]
-            d2 += r2[f] * p[f]
-            d3 += r3[f] * p[f]
-        d0 *= w[t]
-        d1 *= w[t + 1]
-        d2 *= w[t + 2]
-        d3 *= w[t + 3]
-        for f in range(k):
-            q[f] += d0 * r0[f] + d1 * r1[f] + d2 * r2[f] + d3 * r3[f]
-        t += 4
-    while t < n:
-        r0 = rows[t]
-        d0 = zero
-        for f in range(k):
-            d0 += r0[f] * p[f]
-        d0 *= w[t]
-        for f in range(k):
-            q[f] += d0 * r0[f]
-        t += 1
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)

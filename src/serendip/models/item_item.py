@@ -14,6 +14,12 @@ from serendip.data import Floats, ItemRows
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 """Sums in any order, fused; infinities and NaN are still respected."""
 
+BLOCK = 64
+"""Places of a dense row that are compared at once."""
+
+FULL = 8
+"""A row is full, and read as a whole, when this many times its multiplications are more than its places."""
+
 
 class Csr(NamedTuple):
     """A sparse matrix as kernels take it: one set of types, so that each is compiled once."""
@@ -42,46 +48,53 @@ def nearest_rows(taken, takers, shrinkage, min_support, k, start, stop):  # type
     taken: X (n_users, n_items) by user, takers: the same by item. An entry of two items that n users have both met
     is (sum over users of x_ui x_uj) * n / (n + shrinkage); it counts if n >= min_support and it is above 0. The
     diagonal is left out. Equal entries stand in the order of their items. Gustavson: the row of item i is the sum of
-    the rows of its users, kept dense, with a list of the places touched.
+    the rows of its users, kept dense. The best of a full row are found by looking through all of it, lanes at once;
+    of one that touches few places, by a list of these.
 
     -> number of entries of each row (stop - start,), and items and values end to end.
     """
     n_items = takers.indptr.shape[0] - 1
-    total = np.zeros(n_items, np.float32)
-    met = np.zeros(n_items, np.int32)
+    total = np.zeros((n_items + BLOCK - 1) // BLOCK * BLOCK, np.float32)
+    met = np.zeros(total.shape[0], np.int32)
     touched = np.empty(n_items, np.int32)
     sizes = np.zeros(stop - start, np.int64)
     items = np.empty(1024, np.int32)
     values = np.empty(1024, np.float32)
     heap_item = np.empty(min(k, n_items), np.int32)
     heap_value = np.empty(min(k, n_items), np.float32)
+    counted = shrinkage > 0 or min_support > 1
     filled = 0
     for i in range(start, stop):
-        n_touched = 0
+        work = 0
         for s in range(takers.indptr[i], takers.indptr[i + 1]):
             u = takers.indices[s]
-            x = takers.value[s]
-            for t in range(taken.indptr[u], taken.indptr[u + 1]):
-                j = taken.indices[t]
-                if met[j] == 0:
-                    touched[n_touched] = j
-                    n_touched += 1
-                met[j] += 1
-                total[j] += x * taken.value[t]
-        size = 0
-        for t in range(n_touched):
-            j = touched[t]
-            n = met[j]
-            value = np.float32(total[j] * n / (n + shrinkage))
-            met[j] = 0
-            total[j] = 0
-            if j == i or n < min_support or not value > 0:
-                continue
-            if size < heap_item.shape[0]:
-                _rise(heap_value, heap_item, value, j, size)
-                size += 1
-            elif value > heap_value[0] or (value == heap_value[0] and j < heap_item[0]):
-                _sink(heap_value, heap_item, value, j, size)
+            work += taken.indptr[u + 1] - taken.indptr[u]
+        if work * FULL < n_items:
+            n_touched = _add_rows_touched(taken, takers, i, total, met, touched)
+            size = 0
+            for t in range(n_touched):
+                j = touched[t]
+                n = met[j]
+                value = np.float32(total[j] * n / (n + shrinkage))
+                met[j] = 0
+                total[j] = 0
+                if j == i or n < min_support or not value > 0:
+                    continue
+                if size < heap_item.shape[0]:
+                    _rise(heap_value, heap_item, value, j, size)
+                    size += 1
+                elif value > heap_value[0] or (value == heap_value[0] and j < heap_item[0]):
+                    _sink(heap_value, heap_item, value, j, size)
+        else:
+            _add_rows(taken, takers, i, total, met, counted)
+            if counted:
+                for j in range(n_items):
+                    n = met[j]
+                    met[j] = 0
+                    total[j] = np.float32(total[j] * n / (n + shrinkage)) if n >= min_support else 0
+            total[i] = 0
+            size = _best_of(total, heap_value, heap_item)
+            total[:] = 0
         while filled + size > items.shape[0]:
             items = np.concatenate((items, np.empty_like(items)))
             values = np.concatenate((values, np.empty_like(values)))
@@ -94,6 +107,63 @@ def nearest_rows(taken, takers, shrinkage, min_support, k, start, stop):  # type
             values[place] = heap_value[0]
             _sink(heap_value, heap_item, heap_value[last], heap_item[last], last)
     return sizes, items[:filled].copy(), values[:filled].copy()
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_rows_touched(taken, takers, i, total, met, touched):  # type: ignore[no-untyped-def]
+    """Row i of X'X into ``total``, how many users gave to each place into ``met``; -> number of places touched."""
+    n_touched = 0
+    for s in range(takers.indptr[i], takers.indptr[i + 1]):
+        u = takers.indices[s]
+        x = takers.value[s]
+        for t in range(taken.indptr[u], taken.indptr[u + 1]):
+            j = taken.indices[t]
+            if met[j] == 0:
+                touched[n_touched] = j
+                n_touched += 1
+            met[j] += 1
+            total[j] += x * taken.value[t]
+    return n_touched
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_rows(taken, takers, i, total, met, counted):  # type: ignore[no-untyped-def]
+    """The same without a list, and without ``met`` unless it is ``counted``."""
+    for s in range(takers.indptr[i], takers.indptr[i + 1]):
+        u = takers.indices[s]
+        x = takers.value[s]
+        first, last = taken.indptr[u], taken.indptr[u + 1]
+        for t in range(first, last):
+            total[taken.indices[t]] += x * taken.value[t]
+        if counted:
+            for t in range(first, last):
+                met[taken.indices[t]] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _best_of(total, heap_value, heap_item):  # type: ignore[no-untyped-def]
+    """The largest of ``total`` (a multiple of BLOCK,) that are above 0, as a heap; -> how many.
+
+    Items come in their order: an equal one is later than all in the heap, and does not enter.
+    """
+    size, floor = 0, np.float32(0)
+    for first in range(0, total.shape[0], BLOCK):
+        above = 0
+        for t in range(first, first + BLOCK):
+            above += total[t] > floor
+        if above == 0:
+            continue
+        for j in range(first, first + BLOCK):
+            if not total[j] > floor:
+                continue
+            if size < heap_item.shape[0]:
+                _rise(heap_value, heap_item, total[j], j, size)
+                size += 1
+            else:
+                _sink(heap_value, heap_item, total[j], j, size)
+            if size == heap_item.shape[0]:
+                floor = heap_value[0]
+    return size
 
 
 @numba.njit(cache=True, nogil=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,15 @@ from numpy.typing import NDArray
 from serendip import models
 from serendip.data import Arrays, Dataset, Floats, ItemLists, ItemRows, Queries, Vocabulary
 from serendip.domain import Interaction, InteractionKind, Invalid, Reason, SlateItem, moment
-from serendip.models import Explains, HasNeighbours, Model, ModelConfig
+from serendip.models import Explains, HasFactors, HasNeighbours, Model, ModelConfig
 from serendip.pipeline.config import PipelineConfig, SourceConfig
-from serendip.ranking import NOTHING, Mask, top
+from serendip.ranking import NOTHING, Catalogue, Mask, Ranked, top
+
+FEW = 32
+"""From this many askers on, the product of two matrices is faster than a search for each."""
+
+MANY = 2048
+"""Below this many items a search is not worth preparing."""
 
 FitModel = Callable[[str, ModelConfig, Dataset, int], Model]
 """``models.fit``, or one that remembers what it fitted before."""
@@ -81,7 +88,7 @@ class Pipeline:
         """
         n_queries = len(queries)
         lists = hidden if hidden is not None else ItemLists(np.zeros(n_queries + 1, np.int64), np.empty(0, np.int32))
-        ranked = top(self._merged(queries, n, lists, allowed), n, self.items.hashes, queries.salt, lists, allowed)
+        ranked = self._ranked(queries, n, lists, allowed)
         rows, scores = np.full((n_queries, n), NOTHING, np.int32), np.full((n_queries, n), -np.inf, np.float32)
         rows[:, : ranked.rows.shape[1]], scores[:, : ranked.rows.shape[1]] = ranked.rows, ranked.scores
         source = np.zeros((n_queries, n), np.int8)
@@ -98,6 +105,21 @@ class Pipeline:
                 rows[q, gap], scores[q, gap] = new_rows[: len(gap)], new_scores[: len(gap)]
                 source[q, gap] = place
         return Answers(rows, scores, source)
+
+    def _ranked(self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None) -> Ranked:
+        """The sources' best. Of a model of vectors, for a few askers, they are found without a score for every item."""
+        model = self.sources[0].model
+        if len(self.sources) == 1 and isinstance(model, HasFactors) and len(queries) < FEW and len(self.items) >= MANY:
+            vectors, _ = model.factors(queries)
+            return self._catalogue.top(vectors, n, self.items.hashes, queries.salt, hidden, allowed)
+        return top(self._merged(queries, n, hidden, allowed), n, self.items.hashes, queries.salt, hidden, allowed)
+
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        """The only source's item vectors, prepared for being searched when somebody first asks."""
+        model = self.sources[0].model
+        assert isinstance(model, HasFactors), "only a model of vectors is searched"
+        return Catalogue.of(model.factors(self.queries([], moment(0)))[1])
 
     def _merged(self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None) -> Floats:
         """One row of scores a query, (n_queries, n_items): the only source's own, or the union's merged ones."""
