@@ -76,6 +76,8 @@ class Table:
     """What a reader must know, a sentence each."""
     rows: tuple[Row, ...]
     """The best first."""
+    sampled: bool = False
+    """Only given candidates were ranked, not the whole catalogue."""
 
     @property
     def parity_only(self) -> bool:
