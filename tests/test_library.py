@@ -158,6 +158,10 @@ def test_a_table_of_models_over_a_split_or_given_parts():
     assert isinstance(table, Table)
     assert {"popularity", "item-knn", "popular", "random"} <= {row.name for row in table.rows}
     assert set(table.rows[0].metrics) == {"recall@3", "ndcg@3"}
+    first, names, *lines = str(table).splitlines()
+    assert first.startswith("frozen, split time: ")
+    assert names.split() == ["ndcg@3", "recall@3"]
+    assert [line.split()[0] for line in lines[: len(table.rows)]] == [row.name for row in table.rows]
     given = sd.evaluate(["ease"], FRAME[:30], test=FRAME[30:], k=3)
     assert (given.split, given.metric) == ("given", "ndcg@3")
 

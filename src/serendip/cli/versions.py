@@ -120,7 +120,7 @@ def evaluate(
 
     wanted = [f"{name}@{length}" for name, length in parse_metrics(metrics.split(",") if metrics else (), k)]
     chosen = parse_settings(settings)
-    if data or train or validation or test or candidates:
+    if data or train or validation or test or candidates or join_validation or columns:
         files = Files(data, train, validation, test, candidates, parse_pairs(columns, "--map"))
         with steps(quiet=json) as progress:
             table = evaluate_files(

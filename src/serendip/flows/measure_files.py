@@ -40,7 +40,9 @@ class Files:
         if self.data is not None and (self.train or self.test or self.validation):
             raise Invalid("give one file that is to be split (--data), or parts (--train, --test), not both", "data")
         if self.data is None and (self.train is None or (self.test is None and self.validation is None)):
-            raise Invalid("parts need --train and one to be found, --test or --validation", field="train")
+            raise Invalid(
+                "name a file that is to be split (--data), or parts: --train and --test or --validation", "data"
+            )
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def evaluate_files(
     """A comparison on files: on the last part by ``split`` of one, or on ``test`` of parts (``validation`` without it).
 
     ``validation`` is learnt from only where ``join_validation`` says so, as for the final test of what was tuned on it.
-    Without ``protocol`` a split in time is replayed, any other frozen.
+    Without ``protocol`` a split in time is replayed, any other frozen, and so are given candidates.
     """
     parts = read_parts(files, progress)
     cut, notes = cut_of(parts, split, seed, join_validation)
@@ -102,7 +104,7 @@ def evaluate_files(
     table = compare(
         configs,
         parts.of("data") or cut.train,
-        protocol or ("frozen" if cut.cut is None else "replayed"),
+        protocol or ("frozen" if cut.cut is None or files.candidates is not None else "replayed"),
         cut,
         k=k,
         metrics=metrics,
