@@ -10,6 +10,9 @@ from typing import Any, Literal
 HISTORY_LIMIT = 500
 """A model is told this many of an asker's latest events; hiding uses all of them."""
 
+ORDER_ONLY = 365 * 86_400_000_000
+"""Microseconds since 1970: data whose latest moment is before this has an order, but no moments."""
+
 MAX_ID_BYTES = 512
 """The longest id of a user or an item, in bytes of UTF-8."""
 

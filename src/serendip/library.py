@@ -83,6 +83,8 @@ class Recommender:
         A stranger gets the fallback. ``filter_seen``: leave out what the asker has met, as far as the kinds say that it
         hides. ``items``: only among these.
         """
+        if k < 1:
+            raise Invalid(f"k is {k}; ask for 1 item or more", field="k")
         queries, hidden, names = self._asked(users, history, filter_seen)
         answers = self.pipeline.answer(queries, k, hidden, self._among(items))
         ids = np.array([*self.pipeline.items.ids, None], object)
@@ -108,6 +110,8 @@ class Recommender:
 
     def similar_items(self, item: str, k: int = 10) -> list[tuple[str, float]]:
         """The ``k`` items most alike ``item`` with their likeness, best first."""
+        if k < 1:
+            raise Invalid(f"k is {k}; ask for 1 item or more", field="k")
         _, rows, likeness = self.pipeline.neighbours(np.array([self._item_row(item)], np.int32), k)
         found = zip(rows[0], likeness[0], strict=True)
         return [(self.pipeline.items.ids[row], float(like)) for row, like in found if row != NOTHING]
@@ -162,7 +166,7 @@ class Recommender:
             events = [bare_event(item, place, self.pipeline.kinds[0]) for place, item in enumerate(history)]
             queries = self.pipeline.queries([events], EPOCH + timedelta(days=1))
             return queries, ItemLists(queries.indptr, queries.item_ix) if filter_seen else None, (None,)
-        names = (users,) if isinstance(users, str) else tuple(users or ())
+        names = tuple(str(user) for user in ([users] if isinstance(users, str | int) else users or ()))
         rows = self.data.users.rows(names)
         known = np.flatnonzero(rows != UNKNOWN)
         asked = Queries.of_users(self.data, rows[known])

@@ -214,3 +214,13 @@ def test_the_demo_does_not_empty_a_folder_that_is_not_its_own(here: Path, capsys
     assert code == 1
     assert "not a demo's folder" in err
     assert (here / "mine" / "letter.txt").read_text() == "dear"
+
+
+def test_a_second_demo_does_not_empty_the_folder_of_the_first(here: Path, capsys: pytest.CaptureFixture[str]):
+    from serendip.cli.start import alone
+
+    (here / "dd").mkdir()
+    with alone(here / "dd"):
+        code, _, err = run(capsys, "demo", "--folder", "dd", "--once")
+    assert code == 1
+    assert "another demo is running in dd" in err

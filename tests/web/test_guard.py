@@ -203,3 +203,15 @@ def test_a_session_ends_by_itself(server: Server) -> None:
     assert browser.get("/").status_code == 200
     server.clock.now += timedelta(hours=13)
     assert browser.get("/").status_code == 303
+
+
+def test_a_session_that_came_with_a_key_may_what_the_key_may_and_ends_with_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serendip.web.guard.REMEMBERED_SECONDS", -1.0)
+    key = new_key(server.store, "writer", ("write",), NOON)
+    browser = make_client(server.app)
+    assert browser.post("/sign-in", data={"key": key, "next": "/"}).status_code == 303
+    assert browser.get("/v1/users").status_code == 403
+    assert server.store.revoke_key(next(one.id for one in server.store.keys() if one.name == "writer"))
+    assert browser.get("/v1/users").status_code == 401

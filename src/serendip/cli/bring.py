@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from serendip.cli.options import as_json, opened, parse_pairs, print_json, where
+from serendip.cli.options import as_json, clock, opened, parse_pairs, print_json, where
 from serendip.domain import Invalid
 
 KINDS_OF_ROWS = ["users", "items", "interactions", "relations", "vectors"]
@@ -64,6 +64,7 @@ def import_(
             error_file=error_file,
             looked=(lambda _s, _m: None) if json else show_columns,
             progress=lambda done, _rows: advance(int((done or 0) * 1000)),
+            now=clock(),
         )
     if json:
         print_json(report.to_dict())

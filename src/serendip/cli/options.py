@@ -74,7 +74,7 @@ def live(database: str | None, artifacts: str | None) -> Iterator[tuple[Store, L
 
     with opened(database, artifacts) as (store, kept):
         now_live = Live(store, kept)
-        now_live.refresh()
+        now_live.catch_up()
         yield store, now_live
 
 

@@ -117,7 +117,8 @@ def show_report(report: Report) -> None:
     """Every row of an import, accounted for."""
     verb = "would be added" if report.dry_run else "added"
     parts = [f"{report.rows_read:,} rows read", f"{report.added:,} {verb}"]
-    parts += [f"{report.repeated:,} there already"] if report.repeated else []
+    there = f"{report.repeated:,} there already" + (f" ({report.changed:,} changed)" if report.changed else "")
+    parts += [there] if report.repeated else []
     parts += [f"{report.refused:,} refused"] if report.refused else []
     parts += [f"{sum(report.left_out.values()):,} left out"] if report.left_out else []
     out.print(f"{report.what}: " + ", ".join(parts), markup=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -70,13 +72,36 @@ def demo(
         port=0 if once and port is None else port,
     )
     check_port(settings.host, settings.port)
-    start_anew(home)
-    store, artifacts = Store.open(settings.database_url), Artifacts(settings.artifacts)
+    with alone(home):
+        start_anew(home)
+        store, artifacts = Store.open(settings.database_url), Artifacts(settings.artifacts)
+        try:
+            fill(store, artifacts, data, dataset, seed)
+            present(store, artifacts, settings, once)
+        finally:
+            store.close()
+
+
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Inside, no other demo uses this folder: it would be emptied under it."""
+    from serendip.domain import Invalid
+    from serendip.store.lock import FileLock
+
+    if home.is_symlink() or (home.exists() and not home.is_dir()):
+        raise Invalid(f"{home} is not a folder; name another with --folder")
     try:
-        fill(store, artifacts, data, dataset, seed)
-        present(store, artifacts, settings, once)
+        home.absolute().parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(home.with_name(home.name + ".lock"))
+        taken = lock.take()
+    except OSError as error:
+        raise Invalid(f"{home} cannot be used: {error.strerror}; name another with --folder") from None
+    try:
+        if not taken:
+            raise Invalid(f"another demo is running in {home}; stop it, or name another folder with --folder")
+        yield
     finally:
-        store.close()
+        lock.close()
 
 
 def start_anew(home: Path) -> None:
@@ -87,7 +112,7 @@ def start_anew(home: Path) -> None:
     if home.exists() and any(home.iterdir()) and not marker.exists():
         raise Invalid(f"{home} is not a demo's folder and would be emptied; name another with --folder")
     shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+    home.mkdir(parents=True, exist_ok=True)
     marker.touch()
 
 
@@ -101,7 +126,7 @@ def fill(store: Store, artifacts: Artifacts, data: str | None, dataset: str | No
     now = clock()
     with steps() as progress:
         progress("importing")
-        reports = bring_world(store, seed, now) if data is None else bring_anything(store, Path(data), dataset)
+        reports = bring_world(store, seed, now) if data is None else bring_anything(store, Path(data), now, dataset)
         for report in reports:
             show_report(report)
         trained = train(store, artifacts, configs_of(store, (), {}), now, seed, progress)
@@ -144,8 +169,9 @@ def next_item(store: Store, artifacts: Artifacts, user: str, now: datetime) -> s
     from serendip.flows.recommend import Ask, recommend
 
     live = Live(store, artifacts)
-    live.refresh()
-    return recommend(store, live, user, Ask(FOR_YOU, 1), now).items[0].item
+    live.catch_up()
+    slate = recommend(store, live, user, Ask(FOR_YOU, 1), now)
+    return slate.items[0].item if slate.items else store.list_items(limit=1).records[0].id
 
 
 def event_json(user: str, item: str, kind: tuple[str, float | None]) -> str:
@@ -171,6 +197,9 @@ def ask_twice(address: str, key: str, user: str, kind: tuple[str, float | None])
             return found
 
         before = slate()
+        if not before["items"]:
+            click.echo(f"\n{user} has met every item there is; nothing is left to recommend")
+            return
         taken = before["items"][0]
         body = event_json(user, taken["item"], kind)
         client.post("/v1/interactions", content=body, headers={"Content-Type": "application/json"}).raise_for_status()

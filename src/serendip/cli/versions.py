@@ -19,7 +19,9 @@ MAP = click.option(
     metavar="FIELD=COLUMN",
     help="Which column of the files is user, item, value, at.",
 )
-SEED = click.option("--seed", default=0, show_default=True, help="The same seed gives the same models.")
+SEED = click.option(
+    "--seed", default=0, type=click.IntRange(min=0), show_default=True, help="The same seed gives the same models."
+)
 
 
 @click.command()
@@ -89,7 +91,9 @@ def train(
 )
 @click.option("--refresh", metavar="DAYS", help="Refit all models every so many days, for example 1d (replayed only).")
 @click.option("--metrics", metavar="NAME@K,...", help="What the table holds, such as recall@20,ndcg@20.")
-@click.option("-k", "k", default=10, show_default=True, help="Length of the lists, where --metrics says none.")
+@click.option(
+    "-k", "k", default=10, type=click.IntRange(min=1), show_default=True, help="Length, where --metrics says none."
+)
 @where
 @as_json
 def evaluate(

@@ -99,6 +99,8 @@ def replayed(data: Dataset, cut: int, window_days: float = 1.0) -> Iterator[Roun
     first = first_meetings(ordered)
     for start in starts(data, cut, window_days):
         here, there = np.searchsorted(ordered.at, [start, start + round(window_days * DAY)])
+        if here == there:
+            continue
         known = replace(ordered.take(slice(0, here)), until=start)
         met = np.bincount(ordered.item_ix[:here][first[:here]], minlength=data.n_items)
         yield from _round(known, ordered.take(slice(here, there)), met)

@@ -6,21 +6,24 @@ import csv
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import polars as pl
 
-from serendip.domain import InteractionKind, Invalid
+from serendip.domain import InteractionKind, Invalid, micros, moment
 from serendip.sources import As, Checked, RowError, Source, datasets, infer, open_source, read
 from serendip.sources import Mapping as ColumnMapping
 from serendip.sources.datasets import LoadedSet
 from serendip.sources.world import generate
 from serendip.store import ImportProgress, Loaded, Store
+
+DAY = 86_400_000_000
+"""Microseconds: clocks and time zones of sources are not trusted to less."""
 
 SHOWN_ERRORS = 5
 """Refused rows that the report itself repeats; all are in the error file."""
@@ -40,9 +43,11 @@ class Report:
     """Our field -> their column."""
     rows_read: int = 0
     added: int = 0
-    """New rows; users and items: created or changed."""
+    """New rows."""
     repeated: int = 0
     """Rows that were there already."""
+    changed: int = 0
+    """Of these, users and items that the row changed; what it has no column for stayed."""
     refused: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     """Rows that are no data, by reason."""
@@ -85,6 +90,7 @@ def bring(
     error_file: Path | None = None,
     looked: Callable[[Source, ColumnMapping], None] = lambda _source, _mapping: None,
     progress: Progress = lambda _done, _rows: None,
+    now: datetime | None = None,
 ) -> Report:
     """Keep the rows of a file or an SQL table; every row is accounted for in the report.
 
@@ -99,36 +105,43 @@ def bring(
         defaults["kind"] = reading.kind or mapping.kind
         if not dry_run:
             declare_missing(store, defaults["kind"], reading.scale)
-    identity = digest_of(source.digest, as_, mapping.fields, defaults, reading.timezone)
+    identity = digest_of(source.digest, as_, mapping.fields, defaults, reading.timezone, reading.scale)
     before = None if dry_run else store.import_progress(identity)
     report = Report(name, as_, mapping.fields, notes=list(mapping.notes), dry_run=dry_run)
-    if before is not None:
+    # A source whose order may change is read from its start: the keys of its rows keep them from doubling.
+    if before is not None and source.ordered:
         report.resumed_at = before.rows_done
         take_over(report, before.report)
     skip = report.resumed_at
     checked = read(source, mapping, as_, reading.timezone, defaults, reading.scale, skip)
-    keep(store, report, checked, None if dry_run else identity, error_file, progress)
+    keep(
+        store, report, fields_told(mapping, defaults), checked, None if dry_run else identity, error_file, progress, now
+    )
     return report
 
 
 def keep(
     store: Store,
     report: Report,
+    told: Collection[str],
     batches: Iterable[Checked],
     identity: str | None,
     error_file: Path | None = None,
     progress: Progress = lambda _done, _rows: None,
+    now: datetime | None = None,
 ) -> None:
     """Put checked batches into the store, one transaction each, and count them into ``report``.
 
-    ``identity`` names the import, so that it can go on; None counts only and keeps nothing.
+    ``told`` are the fields that the source has. ``identity`` names the import, so that it can go on; None counts only
+    and keeps nothing. Rows with a moment more than a day after ``now`` are refused.
     """
     with ExitStack() as files:
         write_error = None
-        for batch in batches:
+        for whole in batches:
+            batch = without_future(whole, now) if now is not None else whole
             if batch.errors and error_file is not None and write_error is None:
                 resumed = report.resumed_at > 0 and error_file.exists()
-                file = files.enter_context(error_file.open("a" if resumed else "w", newline="", encoding="utf-8"))
+                file = files.enter_context(opened(error_file, "a" if resumed else "w"))
                 write_error = csv.writer(file)
                 report.error_file = str(error_file)
                 if not resumed:
@@ -140,11 +153,12 @@ def keep(
             count(report, batch)
             if identity is not None:
                 mark = ImportProgress(identity, report.rows_read, saved(report))
-                loaded = LOADERS[report.what](store, batch.frame, mark)
+                loaded = LOADERS[report.what](store, only_told(batch.frame, told), mark)
             else:
                 loaded = Loaded(batch.frame.height, 0, 0, 0)
             report.added += loaded.added
             report.repeated += loaded.repeated
+            report.changed += loaded.changed
             report.new_users += loaded.new_users
             report.new_items += loaded.new_items
             progress(batch.done, report.rows_read)
@@ -152,6 +166,48 @@ def keep(
         store.finish_import(identity)
     if not report.rows_read:
         raise Invalid(f"{report.source} holds no rows; nothing was imported")
+    if report.refused and report.refused + sum(report.left_out.values()) == report.rows_read:
+        first = report.errors[0]
+        raise Invalid(
+            f"nothing of {report.source} was imported: all {report.refused:,} rows were refused, the first in line "
+            f"{first.line} ({first.field or 'row'}: {first.what})",
+            field=first.field,
+        )
+
+
+def without_future(batch: Checked, now: datetime) -> Checked:
+    """The batch without interactions that have not happened yet, which become refused rows."""
+    if "at" not in batch.frame.columns:
+        return batch
+    late = batch.frame["at"].to_numpy() > micros(now) + DAY
+    if not late.any():
+        return batch
+    what = f"lies in the future: it is {now:%Y-%m-%d} here"
+    told = zip(batch.lines[late], batch.frame["at"].to_numpy()[late], strict=True)
+    errors = [RowError(int(line), "at", what, f"{moment(at):%Y-%m-%d}") for line, at in told]
+    kept = batch.frame.filter(pl.Series(~late))
+    merged = sorted(batch.errors + errors, key=lambda error: error.line)
+    return replace(batch, frame=kept, lines=batch.lines[~late], errors=merged)
+
+
+def opened(file: Path, mode: str) -> TextIO:
+    """The error file, ready to be written."""
+    try:
+        return file.open(mode, newline="", encoding="utf-8")  # type: ignore[return-value]
+    except OSError as error:
+        raise Invalid(
+            f"the refused rows cannot be written to {file}: {error.strerror}; name another file with --errors"
+        ) from None
+
+
+def fields_told(mapping: ColumnMapping, defaults: Mapping[str, str]) -> set[str]:
+    """The fields that a source says something about."""
+    return {*mapping.fields, *defaults, *(["attributes"] if mapping.attributes else [])}
+
+
+def only_told(frame: pl.DataFrame, told: Collection[str]) -> pl.DataFrame:
+    """Users and items without the columns that the source does not have, so that these stay as they are."""
+    return frame.select([name for name in frame.columns if name in told]) if "id" in frame.columns else frame
 
 
 def count(report: Report, batch: Checked) -> None:
@@ -185,9 +241,10 @@ def take_over(report: Report, before: Mapping[str, Any]) -> None:
 def declare_missing(store: Store, kind: str, scale: tuple[float, float] | None) -> None:
     """Declare a kind that nobody declared: of a rating the newest counts."""
     known = store.kinds().get(kind)
-    if known is None or (scale is not None and known.scale != scale):
-        mode = known.mode if known is not None else "latest" if kind == "rating" else "accumulate"
-        store.declare_kinds([InteractionKind(kind, mode, scale=scale)])
+    if known is None:
+        store.declare_kinds([InteractionKind(kind, "latest" if kind == "rating" else "accumulate", scale=scale)])
+    elif scale is not None and known.scale != scale:
+        store.declare_kinds([replace(known, scale=scale)])
 
 
 def digest_of(*parts: object) -> str:
@@ -212,7 +269,14 @@ def bring_set(store: Store, loaded: LoadedSet, progress: Progress = lambda _d, _
         if before is not None:
             report.resumed_at = before.rows_done
             take_over(report, before.report)
-        keep(store, report, rows.read(skip=report.resumed_at), identity, progress=progress)
+        keep(
+            store,
+            report,
+            fields_told(rows.mapping, rows.defaults),
+            rows.read(skip=report.resumed_at),
+            identity,
+            progress=progress,
+        )
         reports.append(report)
     counted = {reason for report in reports for reason in report.left_out}
     told = [f"{count:,} {what}" for what, count in loaded.report.items() if what not in counted]
@@ -227,7 +291,7 @@ def bring_world(store: Store, seed: int, now: datetime) -> list[Report]:
     return bring_set(store, LoadedSet(made.name, made.parts, made.kinds))
 
 
-def bring_anything(store: Store, path: Path, name: str | None = None) -> list[Report]:
+def bring_anything(store: Store, path: Path, now: datetime, name: str | None = None) -> list[Report]:
     """A known data set, told by ``name`` or by what its folder or file is called, else a file of interactions."""
     found = name or next((known for known in datasets.NAMES if known in str(path.resolve().name)), None)
     if found is not None:
@@ -235,7 +299,7 @@ def bring_anything(store: Store, path: Path, name: str | None = None) -> list[Re
     if path.is_dir():
         known = ", ".join(datasets.NAMES)
         raise Invalid(f"{path} is a folder; say which data set it is with --dataset: {known}")
-    return [bring(store, str(path), "interactions", Reading())]
+    return [bring(store, str(path), "interactions", Reading(), now=now)]
 
 
 VECTORS = "given"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import orjson
@@ -31,20 +32,16 @@ class Shelf:
     """Microseconds; available from here on."""
     closes: NDArray[np.int64]
     """Microseconds; available until here, exclusive."""
-    columns: ItemColumns
+    described: Sequence[tuple[int, str, str, list[str] | None, str | None]]
+    """Row, id, catalogue, tags and attributes (JSON) of every item in the store."""
 
-    def allowed(self, now: datetime, expression: str | None = None, among: Collection[str] | None = None) -> Mask:
-        """What the rules let pass at ``now``, of shape (n_items,)."""
-        at = micros(now)
-        passing = self.listed & (self.opens <= at) & (at < self.closes)
-        if expression:
-            passing &= mask(parsed(expression), self.columns)
-        if among is not None:
-            named = np.zeros(len(passing), np.bool_)
-            rows = self.ids.rows(list(among))
-            named[rows[rows != UNKNOWN]] = True
-            passing &= named
-        return np.asarray(passing)
+    @cached_property
+    def records(self) -> list[Mapping[str, Any]]:
+        """What a filter can look at, a record a row; made when the first filter asks."""
+        out: list[Mapping[str, Any]] = [{} for _ in range(len(self.ids))]
+        for row, item, catalogue, tags, attributes in self.described:
+            out[row] = {**orjson.loads(attributes or "{}"), "id": item, "catalogue": catalogue, "tags": tags or []}
+        return out
 
 
 @dataclass(frozen=True)
@@ -54,27 +51,53 @@ class Catalogue:
     known: Shelf
     newcomers: Shelf
 
+    def allowed(self, now: datetime, expression: str | None = None, among: Collection[str] | None = None) -> Mask:
+        """What the rules let pass of the pipeline's items at ``now``, of shape (n_items,)."""
+        return self._passing(0, now, expression, among)
 
-def catalogue_of(store: Store, items: Vocabulary) -> Catalogue:
-    """The store's items as the pipeline with the vocabulary ``items`` sees them."""
+    def new_ids(self, now: datetime, expression: str | None = None, among: Collection[str] | None = None) -> list[str]:
+        """What the rules let pass of the items that the pipeline does not know, newest first."""
+        passing = self._passing(1, now, expression, among)
+        return [self.newcomers.ids.ids[row] for row in np.flatnonzero(passing)]
+
+    def _passing(self, place: int, now: datetime, expression: str | None, among: Collection[str] | None) -> Mask:
+        shelf, at = (self.known, self.newcomers)[place], micros(now)
+        passing = shelf.listed & (shelf.opens <= at) & (at < shelf.closes)
+        if expression:
+            passing &= mask(parsed(expression), self._columns[place])
+        if among is not None:
+            named = np.zeros(len(passing), np.bool_)
+            rows = shelf.ids.rows(list(among))
+            named[rows[rows != UNKNOWN]] = True
+            passing &= named
+        return np.asarray(passing)
+
+    @cached_property
+    def _columns(self) -> tuple[ItemColumns, ItemColumns]:
+        """The attributes of both shelves; one that only the other shelf has is known to both."""
+        names = {name for shelf in (self.known, self.newcomers) for record in shelf.records for name in record}
+        return ItemColumns.of(self.known.records, names), ItemColumns.of(self.newcomers.records, names)
+
+
+def catalogue_of(store: Store, items: Vocabulary, keys: NDArray[np.int64]) -> Catalogue:
+    """The store's items as a pipeline with the vocabulary ``items`` sees them.
+
+    ``keys`` are the store's keys of these items when the pipeline was trained, of shape (n_items,): an item that was
+    deleted and came back under its old id has another one, and is new.
+    """
     frame = store.item_columns()
     row = items.rows(frame["id"].to_list())
+    known = row != UNKNOWN
+    known[known] = keys[row[known]] == frame["key"].to_numpy()[known]
     frame = frame.with_columns(pl.Series("row", row, dtype=pl.Int32))
-    later = frame.filter(pl.col("row") == UNKNOWN).sort("key", descending=True)
+    later = frame.filter(pl.Series(~known)).sort("key", descending=True)
     fresh = Vocabulary(tuple(later["id"].to_list()))
     later = later.with_columns(pl.Series("row", np.arange(len(fresh)), dtype=pl.Int32))
-    known = _shelf(frame.filter(pl.col("row") != UNKNOWN), items)
-    newcomers = _shelf(later, fresh, known.columns.columns)
-    if not set(newcomers.columns.columns) <= set(known.columns.columns):
-        known = _shelf(frame.filter(pl.col("row") != UNKNOWN), items, newcomers.columns.columns)
-    return Catalogue(known, newcomers)
+    return Catalogue(_shelf(frame.filter(pl.Series(known)), items), _shelf(later, fresh))
 
 
-def _shelf(frame: pl.DataFrame, ids: Vocabulary, names: Iterable[str] = ()) -> Shelf:
-    """The rows of ``frame`` put where ``ids`` has them; an id without a row is not listed.
-
-    ``names`` are attributes that a filter may name even if no item here has them.
-    """
+def _shelf(frame: pl.DataFrame, ids: Vocabulary) -> Shelf:
+    """The rows of ``frame`` put where ``ids`` has them; an id without a row is not listed."""
     row = frame["row"].to_numpy()
 
     def spread(column: pl.Series, default: int) -> NDArray[np.int64]:
@@ -84,16 +107,12 @@ def _shelf(frame: pl.DataFrame, ids: Vocabulary, names: Iterable[str] = ()) -> S
 
     listed = np.zeros(len(ids), np.bool_)
     listed[row] = ~frame["hidden"].to_numpy()
-    records: list[dict[str, object]] = [{} for _ in range(len(ids))]
-    described = frame.select("row", "id", "catalogue", "tags", "attributes")
-    for place, text, name, tags, attributes in described.iter_rows():
-        records[place] = {**orjson.loads(attributes or "{}"), "id": text, "catalogue": name, "tags": tags or []}
     return Shelf(
         ids,
         listed,
         spread(frame["available_from"], ALWAYS.min),
         spread(frame["available_until"], ALWAYS.max),
-        ItemColumns.of(records, names),
+        frame.select("row", "id", "catalogue", "tags", "attributes").rows(),
     )
 
 

@@ -29,9 +29,9 @@ def export(store: Store, what: str, file: Path) -> int:
         file.parent.mkdir(parents=True, exist_ok=True)
         write(frame, draft)
         draft.replace(file)
-    except OSError as error:
+    except (OSError, pl.exceptions.ComputeError) as error:
         draft.unlink(missing_ok=True)
-        raise NotReady(f"{file} could not be written: {error.strerror or error}") from None
+        raise NotReady(f"{file} could not be written: {getattr(error, 'strerror', None) or error}") from None
     return frame.height
 
 

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip.data import UNKNOWN, Dataset, Vocabulary
-from serendip.domain import InteractionKind
+from serendip.domain import ORDER_ONLY, InteractionKind
 from serendip.store import Store
 
 
 def gather(store: Store, until: datetime | None = None, items: Vocabulary | None = None) -> Dataset:
     """All interactions strictly before ``until``, as one dataset over all users and items of the store.
 
+    Rows that came without moments have an order only; data of nothing else is given without moments.
     ``items``: another vocabulary to use, such as a live pipeline's; events with items outside it are left out.
     """
     columns = store.interaction_columns(until=until)
@@ -27,6 +28,8 @@ def gather(store: Store, until: datetime | None = None, items: Vocabulary | None
     user_ix = rows_of_keys(columns["user_key"].to_numpy(), user_keys)
     item_place = rows_of_keys(columns["item_key"].to_numpy(), item_keys)
     item_ix = np.where(item_place == UNKNOWN, UNKNOWN, row_of_key[item_place] if len(row_of_key) else UNKNOWN)
+    at = columns["at"].to_numpy()
+    has_moments = bool(len(at)) and int(at.max()) >= ORDER_ONLY
     keep = (user_ix != UNKNOWN) & (item_ix != UNKNOWN)
     kind = code[columns["kind"].to_numpy()]
     value = columns["value"].to_numpy()
@@ -37,7 +40,7 @@ def gather(store: Store, until: datetime | None = None, items: Vocabulary | None
         vocabulary,
         kind=kind[keep],
         value=value[keep],
-        at=columns["at"].to_numpy()[keep],
+        at=at[keep] if has_moments else None,
         kinds=kinds,
     )
 

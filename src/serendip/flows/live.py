@@ -7,6 +7,9 @@ import threading
 from dataclasses import dataclass, replace
 from time import monotonic
 
+import numpy as np
+from numpy.typing import NDArray
+
 from serendip import pipeline as pipelines
 from serendip.domain import InteractionKind, NotFound, NotReady, SerendipError
 from serendip.flows.catalogue import Catalogue, catalogue_of
@@ -22,8 +25,13 @@ SCENARIOS = (HOME, FOR_YOU)
 
 POLL_SECONDS = 0.25
 TREND_SECONDS = 60.0
+RETRY_SECONDS = 5.0
+"""A version that could not be loaded is tried again after this long: a shared folder may be late."""
 TREND_LIMIT = 1_000_000
 """Above this many interactions trend models are refitted by training only."""
+
+KEYS = "store-keys"
+"""The array of an artifact that holds the store's keys of its items."""
 
 log = logging.getLogger("serendip.live")
 
@@ -35,6 +43,8 @@ class LiveScenario:
     name: str
     version: str
     pipeline: Pipeline
+    keys: NDArray[np.int64]
+    """The store's keys of the pipeline's items when it was trained."""
     catalogue: Catalogue
     note: str | None = None
     """What a reader of its slates should know, for example that it was not found better than popular items."""
@@ -66,6 +76,7 @@ class Live:
         self._problems: dict[str, str] = {}
         self._trends_at = 0.0
         self._trends_of = ""
+        self._tried_at = 0.0
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -95,15 +106,19 @@ class Live:
         """Look once whether anything changed, and take over what did; True when answers may be different now."""
         with self._lock:
             changes = self._store.changes()
-            if changes == self._seen:
+            again = bool(self._problems) and monotonic() - self._tried_at > RETRY_SECONDS
+            if changes == self._seen and not again:
                 return False
             before = self._seen
-            if any(changes.get(topic) != before.get(topic) for topic in ("versions", "kinds")):
+            if again or any(changes.get(topic) != before.get(topic) for topic in ("versions", "kinds")):
                 self._load_versions()
             if changes.get("items") != before.get("items"):
+                catalogues = {
+                    one.version: catalogue_of(self._store, one.pipeline.items, one.keys)
+                    for one in {one.version: one for one in self._scenarios.values()}.values()
+                }
                 self._scenarios = {
-                    name: replace(one, catalogue=catalogue_of(self._store, one.pipeline.items))
-                    for name, one in self._scenarios.items()
+                    name: replace(one, catalogue=catalogues[one.version]) for name, one in self._scenarios.items()
                 }
             self._seen = changes
             return True
@@ -112,29 +127,33 @@ class Live:
         """Take over every promoted version that can be loaded; keep the last good one where it cannot."""
         loaded: dict[str, LiveScenario] = {}
         problems: dict[str, str] = {}
-        opened: dict[str, tuple[Pipeline, str | None]] = {}
+        opened: dict[str, Opened] = {}
+        catalogues: dict[str, Catalogue] = {}
         declared = self._store.kinds()
         for name, promotion in self._store.live().items():
             old = self._scenarios.get(name)
             try:
                 if old is not None and old.version == promotion.version:
-                    fresh, note = old.pipeline, old.note
+                    found = Opened(old.pipeline, old.keys, old.note)
                 else:
-                    fresh, note = opened.get(promotion.version) or open_version(self._artifacts, promotion.version)
-                opened[promotion.version] = fresh, note
-                kinds = {kind.name: kind for kind in fresh.kinds} | declared
-                fresh = replace(fresh, kinds=tuple(kinds.values()))
+                    found = opened.get(promotion.version) or open_version(self._artifacts, promotion.version)
+                opened[promotion.version] = found
+                if promotion.version not in catalogues:
+                    items = found.pipeline.items
+                    catalogues[promotion.version] = catalogue_of(self._store, items, found.keys)
+                kinds = {kind.name: kind for kind in found.pipeline.kinds} | declared
+                fresh = replace(found.pipeline, kinds=tuple(kinds.values()))
                 loaded[name] = LiveScenario(
-                    name, promotion.version, fresh, catalogue_of(self._store, fresh.items), note
+                    name, promotion.version, fresh, found.keys, catalogues[promotion.version], found.note
                 )
-            except SerendipError as error:
+            except Exception as error:  # a version from another release must not end the watch over the others
                 serving = f"serving {old.version} instead" if old else "nothing is served in its place"
                 problems[name] = f"version {promotion.version} of {name} could not be loaded: {error}; {serving}"
                 log.error(problems[name])
                 if old is not None:
                     loaded[name] = old
         self._scenarios, self._problems = loaded, problems
-        self._trends_at = 0.0
+        self._trends_at, self._trends_of, self._tried_at = 0.0, "", monotonic()
 
     def refresh_trends(self) -> None:
         """Refit the trend models (recent popularity) of what is live to everything recorded so far."""
@@ -148,9 +167,16 @@ class Live:
         }
         with self._lock:
             for name, one in fresh.items():
-                if self._scenarios.get(name) is scenarios[name]:
-                    self._scenarios = {**self._scenarios, name: one}
-        self._trends_of = state
+                now = self._scenarios.get(name)
+                if now is None or now.version != one.version:
+                    return
+                self._scenarios = {**self._scenarios, name: replace(now, pipeline=one.pipeline)}
+            self._trends_of = state
+
+    def catch_up(self) -> None:
+        """Everything at once that ``start`` keeps up: versions, items and trends."""
+        self.refresh()
+        self.refresh_trends()
 
     def start(self) -> None:
         """Load what is live, and keep looking from a thread of its own."""
@@ -173,17 +199,28 @@ class Live:
                 if monotonic() - self._trends_at > TREND_SECONDS:
                     self._trends_at = monotonic()
                     self.refresh_trends()
-            except SerendipError as error:
-                log.warning("could not look for changes: %s", error)
+            except Exception as error:  # whatever it is, the next look may succeed
+                log.warning("could not look for changes: %s", error, exc_info=not isinstance(error, SerendipError))
 
 
-def open_version(artifacts: Artifacts, version: str) -> tuple[Pipeline, str | None]:
-    """The pipeline saved as ``version``, and the gate's sentence where it was not found better than popular items."""
+@dataclass(frozen=True)
+class Opened:
+    """A version that was read back."""
+
+    pipeline: Pipeline
+    keys: NDArray[np.int64]
+    """The store's keys of its items when it was trained; shape (n_items,)."""
+    note: str | None
+    """The gate's sentence where it was not found better than popular items."""
+
+
+def open_version(artifacts: Artifacts, version: str) -> Opened:
+    """The version kept as ``version``, verified."""
     manifest, arrays = artifacts.load(version)
     config = PipelineConfig.model_validate(manifest["pipeline"])
     gate = manifest.get("gate")
     note = None if gate is None or gate["passed"] else str(gate["sentence"])
-    return pipelines.restore(config, kinds_from(manifest["kinds"]), arrays), note
+    return Opened(pipelines.restore(config, kinds_from(manifest["kinds"]), arrays), arrays[KEYS], note)
 
 
 def kinds_from(records: list[dict[str, object]]) -> tuple[InteractionKind, ...]:

@@ -32,7 +32,7 @@ def promote(
     record = store.version(version)
     if record is None:
         raise NotFound(f"no version {version!r}; `serendip models` lists them")
-    pipeline, _ = open_version(artifacts, version)
+    pipeline = open_version(artifacts, version).pipeline
     if override is not None and not override.strip():
         raise Invalid("an override needs a reason; say why this version should go live", field="override")
     if scenario == FOR_YOU and not pipeline.personal:
@@ -88,23 +88,29 @@ def publish(store: Store, versions: Sequence[str], now: datetime) -> list[str]:
     """
     records = [record for version in versions if (record := store.version(version)) is not None]
     ranked = sorted(records, key=_measured_ndcg, reverse=True)
-    said = []
     live = store.live().get(HOME)
     current = store.version(live.version) if live is not None else None
-    for record in ranked:
-        if current is not None and not record.manifest["personal"] and _behind(record, current):
-            continue
-        passed, sentence = passes(store, record)
-        said.append(f"{record.manifest['pipeline']['name']}: {sentence}")
-        if passed:
-            store.promote(HOME, record.id, now, sentence, override=False)
-            said.append(f"{HOME} is now {record.id}")
-            break
-    personal = [record for record in ranked if record.manifest["personal"]]
-    if personal:
-        best = personal[0]
-        store.promote(FOR_YOU, best.id, now, best.manifest["gate"]["sentence"], override=False)
-        said.append(f"{FOR_YOU} is now {best.id}")
+    verdicts = [(record, *passes(store, record)) for record in ranked]
+    said, fitting = [], []
+    for record, passed, sentence in verdicts:
+        if not passed:
+            said.append(f"{HOME} refuses {record.id}: {sentence}")
+        elif record.manifest["personal"] or current is None or not _behind(record, current):
+            fitting.append((record, sentence))
+    if fitting:
+        record, sentence = fitting[0]
+        store.promote(HOME, record.id, now, sentence, override=False)
+        said.append(f"{HOME} is now {record.id}: {sentence}")
+    best = next((record for record in ranked if record.manifest["personal"]), None)
+    mine = store.live().get(FOR_YOU)
+    current = store.version(mine.version) if mine is not None else None
+    if best is not None and current is not None and _behind(best, current):
+        said.append(f"{FOR_YOU} stays {current.id}, which did better than {best.id}")
+    elif best is not None:
+        gate = best.manifest["gate"]
+        store.promote(FOR_YOU, best.id, now, gate["sentence"], override=False)
+        label = "" if gate["passed"] else "; its slates are labelled: not found better than popular items"
+        said.append(f"{FOR_YOU} is now {best.id}{label}")
     return said
 
 

@@ -83,11 +83,11 @@ def _answer(
     now: datetime,
 ) -> list[Slate]:
     """Ids become rows, the pipeline answers, rows become ids again; what is still short is filled with new items."""
-    pipeline, shelf = scenario.pipeline, scenario.catalogue.known
+    pipeline = scenario.pipeline
     queries = pipeline.queries(histories, now, askers)
     rows = [pipeline.items.rows(items) for items in seen]
     hidden = ItemLists.of([own[own != UNKNOWN] for own in rows])
-    allowed = shelf.allowed(now, ask.filter, ask.items)
+    allowed = scenario.catalogue.allowed(now, ask.filter, ask.items)
     answers = pipeline.answer(queries, ask.n, hidden, allowed)
     explained = pipeline.explain(queries, answers, hidden, allowed) if ask.explain else None
     slates = []
@@ -106,7 +106,7 @@ def _answer(
                 known[q],
                 short,
                 items,
-                _note(scenario, len(items), ask) if short else scenario.note,
+                " ".join(filter(None, [_note(scenario, len(items), ask) if short else None, scenario.note])) or None,
             )
         )
     return slates
@@ -114,15 +114,13 @@ def _answer(
 
 def _new_items(scenario: LiveScenario, seen: set[str], ask: Ask, now: datetime, n: int) -> tuple[SlateItem, ...]:
     """Up to ``n`` items that the version does not know yet, newest first."""
-    shelf = scenario.catalogue.newcomers
-    allowed = shelf.allowed(now, ask.filter, ask.items)
-    fresh = [shelf.ids.ids[row] for row in np.flatnonzero(allowed)]
+    fresh = scenario.catalogue.new_ids(now, ask.filter, ask.items)
     return tuple(SlateItem(item, 0.0, NEW) for item in [item for item in fresh if item not in seen][:n])
 
 
 def _note(scenario: LiveScenario, n: int, ask: Ask) -> str:
     """Why a slate is short."""
-    where = " that pass the filter" if ask.filter else ""
+    where = " that pass the filter" if ask.filter else " among those named" if ask.items is not None else ""
     total = len(scenario.catalogue.known.ids) + len(scenario.catalogue.newcomers.ids)
     return f"only {n} of {total} items{where} are available and not yet seen"
 
@@ -131,13 +129,15 @@ def similar(
     store: Store, live: Live, item: str, n: int, now: datetime, scenario: str = FOR_YOU, expression: str | None = None
 ) -> tuple[str, list[tuple[str, float]]]:
     """Who says so, and the items most alike ``item`` with their likeness, best first, as far as they may be shown."""
+    if not 1 <= n <= MOST:
+        raise Invalid(f"n is {n}; ask for 1 to {MOST} items", field="n")
     if store.item(item) is None:
         raise NotFound(f"no item {item!r}; list items to see which there are")
     found = live.scenario(scenario)
     row = found.pipeline.items.row(item)
     if row == UNKNOWN:
         return NEW, []
-    allowed = found.catalogue.known.allowed(now, expression)
+    allowed = found.catalogue.allowed(now, expression)
     # Some neighbours may be hidden: twice as many and a few more are asked for, all if that does not do.
     for k in (2 * n + 10, len(found.pipeline.items)):
         source, rows, likeness = found.pipeline.neighbours(np.array([row], np.int32), k)

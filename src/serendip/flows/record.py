@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from serendip.domain import Interaction, InteractionKind, Invalid, checked_id
 from serendip.store import Recorded, Store
 
-EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+SKEW = timedelta(minutes=10)
+"""A moment that is so little ahead of our clock is taken for now; what is further ahead is refused."""
 MAX_KEY = 200
 """The longest idempotency key, in characters."""
 
@@ -24,14 +27,14 @@ def record(store: Store, interactions: Sequence[Interaction], now: datetime) -> 
     """
     kinds = store.kinds()
     for interaction in interactions:
-        wrong = fault(interaction, kinds)
+        wrong = fault(interaction, kinds, now)
         if wrong is not None:
             raise wrong
-    return store.add_interactions(interactions, now)
+    return store.add_interactions([replace(one, at=now) if one.at > now else one for one in interactions], now)
 
 
-def fault(event: Interaction, kinds: dict[str, InteractionKind]) -> Invalid | None:
-    """Why an interaction cannot be kept; None when it can."""
+def fault(event: Interaction, kinds: dict[str, InteractionKind], now: datetime) -> Invalid | None:
+    """Why an interaction cannot be kept at ``now``; None when it can."""
     try:
         checked_id(event.user, "user")
         checked_id(event.item, "item")
@@ -42,16 +45,21 @@ def fault(event: Interaction, kinds: dict[str, InteractionKind]) -> Invalid | No
         return error
     if event.key is not None and len(event.key) > MAX_KEY:
         return Invalid(f"the key has {len(event.key)} characters; at most {MAX_KEY} are kept", field="key")
-    if event.at.tzinfo is None or not EARLIEST <= event.at < LATEST:
-        return Invalid(f"the moment {event.at} is not between {EARLIEST:%Y} and {LATEST:%Y}", field="at")
+    if event.at.tzinfo is None or event.at < EARLIEST:
+        return Invalid(f"the moment {event.at} is before {EARLIEST:%Y}, or has no time zone", field="at")
+    if event.at > now + SKEW:
+        return Invalid(f"the moment {event.at} lies in the future; it is {now:%Y-%m-%d %H:%M} UTC here", field="at")
     return _value_fault(event, kinds.get(event.kind))
 
 
 def _value_fault(event: Interaction, kind: InteractionKind | None) -> Invalid | None:
     if event.value is not None and not math.isfinite(event.value):
         return Invalid(f"the value {event.value} is not a finite number", field="value")
-    if kind is None or kind.scale is None:
+    if kind is None:
         return None
+    if kind.scale is None:
+        missing = kind.mode == "latest" and event.value is None
+        return Invalid(f"a {event.kind} needs a value", field="value") if missing else None
     low, high = kind.scale
     if event.value is None:
         return Invalid(f"a {event.kind} needs a value from {low:g} to {high:g}", field="value")

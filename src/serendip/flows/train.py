@@ -8,12 +8,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from serendip import __version__, models
 from serendip import pipeline as pipelines
 from serendip.data import Dataset
-from serendip.domain import Invalid, moment
+from serendip.domain import ORDER_ONLY, Invalid, micros, moment
 from serendip.evaluation import Fits, Protocol, Table, allows_repeats, compare, judge
 from serendip.flows.gather import gather
+from serendip.flows.live import KEYS
 from serendip.pipeline import Pipeline, PipelineConfig
 from serendip.store import Artifacts, Store, VersionRecord
 
@@ -49,11 +52,13 @@ def train(
     if len({config.name for config in configs}) < len(configs):
         raise Invalid("two pipelines have the same name; train them one after the other")
     progress("reading interactions")
-    data = gather(store)
+    data = gather(store, until=now)
     if not len(data):
         raise Invalid("there are no interactions to learn from; `serendip import FILE --as interactions` first")
     measured = [*configs, *live_besides(store, configs)]
     tables = measure(measured, data, seed, progress)
+    key_of = dict(zip(*reversed(store.item_ids()), strict=True))
+    keys = np.array([key_of.get(item, -1) for item in data.items], np.int64)
     versions, fits = [], Fits()
     for config in configs:
         progress(f"fitting {config.name} on everything")
@@ -65,7 +70,7 @@ def train(
             },
             "gate": asdict(judge(next(iter(tables.values())), config.name, None, allows_repeats(data))),
         }
-        version = artifacts.save(manifest, fitted.arrays())
+        version = artifacts.save(manifest, {**fitted.arrays(), KEYS: keys})
         store.add_version(VersionRecord(version, config.name, now, manifest))
         versions.append(version)
         forget_old(store, artifacts, config.name)
@@ -75,9 +80,14 @@ def train(
 def measure(
     configs: Sequence[PipelineConfig], data: Dataset, seed: int = 0, progress: Progress = lambda _: None
 ) -> dict[str, Table]:
-    """The tables that a version carries, the one that the gate looks at first: replayed and frozen, on one split."""
+    """The tables that a version carries, the one that the gate looks at first: replayed and frozen, on one split.
+
+    Data without moments cannot be cut in time: it is split at random, and the table says that this is for parity only.
+    """
     fits = Fits()
-    protocols: tuple[Protocol, ...] = ("replayed", "frozen") if data.at is not None else ("frozen",)
+    if data.at is None:
+        return {"frozen": compare(configs, data, "frozen", "random", seed=seed, fits=fits, progress=progress)}
+    protocols: tuple[Protocol, ...] = ("replayed", "frozen")
     return {
         protocol: compare(configs, data, protocol, seed=seed, fits=fits, progress=progress) for protocol in protocols
     }
@@ -86,7 +96,11 @@ def measure(
 def configs_of(store: Store, specs: Sequence[str], settings: Mapping[str, Any]) -> list[PipelineConfig]:
     """The pipelines that ``specs`` name, or the usual ones; ``settings`` go to every model that has them."""
     if not specs:
-        specs = usual(any(not kind.hides and not kind.negative for kind in store.kinds().values()))
+        last = store.counts().last_at
+        specs = usual(
+            repeats=any(not kind.hides and not kind.negative for kind in store.kinds().values()),
+            moments=last is None or micros(last) >= ORDER_ONLY,
+        )
     return with_settings(specs, settings)
 
 
@@ -108,9 +122,10 @@ def settings_of(spec: str) -> list[Iterable[str]]:
     return [models.kind_of(source.model).config.model_fields for source in PipelineConfig.parse(spec).sources]
 
 
-def usual(repeats: bool) -> tuple[str, ...]:
+def usual(repeats: bool, moments: bool = True) -> tuple[str, ...]:
     """What is trained where nothing else is said."""
-    return (*USUAL, *(REPEATING if repeats else ()))
+    specs = (*USUAL, *(REPEATING if repeats else ()))
+    return specs if moments else tuple(spec.replace("popular-7-days", "popular") for spec in specs)
 
 
 def evaluate(

@@ -100,7 +100,11 @@ def _source(part: str, settings: Mapping[str, Any]) -> SourceConfig:
     own = _own_settings(found["own"], part)
     words = name.split("-")
     if words[0] == "popular":
+        fields = models.kind_of("popularity").config.model_fields
+        own = {key: value for key, value in settings.items() if key in fields} | own
         if len(words) == 3 and words[2] == "days" and words[1].isdigit() and int(words[1]):
+            if "window_days" in own:
+                raise Invalid(f"the name {name} says its window already; say popular(window_days=...)", "window_days")
             own["window_days"] = float(words[1])
         elif len(words) != 1:
             raise Invalid(f"{name!r} is no window of popularity; write for example popular-7-days")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from serendip.domain import Invalid
+from serendip.domain import ORDER_ONLY, Invalid
 from serendip.sources.checking import read
 from serendip.sources.delimited import NO_ITEM, Sequences
 from serendip.sources.mapping import infer
@@ -21,7 +21,7 @@ def all_interactions(
 
     ``columns`` says which column is which, the rest is inferred. A row that cannot be read is an Invalid naming its
     line. Of a file of lines ``user item item ...`` the order of the rows is the order in the line, and a line that
-    names a user and no item gives none.
+    names a user and no item gives none. A column that only numbers the rows orders them and is no moment.
     """
     source = open_source(str(path_or_url), format)
     mapping = infer(source, "interactions", columns)
@@ -36,8 +36,11 @@ def all_interactions(
     rows = pl.concat(frames) if frames else pl.DataFrame()
     if not rows.height:
         raise Invalid(f"{path_or_url} holds no interactions")
-    has_moments = "at" in mapping.fields and not isinstance(source, Sequences)
-    return rows if has_moments else rows.drop("at")
+    if "at" not in mapping.fields or isinstance(source, Sequences):
+        return rows.drop("at")
+    if int(rows["at"].to_numpy().max(initial=0)) < ORDER_ONLY:
+        return rows.sort("at", maintain_order=True).drop("at")
+    return rows
 
 
 def is_sequences(path: str | Path) -> bool:

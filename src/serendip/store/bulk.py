@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,11 @@ import polars as pl
 from sqlalchemy import Connection, delete, select
 
 from serendip.domain import MAX_ID_BYTES, Invalid, Item, User
-from serendip.store.catalogue import Catalogue, item_keys, item_row, write_items
+from serendip.store.catalogue import Catalogue, item_keys, item_row, items_by_id, write_items
 from serendip.store.engine import insert, tried_again
 from serendip.store.freshness import bump
 from serendip.store.kinds import Kinds
-from serendip.store.people import People, user_keys, user_row, write_users
+from serendip.store.people import People, user_keys, user_row, users_by_id, write_users
 from serendip.store.relations import write_relations
 from serendip.store.schema import imports, vectors
 from serendip.store.values import aware_or_none, kept_json, mapping
@@ -39,9 +39,11 @@ class Loaded:
 
     added: int
     repeated: int
-    """Rows that were there already: the same key, or a record that was replaced."""
+    """Rows that were there already: the same key, or a record of the same id."""
     new_users: int = 0
     new_items: int = 0
+    changed: int = 0
+    """Of the records that were there already, those that the frame changed."""
 
 
 class Bulk(Kinds, People, Catalogue):
@@ -79,26 +81,37 @@ class Bulk(Kinds, People, Catalogue):
 
     @tried_again
     def load_users(self, frame: pl.DataFrame, progress: ImportProgress | None = None) -> Loaded:
-        """Keep rows of id, and where present name and attributes (JSON), each as the whole record."""
-        frame = _completed(frame, {"name": pl.String, "attributes": pl.String})
-        columns = frame.select("id", "name", "attributes")
-        rows = [user_row(User(user, name, _parsed(attributes))) for user, name, attributes in columns.iter_rows()]
+        """Keep rows of id, and where present name and attributes (JSON).
+
+        Of a user that is there, what the frame has no column for stays, and so do attributes that a row does not name.
+        """
+        given = [name for name in ("name", "attributes") if name in frame.columns]
+        rows = frame.select("id", *given).unique("id", keep="last", maintain_order=True).rows(named=True)
         with self._db.write() as c:
-            created = write_users(c, rows) if rows else 0
+            before = users_by_id(c, [row["id"] for row in rows])
+            records = [_merged_user(row, before.get(row["id"])) for row in rows]
+            changed = [user for user in records if user != before.get(user.id)]
+            created = write_users(c, [user_row(user) for user in changed]) if changed else 0
             _note(c, progress)
             bump(c, "data")
-        return Loaded(created, len(rows) - created, new_users=created)
+        return Loaded(created, frame.height - created, new_users=created, changed=len(changed) - created)
 
     @tried_again
     def load_items(self, frame: pl.DataFrame, progress: ImportProgress | None = None) -> Loaded:
-        """Keep rows of id, and where present the fields of ``Item``; attributes are JSON, moments int64 us."""
-        frame = _completed(frame, _ITEM_FIELDS)
-        rows = [item_row(_item(row)) for row in frame.select("id", *_ITEM_FIELDS).iter_rows(named=True)]
+        """Keep rows of id, and where present the fields of ``Item``; attributes are JSON, moments int64 us.
+
+        Of an item that is there, what the frame has no column for stays, and so do attributes that a row does not name.
+        """
+        given = [name for name in _ITEM_FIELDS if name in frame.columns]
+        rows = frame.select("id", *given).unique("id", keep="last", maintain_order=True).rows(named=True)
         with self._db.write() as c:
-            created = write_items(c, rows) if rows else 0
+            before = items_by_id(c, [row["id"] for row in rows])
+            records = [_merged_item(row, before.get(row["id"])) for row in rows]
+            changed = [item for item in records if item != before.get(item.id)]
+            created = write_items(c, [item_row(item) for item in changed]) if changed else 0
             _note(c, progress)
             bump(c, "items")
-        return Loaded(created, len(rows) - created, new_items=created)
+        return Loaded(created, frame.height - created, new_items=created, changed=len(changed) - created)
 
     @tried_again
     def load_relations(self, frame: pl.DataFrame, progress: ImportProgress | None = None) -> Loaded:
@@ -193,20 +206,27 @@ def _parsed(attributes: str | None) -> dict[str, Any]:
     return found
 
 
-def _item(row: Mapping[str, Any]) -> Item:
-    return Item(
-        id=row["id"],
-        catalogue=row["catalogue"] or "items",
-        title=row["title"],
-        text=row["text"],
-        tags=tuple(row["tags"] or ()),
-        image=row["image"],
-        url=row["url"],
-        attributes=_parsed(row["attributes"]),
-        available_from=aware_or_none(row["available_from"]),
-        available_until=aware_or_none(row["available_until"]),
-        hidden=bool(row["hidden"]),
-    )
+def _merged_user(row: Mapping[str, Any], before: User | None) -> User:
+    """The record of a row that may say only a part of it."""
+    known = before or User(row["id"])
+    attributes = {**known.attributes, **_parsed(row.get("attributes"))}
+    return replace(known, name=row.get("name", known.name), attributes=attributes)
+
+
+def _merged_item(row: Mapping[str, Any], before: Item | None) -> Item:
+    """The record of a row that may say only a part of it."""
+    known = before or Item(row["id"])
+    told: dict[str, Any] = {name: value for name, value in row.items() if name not in ("id", "attributes")}
+    if "catalogue" in told:
+        told["catalogue"] = told["catalogue"] or "items"
+    if "tags" in told:
+        told["tags"] = tuple(told["tags"] or ())
+    if "hidden" in told:
+        told["hidden"] = bool(told["hidden"])
+    for name in ("available_from", "available_until"):
+        if name in told:
+            told[name] = aware_or_none(told[name])
+    return replace(known, **told, attributes={**known.attributes, **_parsed(row.get("attributes"))})
 
 
 def _note(c: Connection, progress: ImportProgress | None) -> None:

@@ -52,8 +52,7 @@ class Catalogue(Part):
     def items_by_id(self, ids: Collection[str]) -> dict[str, Item]:
         """Records of those of ``ids`` that there are."""
         with self._db.read() as c:
-            rows = _BY_ID.rows(c, ids=listed(list(ids)))
-        return {row[0]: _item(row) for row in rows}
+            return items_by_id(c, ids)
 
     def list_items(
         self,
@@ -115,6 +114,11 @@ def item_row(record: Item) -> dict[str, Any]:
         "hidden": bool(record.hidden),
         "search": searchable(record.id, title, text),
     }
+
+
+def items_by_id(c: Connection, ids: Collection[str]) -> dict[str, Item]:
+    """Records of those of ``ids`` that there are."""
+    return {row[0]: _item(row) for row in _BY_ID.rows(c, ids=listed(list(ids)))}
 
 
 def write_items(c: Connection, rows: list[dict[str, Any]]) -> int:

@@ -15,6 +15,7 @@ from serendip.store.slates import Slates
 from serendip.store.values import Page, cursor, kept_mapping, kept_text, mapping, place, searchable
 
 _KNOWN = Prepared(select(users.c.key).where(users.c.id == bindparam("user")))
+_SEVERAL = Prepared(select(users.c.id, users.c.name, users.c.attributes).where(users.c.id.in_(given("ids"))))
 _ONE = Prepared(select(users.c.id, users.c.name, users.c.attributes).where(users.c.id == bindparam("user")))
 _KEYS = Prepared(select(users.c.id, users.c.key).where(users.c.id.in_(given("ids"))))
 
@@ -84,6 +85,11 @@ def user_row(record: User) -> dict[str, Any]:
         "attributes": kept_mapping(record.attributes, "attributes"),
         "search": searchable(record.id, name),
     }
+
+
+def users_by_id(c: Connection, ids: Sequence[str]) -> dict[str, User]:
+    """Records of those of ``ids`` that there are."""
+    return {row[0]: _user(row) for row in _SEVERAL.rows(c, ids=listed(ids))}
 
 
 def write_users(c: Connection, rows: list[dict[str, Any]]) -> int:

@@ -84,13 +84,17 @@ class Versions(Part):
     def promote(
         self, scenario: str, version: str, at: datetime, reason: str | None = None, override: bool = False
     ) -> Promotion:
-        """Let ``version`` live in ``scenario`` from now on."""
+        """Let ``version`` live in ``scenario`` from now on; where it does already, its promotion is given back."""
         checked_id(scenario, "scenario")
         with self._db.write() as c:
             known = select(versions.c.id).where(versions.c.id == version).with_for_update()
             if c.execute(known).first() is None:
                 raise NotFound(f"no version {version!r}; list the versions there are, or train one")
-            previous = next((live.version for live in _live(c) if live.scenario == scenario), None)
+            now = next((live for live in _live(c) if live.scenario == scenario), None)
+            if now is not None and now.version == version:
+                # Nothing changes, and the way back stays what it was.
+                return now
+            previous = now.version if now is not None else None
             row = {
                 "scenario": scenario,
                 "version": version,

@@ -88,9 +88,13 @@ def new_session(store: Store, role: str, until: datetime) -> str:
     return token
 
 
+BY_KEY = "key:"
+"""Begins the role of a session that came in with a key; the key's digest follows."""
+
+
 def role_of(key: KeyRecord) -> str:
-    """The role whose rights are those of ``key``."""
-    return next(role for role in ("administrator", "operator", "member") if RIGHTS[role][-1] in key.scopes)
+    """The role of a session that may do what ``key`` may, for as long as the key lives."""
+    return BY_KEY + key.digest
 
 
 def csrf_token(session: str) -> str:
@@ -170,6 +174,9 @@ class Guard:
         if not session:
             return None
         role = await self.pool.run(lambda: self.store.session(digest(session), self.clock()))
+        if role is not None and role.startswith(BY_KEY):
+            key = await self._key(role.removeprefix(BY_KEY))
+            return Asker(tuple(key.scopes), session=session, role=key.prefix) if key else None
         return Asker(RIGHTS[role], session=session, role=role) if role in RIGHTS else None
 
     async def _key(self, wanted: str) -> KeyRecord | None:

@@ -132,7 +132,7 @@ async def _record_many(parts: Services, content: list[Any], now: datetime) -> Re
     def work() -> dict[str, Any]:
         events, refused = _rows(content, now)
         kinds = parts.store.kinds()
-        faults = {index: wrong for index, event in events.items() if (wrong := fault(event, kinds))}
+        faults = {index: wrong for index, event in events.items() if (wrong := fault(event, kinds, now))}
         valid = {index: event for index, event in events.items() if index not in faults}
         refused += [_refused(index, wrong) for index, wrong in faults.items()]
         if not valid:
