@@ -11,6 +11,7 @@ from serendip import models
 from serendip.cli import VERBS
 from serendip.domain import MAX_ID_BYTES, Invalid, checked_id
 from serendip.evaluation import metrics
+from serendip.evaluation.tuning import SPACES
 from serendip.settings import Settings
 from serendip.sources.datasets import NAMES
 
@@ -83,3 +84,9 @@ def test_ids_are_kept_byte_for_byte_or_refused_with_a_reason():
     for bad in ("", "a\0b", "\ud800", "é" * (MAX_ID_BYTES // 2 + 1), 7, None):
         with pytest.raises(Invalid, match="user id"):
             checked_id(bad, "user")
+
+
+def test_every_usual_space_of_a_search_is_documented():
+    for kind, space in SPACES.items():
+        for name, text in space.items():
+            assert f"{name}={text}" in " ".join(PAGES["measuring.md"].split()), kind

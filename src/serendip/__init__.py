@@ -6,10 +6,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from serendip.library import Recommendations, Recommender, evaluate, fit, read
+    from serendip.library import Recommendations, Recommender, evaluate, fit, load, read
 
 __version__ = "0.1.0"
-__all__ = ["Recommendations", "Recommender", "__version__", "evaluate", "fit", "read"]
+__all__ = ["Recommendations", "Recommender", "__version__", "evaluate", "fit", "load", "read"]
 
 
 def __getattr__(name: str) -> Any:

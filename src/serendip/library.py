@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import secrets
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +15,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from serendip import __version__
 from serendip import pipeline as pipelines
-from serendip.data import UNKNOWN, Dataset, ItemLists, Queries, as_frame, dataset_of, hidden_items
-from serendip.domain import ORDER_ONLY, Interaction, InteractionKind, Invalid, NotFound, moment
-from serendip.evaluation import Protocol, Table, compare, parse_split
+from serendip.bundle import MANIFEST, read_bundle, write_bundle
+from serendip.data import UNKNOWN, Arrays, Dataset, ItemLists, Queries, Vocabulary, as_frame, dataset_of, hidden_items
+from serendip.domain import Interaction, InteractionKind, Invalid, NotFound, NotReady, moment
+from serendip.evaluation import Protocol, Table, compare, given_split
 from serendip.pipeline import Pipeline, PipelineConfig
 from serendip.ranking import NOTHING, Mask
 
@@ -111,6 +116,32 @@ class Recommender:
         found = zip(rows[0], likeness[0], strict=True)
         return [(self.pipeline.items.ids[row], float(like)) for row, like in found if row != NOTHING]
 
+    def save(self, folder: str | Path) -> None:
+        """Keep all of it in ``folder``, as plain arrays and a manifest; one that was saved there before is replaced."""
+        target = Path(folder)
+        if target.exists() and not (target / MANIFEST).is_file() and (not target.is_dir() or any(target.iterdir())):
+            raise Invalid(f"{target} holds other things; name a folder that is empty or not there yet")
+        draft = target.with_name(f".{target.name}.draft-{secrets.token_hex(4)}")
+        old = draft.with_name(draft.name + "-old")
+        manifest = {
+            "name": re.sub(r"[^a-z0-9_.-]+", "-", self.pipeline.config.name.lower()).strip("-.")[:60] or "model",
+            "pipeline": self.pipeline.config.model_dump(mode="json"),
+            "kinds": [asdict(kind) for kind in self.pipeline.kinds],
+            "data": {"kinds": [asdict(kind) for kind in self.data.kinds], "until": self.data.until},
+            "code": __version__,
+        }
+        try:
+            draft.mkdir(parents=True)
+            write_bundle(draft, manifest, self.pipeline.arrays() | _data_arrays(self.data))
+            if target.exists():
+                target.rename(old)
+            draft.rename(target)
+        except OSError as error:
+            raise NotReady(f"{target} cannot be written: {error}; check the disk's room and rights") from error
+        finally:
+            for left in (draft, old):
+                shutil.rmtree(left, ignore_errors=True)
+
     def _item_row(self, item: str) -> int:
         row = self.pipeline.items.row(item)
         if row == UNKNOWN:
@@ -189,33 +220,57 @@ def read(
     ``columns`` says which column is which, for example ``{"user": "CustomerID"}``; the rest is inferred. A row that
     cannot be read is an Invalid naming its line; `serendip import` leaves such rows out and lists them instead.
     """
-    from serendip.sources import infer, open_source
-    from serendip.sources import read as read_checked
+    from serendip.sources import all_interactions
 
-    opened = open_source(str(source))
-    mapping = infer(opened, "interactions", dict(columns or {}))
-    frames = []
-    for checked in read_checked(opened, mapping, "interactions"):
-        if checked.errors:
-            first = checked.errors[0]
-            raise Invalid(f"{source}, line {first.line}: {first.field}: {first.what}", field=first.field)
-        frames.append(checked.frame)
-    if not frames:
-        raise Invalid(f"{source} holds no rows")
-    frame = pl.concat(frames)
-    if int(frame["at"].to_numpy().max(initial=0)) < ORDER_ONLY:
-        frame = frame.drop("at")
-    return dataset_of(frame, kinds)
+    return dataset_of(all_interactions(source, columns), kinds)
+
+
+def load(folder: str | Path) -> Recommender:
+    """What ``Recommender.save`` kept in ``folder``, verified; its arrays are mapped from the files and read-only."""
+    path = Path(folder)
+    if not (path / MANIFEST).is_file():
+        raise NotFound(f"there is no saved model in {path}; `save` writes one")
+    try:
+        manifest, arrays = read_bundle(path)
+    except OSError as error:
+        raise NotReady(f"{path} cannot be read: {error}; check its rights") from error
+    try:
+        config = PipelineConfig.model_validate(manifest["pipeline"])
+        kinds = tuple(InteractionKind(**kind) for kind in manifest["kinds"])
+        data_kinds = tuple(InteractionKind(**kind) for kind in manifest["data"]["kinds"])
+        fitted = pipelines.restore(config, kinds, {name: arrays[name] for name in arrays if name[:5] != "data."})
+        own = {name.removeprefix("data."): array for name, array in arrays.items() if name[:5] == "data."}
+        users = Vocabulary.restore({name.removeprefix("users."): own[name] for name in ("users.blob", "users.ends")})
+        columns = {name: np.asarray(own[name]) for name in COLUMNS if name in own}
+        data = Dataset(users=users, items=fitted.items, kinds=data_kinds, until=manifest["data"]["until"], **columns)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Invalid(f"{path} holds no model that `save` wrote: {error!r}") from None
+    return Recommender(fitted, data)
+
+
+COLUMNS = ("user_ix", "item_ix", "weight", "kind", "value", "at")
+
+
+def _data_arrays(data: Dataset) -> Arrays:
+    """The columns and the users; the items are the pipeline's."""
+    columns = {f"data.{name}": getattr(data, name) for name in COLUMNS if getattr(data, name) is not None}
+    return columns | {f"data.users.{name}": array for name, array in data.users.arrays().items()}
 
 
 def adopt(data: Any, columns: Mapping[str, str] | None = None) -> Dataset:
     """The dataset of a frame (see ``data.as_frame``) with user, item[, value][, at]; a Dataset stays as it is."""
     if isinstance(data, Dataset):
         return data
+    return dataset_of(renamed(data, columns))
+
+
+def renamed(data: Any, columns: Mapping[str, str] | None) -> pl.DataFrame:
+    """A frame whose columns have our names; ``columns`` is {ours: theirs}."""
     frame = as_frame(data)
-    if columns:
-        frame = frame.rename({theirs: ours for ours, theirs in columns.items()})
-    return dataset_of(frame)
+    for theirs in (columns or {}).values():
+        if theirs not in frame.columns:
+            raise Invalid(f"there is no column {theirs!r}; the columns are {', '.join(frame.columns)}", field="columns")
+    return frame.rename({theirs: ours for ours, theirs in (columns or {}).items()})
 
 
 def fit(
@@ -231,10 +286,31 @@ def fit(
 
 
 def evaluate(
-    models: Sequence[str | PipelineConfig], data: Any, split: str = "time:0.1", *, k: int = 10, seed: int = 0,
+    models: Sequence[str | PipelineConfig],
+    data: Any,
+    split: str = "time:0.1",
+    *,
+    test: Any = None,
+    k: int = 10,
+    metrics: Sequence[str] = (),
+    seed: int = 0,
     protocol: Protocol = "frozen",
-) -> Table:  # fmt: skip
-    """A table of ``models`` and the usual baselines over ``split``, with 95% intervals."""
+    columns: Mapping[str, str] | None = None,
+) -> Table:
+    """A table of ``models`` and the usual baselines over ``split``, with 95% intervals.
+
+    With ``test``, a frame as ``data`` is, everything in ``data`` is learnt from and ``test`` is to be found.
+    ``metrics``, such as ``recall@20``, are what the table holds; none are all there are at ``k``.
+    """
     configs = [PipelineConfig.parse(model) if isinstance(model, str) else model for model in models]
-    name, fraction = parse_split(split)
-    return compare(configs, adopt(data), protocol, name, fraction=fraction, k=k, seed=seed)
+    if test is None:
+        return compare(configs, adopt(data, columns), protocol, split, k=k, metrics=metrics, seed=seed)
+    if isinstance(data, Dataset) or isinstance(test, Dataset):
+        raise Invalid("parts are given as two frames, so that their ids can be told apart together", field="test")
+    rows = [renamed(one, columns) for one in (data, test)]
+    if not all("at" in frame.columns for frame in rows):
+        rows = [frame.drop("at", strict=False) for frame in rows]
+    n = rows[0].height
+    whole = dataset_of(pl.concat(rows, how="diagonal_relaxed"))
+    parts = given_split(whole.take(slice(0, n)), whole.take(slice(n, len(whole))))
+    return compare(configs, parts.train, protocol, parts, k=k, metrics=metrics, seed=seed)

@@ -14,15 +14,6 @@ from serendip.flows.record import record
 from serendip.store import Store
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that the commands run in, with a database and versions of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'here.db'}")
-    monkeypatch.setenv("SERENDIP_ARTIFACTS", str(tmp_path / "versions"))
-    return tmp_path
-
-
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a command, run in this process."""
     from serendip.cli import main

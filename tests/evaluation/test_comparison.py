@@ -14,7 +14,7 @@ from serendip import models
 from serendip import pipeline as pipelines
 from serendip.data import Dataset
 from serendip.domain import InteractionKind, Invalid, NotFound, micros
-from serendip.evaluation import Fits, Split, Table, compare, frozen, measure, time_split
+from serendip.evaluation import Fits, Split, Table, compare, frozen, measure, parse_metrics, time_split
 from serendip.evaluation.measure import tail_items
 from serendip.pipeline import PipelineConfig
 from worlds import NOON, took, world
@@ -131,16 +131,59 @@ def test_a_split_may_be_given_as_its_text_or_ready_made(data):
     wide = compare([], data, "frozen", "time:0.3")
     assert wide == compare([], data, "frozen", fraction=0.3)
     cut = time_split(data, 0.3)
-    given = compare([], data, "frozen", Split("given", cut.train, cut.test))
-    assert given.n_queries == wide.n_queries
+    known = np.isin(cut.test.item_ix, cut.train.item_ix)
+    given = compare([], data, "frozen", Split("given", cut.train, cut.test.take(known)))
+    assert given.rows == wide.rows
+
+
+def test_in_parts_that_are_not_cut_in_time_new_items_are_to_be_found_and_missed():
+    data = world([took(0, 0, 9), took(1, 1, 8), took(0, 1, 7), took(0, 2, 6)])
+    split = Split("given", data.take(slice(0, 2)), data.take(slice(2, 4)))
+    # u0 is shown i1 alone, the only item that was known and not met; i2, one of two to be found, cannot be.
+    row = compare([], data, "frozen", split).row("popular")
+    assert row.metrics["recall@10"].mean == 0.5
+
+
+def test_a_table_holds_the_metrics_it_is_asked_for_each_at_its_own_length(data):
+    split = time_split(data, 0.3)
+    table = compare([], data, "frozen", split, metrics=("recall@20", "hit@3", "coverage@5", "map"))
+    row = table.row("popular")
+    assert (set(row.metrics), set(row.catalogue)) == ({"recall@20", "hit-rate@3", "map@10"}, {"coverage@5"})
+    assert table.metric == "recall@20"
+    for name, k in (("recall@20", 20), ("hit-rate@3", 3), ("map@10", 10)):
+        alone = compare([], data, "frozen", split, k=k).row("popular")
+        assert row.metrics[name] == alone.metrics[name]
+
+
+@pytest.mark.parametrize("name", ["recal@20", "recall@0", "recall@ten", "recall@99999", "recall@-1", "ndcg@"])
+def test_a_metric_that_there_is_not_is_refused_by_name(name):
+    with pytest.raises(Invalid, match=name):
+        parse_metrics([name])
+
+
+def test_only_the_candidates_of_each_user_are_ranked_and_the_table_says_so():
+    data = world([took(0, 0, 9), took(1, 1, 8), took(1, 2, 7), took(1, 3, 6), took(2, 3, 5), took(0, 1, 4), took(2, 1)])
+    split = Split("given", data.take(slice(0, 5)), data.take(slice(5, 7)))
+    # u0 has the candidates i1 and i2, found at the first place or the second; u2 has none and is not asked.
+    candidates = Dataset.of(np.array([0, 0]), np.array([1, 2]), data.users, data.items)
+    table = compare([], data, "frozen", split, candidates=candidates)
+    assert table.sampled
+    assert table.n_queries == 1
+    assert any(note.startswith("sampled") for note in table.notes)
+    assert all(row.metrics["recall@10"].mean == 1 for row in table.rows)
+    assert not compare([], data, "frozen", split).sampled
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"protocol": "magic"}, "no protocol 'magic'"),
-        ({"split": "odd-days"}, "no split 'odd-days'"),
-        ({"split": "time:many"}, "'many'"),
+        ({"split": "odd-days"}, "'odd-days' is no split"),
+        ({"split": "time:many"}, "'time:many' is no split"),
+        ({"split": "last-out:0.1"}, "is no split"),
+        ({"split": "random:0.2:x"}, "is no split"),
+        ({"split": "time:0.1:3"}, "is no split"),
+        ({"split": "time:nan"}, "is no split"),
         ({"split": "random"}, "no cut to replay"),
     ],
 )

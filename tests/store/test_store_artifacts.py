@@ -241,8 +241,9 @@ def test_a_killed_writer_leaves_a_draft_that_nobody_sees_and_that_is_cleaned(
     program = """
 import sys, time
 import numpy as np
+import serendip.bundle as b
 import serendip.store.artifacts as a
-a._sync_folder = lambda folder: (print("written", flush=True), time.sleep(60))
+b.sync_folder = lambda folder: (print("written", flush=True), time.sleep(60))
 a.Artifacts(sys.argv[1]).save({"name": "als"}, {"array": np.ones(9)})
 """
     command = [sys.executable, "-c", program, str(artifacts.folder)]

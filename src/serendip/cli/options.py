@@ -29,6 +29,18 @@ def where(command: Command) -> Command:
     )(command)
 
 
+def files(command: Command) -> Command:
+    """Adds --data, --train, --validation, --test and --map."""
+    for flag, said in (
+        ("--test", "What is to be found, cut off by others."),
+        ("--validation", "What is to be found while tuning, cut off by others."),
+        ("--train", "What is learnt from, where others made the parts."),
+        ("--data", "A file that --split cuts: CSV, TSV, ::, JSON lines, Parquet, or lines of user item item ..."),
+    ):
+        command = click.option(flag, metavar="FILE", help=said)(command)
+    return command
+
+
 def as_json(command: Command) -> Command:
     """Adds --json."""
     return click.option("--json", "json", is_flag=True, help="Answer as JSON on standard output.")(command)

@@ -17,6 +17,7 @@ from serendip.domain import Item, Slate
 if TYPE_CHECKING:
     from serendip.evaluation import Table
     from serendip.flows.bring import Report
+    from serendip.flows.tune import Tuned
     from serendip.sources import Mapping as Mapping_
     from serendip.sources import Source
     from serendip.sources.datasets import Known
@@ -65,16 +66,34 @@ def show_table(table: Table, metrics: Sequence[str] = ("ndcg@10", "recall@10", "
     shown = [metric for metric in metrics if metric in table.rows[0].metrics]
     for metric in shown:
         grid.add_column(metric, justify="right", no_wrap=True)
+    whole = [metric for metric in metrics if metric in table.rows[0].catalogue]
+    for metric in whole:
+        grid.add_column(metric, justify="right", no_wrap=True)
     rival = table.baselines.get("popular-7-days") or table.baselines["popular"]
     grid.add_column(f"{table.metric} against {rival}", justify="right", no_wrap=True)
     for row in table.rows:
         cells = [f"{one.mean:.4f} ±{(one.high - one.low) / 2:.4f}" for one in (row.metrics[m] for m in shown)]
+        cells += [f"{row.catalogue[metric]:.4f}" for metric in whole]
         gap = row.vs.get(rival)
         beside = f"{gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]" if gap else ""
         grid.add_row(row.name, *cells, beside)
     out.print(grid)
     for note in table.notes:
         out.print(note, style="dim", markup=False)
+
+
+def show_tuned(found: Tuned, trials_file: str) -> None:
+    """What a search found, best first, and how to measure it."""
+    for one in found.best:
+        reached = ", ".join(f"{name} {value:.4f}" for name, value in one.metrics.items())
+        settings = " ".join(f"--set {name}={value}" for name, value in sorted(one.settings.items()))
+        out.print(f"{one.pipeline}: {reached}", style="bold", markup=False)
+        out.print(f"  {settings}", markup=False, soft_wrap=True)
+    for trial in found.trials:
+        if trial.error is not None:
+            out.print(f"{trial.pipeline} {trial.number + 1} failed: {trial.error}", style="dim", markup=False)
+    before = f", {found.resumed} of them done before" if found.resumed else ""
+    out.print(f"{found.budget}; every trial is in {trials_file}{before}", style="dim", markup=False)
 
 
 def said_of(table: Table) -> str:

@@ -6,11 +6,18 @@ from typing import Literal
 
 import click
 
-from serendip.cli.options import as_json, clock, opened, parse_settings, print_json, where
+from serendip.cli.options import as_json, clock, files, opened, parse_pairs, parse_settings, print_json, where
 
 PIPELINES = click.argument("pipelines", nargs=-1, metavar="[PIPELINE]...")
 SETTINGS = click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the models, for example n_factors=128."
+)
+MAP = click.option(
+    "--map",
+    "columns",
+    multiple=True,
+    metavar="FIELD=COLUMN",
+    help="Which column of the files is user, item, value, at.",
 )
 SEED = click.option(
     "--seed", default=0, type=click.IntRange(min=0), show_default=True, help="The same seed gives the same models."
@@ -65,23 +72,27 @@ def train(
 @PIPELINES
 @SETTINGS
 @SEED
+@files
+@click.option("--candidates", metavar="FILE", help="Rank only these items of each user: lines of user item item ...")
+@click.option("--join-validation", is_flag=True, help="Learn from --validation too, for the final test.")
+@MAP
 @click.option(
     "--protocol",
     type=click.Choice(["replayed", "frozen"]),
-    default="replayed",
-    show_default=True,
-    help="replayed: each user is asked at the start of every day of the test period. frozen: all are asked at the cut.",
+    help="replayed: each user is asked at the start of every day of the test period. frozen: all are asked at the cut."
+    "  [default: replayed for a split in time, else frozen]",
 )
 @click.option(
     "--split",
     default="time:0.1",
     show_default=True,
     metavar="SPLIT",
-    help="time:SHARE, last-out or random:SHARE; the last two only for comparison with papers.",
+    help="time:SHARE, last-out or random:SHARE[:SEED]; the last two only for comparison with papers.",
 )
 @click.option("--refresh", metavar="DAYS", help="Refit all models every so many days, for example 1d (replayed only).")
+@click.option("--metrics", metavar="NAME@K,...", help="What the table holds, such as recall@20,ndcg@20.")
 @click.option(
-    "-k", "k", default=10, type=click.IntRange(min=1), show_default=True, help="Length of the lists that are measured."
+    "-k", "k", default=10, type=click.IntRange(min=1), show_default=True, help="Length, where --metrics says none."
 )
 @where
 @as_json
@@ -89,25 +100,46 @@ def evaluate(
     pipelines: tuple[str, ...],
     settings: tuple[str, ...],
     seed: int,
-    protocol: Literal["replayed", "frozen"],
+    data: str | None,
+    train: str | None,
+    validation: str | None,
+    test: str | None,
+    candidates: str | None,
+    join_validation: bool,
+    columns: tuple[str, ...],
+    protocol: Literal["replayed", "frozen"] | None,
     split: str,
     refresh: str | None,
+    metrics: str | None,
     k: int,
     json: bool,
     database: str | None,
     artifacts: str | None,
 ) -> None:
-    """Compare pipelines on the recorded interactions, without keeping anything."""
+    """Compare pipelines on the recorded interactions, or on files alone, without keeping anything."""
     from serendip.cli.show import show_table, steps
+    from serendip.evaluation import parse_metrics
+    from serendip.flows.measure_files import Files, configs_for, evaluate_files
     from serendip.flows.train import configs_of, evaluate
 
-    with opened(database, artifacts) as (store, _), steps(quiet=json) as progress:
-        configs = configs_of(store, pipelines, parse_settings(settings))
-        table = evaluate(store, configs, protocol, split, refresh, k, seed, progress)
+    wanted = [f"{name}@{length}" for name, length in parse_metrics(metrics.split(",") if metrics else (), k)]
+    chosen = parse_settings(settings)
+    if data or train or validation or test or candidates or join_validation or columns:
+        files = Files(data, train, validation, test, candidates, parse_pairs(columns, "--map"))
+        with steps(quiet=json) as progress:
+            table = evaluate_files(
+                files, configs_for(pipelines, chosen), split, protocol=protocol, join_validation=join_validation,
+                refresh=refresh, k=k, metrics=wanted, seed=seed, progress=progress,
+            )  # fmt: skip
+    else:
+        with opened(database, artifacts) as (store, _), steps(quiet=json) as progress:
+            configs = configs_of(store, pipelines, chosen)
+            way = protocol or ("replayed" if split.startswith("time") else "frozen")
+            table = evaluate(store, configs, way, split, refresh, k, seed, progress, wanted)
     if json:
         print_json(table.to_dict())
     else:
-        show_table(table, tuple(f"{name}@{k}" for name in ("ndcg", "recall", "hit-rate", "mrr")))
+        show_table(table, wanted or tuple(f"{name}@{k}" for name in ("ndcg", "recall", "hit-rate", "mrr")))
 
 
 @click.command()

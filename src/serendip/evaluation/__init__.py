@@ -1,11 +1,19 @@
 """Slates against what happened: splits, replay, metrics, comparison and the gate."""
 
 from serendip.evaluation.bootstrap import Estimate, paired_interval
-from serendip.evaluation.comparison import allows_repeats, compare
+from serendip.evaluation.comparison import allows_repeats, compare, parse_metrics
 from serendip.evaluation.gate import Verdict, judge
 from serendip.evaluation.measure import Fits, Outcome, measure
 from serendip.evaluation.rounds import Round, frozen, replayed
-from serendip.evaluation.split import Split, SplitName, last_out_split, parse_split, random_split, time_split
+from serendip.evaluation.split import (
+    Split,
+    SplitName,
+    given_split,
+    last_out_split,
+    random_split,
+    split_of,
+    time_split,
+)
 from serendip.evaluation.table import Difference, Protocol, Row, Slice, Table
 
 __all__ = [
@@ -24,12 +32,14 @@ __all__ = [
     "allows_repeats",
     "compare",
     "frozen",
+    "given_split",
     "judge",
     "last_out_split",
     "measure",
     "paired_interval",
-    "parse_split",
+    "parse_metrics",
     "random_split",
     "replayed",
+    "split_of",
     "time_split",
 ]

@@ -13,10 +13,14 @@ from serendip.data import Dataset
 from serendip.domain import Invalid, moment
 from serendip.evaluation.bootstrap import Estimate, estimates
 from serendip.evaluation.measure import Fits, Outcome, Progress, measure
+from serendip.evaluation.metrics import BY_QUERY
 from serendip.evaluation.rounds import Round, frozen, replayed
-from serendip.evaluation.split import Split, last_out_split, random_split, time_split
+from serendip.evaluation.split import Split, split_of
 from serendip.evaluation.table import Difference, Protocol, Row, Slice, Table
 from serendip.pipeline import PipelineConfig
+
+MOST_PLACES = 10_000
+"""The longest list that is measured."""
 
 NEWCOMER_EVENTS = 5
 """An asker with at most this many events is a newcomer."""
@@ -30,6 +34,8 @@ def compare(
     *,
     fraction: float = 0.1,
     k: int = 10,
+    metrics: Sequence[str] = (),
+    candidates: Dataset | None = None,
     window_days: float = 1.0,
     refresh_days: float | None = None,
     seed: int = 0,
@@ -38,31 +44,41 @@ def compare(
 ) -> Table:
     """Every pipeline and every baseline, fitted to what was before the cut and asked about what came after.
 
-    ``protocol`` is replayed or frozen. ``split`` is time, leave-last-out, random, or parts already made; a fraction may
-    follow, as in ``time:0.2``. ``fits`` that is given to several comparisons of the same data and split spares them
-    fitting again. Differences are between all pairs of rows, in nDCG at ``k``.
+    ``protocol`` is replayed or frozen. ``split`` is as in ``split_of``, or parts already made. ``metrics`` are what
+    the table holds, such as ``recall@20``; none are all there are at ``k``. With ``candidates``, users and items over
+    the vocabularies of ``data``, only these are ranked (frozen only). ``fits`` that is given to several comparisons of
+    the same data and split spares them fitting again. Differences are between all pairs of rows, in the first of
+    ``metrics`` that single questions have, else in nDCG at ``k``.
     """
+    wanted = parse_metrics(metrics, k)
+    ks = tuple(dict.fromkeys(length for _, length in wanted)) or (k,)
+    first = next((one for one in wanted if one[0] in PER_QUERY), ("ndcg", ks[0]))
     parts = split if isinstance(split, Split) else split_of(data, split, fraction, seed)
     checked: Protocol = "frozen" if protocol == "frozen" else "replayed"
     if protocol != checked:
         raise Invalid(f"no protocol {protocol!r}; there are replayed and frozen", field="protocol")
     baselines, notes = baselines_for(parts.train)
     lineup, named = line_up(configs, baselines)
-    outcomes = measure(lineup, rounds_of(data, parts, checked, window_days), k, refresh_days, seed, fits, progress)
+    rounds = rounds_of(data, parts, checked, window_days, candidates)
+    outcomes = measure(lineup, rounds, ks, refresh_days, seed, fits, progress)
     if not outcomes:
         raise Invalid(
             "after the cut, no known user takes an item that was known before and may be shown to them, so nothing can "
             "be measured; import a longer stretch of time or test on a larger fraction"
         )
-    if parts.parity_only:
+    if parts.name == "given":
+        notes.append("the parts were given: whether the past is kept from the future is up to who made them")
+    elif parts.parity_only:
         notes.append(f"the split {parts.name} mixes past and future: for comparing with papers, not for deciding")
-    if quiet := [one.name for one in outcomes if one.catalogue[f"fallback@{k}"] > 0.5]:
+    if candidates is not None:
+        notes.append("sampled: only given candidates were ranked; not comparable with ranking the whole catalogue")
+    if quiet := [one.name for one in outcomes if one.catalogue[f"fallback@{ks[0]}"] > 0.5]:
         notes.append(f"more than half of the places were filled by the fallback: {', '.join(quiet)}")
     is_replayed = checked == "replayed"
     return Table(
         checked,
         parts.name,
-        f"ndcg@{k}",
+        f"{first[0]}@{first[1]}",
         len(outcomes[0].user_ix),
         len(np.unique(outcomes[0].user_ix)),
         None if parts.cut is None else moment(parts.cut).isoformat(),
@@ -72,30 +88,41 @@ def compare(
         seed,
         named,
         tuple(notes),
-        rows_of(lineup, outcomes, k, seed),
+        rows_of(lineup, outcomes, first, [f"{name}@{length}" for name, length in wanted], seed),
+        sampled=candidates is not None,
     )
 
 
-def split_of(data: Dataset, spec: str, fraction: float, seed: int) -> Split:
-    """The split that ``spec`` names, with its fraction where it has one."""
-    name, _, share = spec.partition(":")
-    try:
-        fraction = float(share) if share else fraction
-    except ValueError:
-        raise Invalid(f"the fraction {share!r} of {spec!r} is no number; write for example time:0.1", "split") from None
-    if name == "time":
-        return time_split(data, fraction)
-    if name == "leave-last-out":
-        return last_out_split(data)
-    if name == "random":
-        return random_split(data, fraction, seed)
-    raise Invalid(f"no split {spec!r}; there are time, leave-last-out and random, as in time:0.1", field="split")
+PER_QUERY = (*BY_QUERY, "novelty")
+CATALOGUE = ("coverage", "gini", "fallback")
+ALSO_CALLED = {"hit": "hit-rate", "hr": "hit-rate", "hitrate": "hit-rate"}
 
 
-def rounds_of(data: Dataset, split: Split, protocol: Protocol, window_days: float) -> Iterable[Round]:
+def parse_metrics(names: Sequence[str], k: int = 10) -> list[tuple[str, int]]:
+    """``recall@20`` as its name and its number of places, which is ``k`` where none is said."""
+    out = []
+    for given in names:
+        word, at, places = given.strip().lower().partition("@")
+        name = ALSO_CALLED.get(word, word)
+        if name not in PER_QUERY + CATALOGUE:
+            known = ", ".join(PER_QUERY + CATALOGUE)
+            raise Invalid(f"no metric {given!r}; the metrics are {known}, as in recall@20", field="metrics")
+        if at and not (places.isascii() and places.isdigit() and 0 < int(places) <= MOST_PLACES):
+            raise Invalid(
+                f"{given!r} needs a number of places from 1 to {MOST_PLACES:,}, as in {name}@20", field="metrics"
+            )
+        out.append((name, int(places) if at else k))
+    return list(dict.fromkeys(out))
+
+
+def rounds_of(
+    data: Dataset, split: Split, protocol: Protocol, window_days: float, candidates: Dataset | None = None
+) -> Iterable[Round]:
     """The questions of a protocol."""
     if protocol == "frozen":
-        return frozen(split)
+        return frozen(split, candidates)
+    if candidates is not None:
+        raise Invalid("given candidates cannot be replayed; choose the frozen protocol", field="protocol")
     if split.cut is None:
         raise Invalid(f"the split {split.name} has no cut to replay from; choose the frozen protocol", field="protocol")
     return replayed(data, split.cut, window_days)
@@ -142,14 +169,23 @@ def line_up(
     return lineup, named
 
 
-def rows_of(configs: Sequence[PipelineConfig], outcomes: Sequence[Outcome], k: int, seed: int) -> tuple[Row, ...]:
-    """One row a pipeline, the best first; ``outcomes`` are of the same questions."""
-    users, metric = outcomes[0].user_ix, f"ndcg@{k}"
-    names = [name for name in outcomes[0].metrics if not name.startswith("tail-")]
+def rows_of(
+    configs: Sequence[PipelineConfig], outcomes: Sequence[Outcome], first: tuple[str, int], wanted: list[str], seed: int
+) -> tuple[Row, ...]:
+    """One row a pipeline, the best by its metric ``first`` first; ``outcomes`` are of the same questions.
+
+    A row holds the metrics ``wanted``, or all where none is named.
+    """
+    users, metric, k = outcomes[0].user_ix, f"{first[0]}@{first[1]}", first[1]
+    names = [
+        name
+        for name in outcomes[0].metrics
+        if not name.startswith("tail-") and (not wanted or name in wanted or name == metric)
+    ]
     means = _columns([outcome.metrics[name] for outcome in outcomes for name in names], users, seed)
     pairs = list(permutations(range(len(outcomes)), 2))
     gaps = _columns([outcomes[a].metrics[metric] - outcomes[b].metrics[metric] for a, b in pairs], users, seed)
-    slices = _slices(outcomes, k, seed)
+    slices = _slices(outcomes, metric, k, seed)
     rows = []
     for i, (config, outcome) in enumerate(zip(configs, outcomes, strict=True)):
         vs = {
@@ -160,7 +196,8 @@ def rows_of(configs: Sequence[PipelineConfig], outcomes: Sequence[Outcome], k: i
         own = dict(zip(names, means[i * len(names) : (i + 1) * len(names)], strict=True))
         kinds = tuple(source.model for source in config.sources)
         personal = any(models.KINDS[kind].personal for kind in kinds)
-        rows.append(Row(config.name, kinds, personal, own, outcome.catalogue, slices[i], vs))
+        catalogue = {name: one for name, one in outcome.catalogue.items() if not wanted or name in wanted}
+        rows.append(Row(config.name, kinds, personal, own, catalogue, slices[i], vs))
     return tuple(sorted(rows, key=lambda row: -row.metrics[metric].mean))
 
 
@@ -168,17 +205,17 @@ def _columns(columns: Sequence[NDArray[np.float64]], users: NDArray[np.int32], s
     return estimates(np.stack(columns, axis=1), users, seed) if columns else []
 
 
-def _slices(outcomes: Sequence[Outcome], k: int, seed: int) -> list[dict[str, Slice]]:
+def _slices(outcomes: Sequence[Outcome], metric: str, k: int, seed: int) -> list[dict[str, Slice]]:
     """For each outcome: newcomers, and tail items, where there are any."""
     parts = {
-        "newcomers": (f"ndcg@{k}", outcomes[0].n_events <= NEWCOMER_EVENTS),
+        "newcomers": (metric, outcomes[0].n_events <= NEWCOMER_EVENTS),
         "tail": (f"tail-ndcg@{k}", ~np.isnan(outcomes[0].metrics[f"tail-ndcg@{k}"])),
     }
     out: list[dict[str, Slice]] = [{} for _ in outcomes]
-    for name, (metric, among) in parts.items():
+    for name, (column, among) in parts.items():
         if not among.any():
             continue
-        columns = [outcome.metrics[metric][among] for outcome in outcomes]
+        columns = [outcome.metrics[column][among] for outcome in outcomes]
         for own, one in zip(out, _columns(columns, outcomes[0].user_ix[among], seed), strict=True):
             own[name] = Slice(int(among.sum()), one.mean, one.low, one.high)
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -69,33 +70,44 @@ class Fits:
 class _Tally:
     """One pipeline's columns while they grow."""
 
-    shown: NDArray[np.int64]
+    shown: dict[int, NDArray[np.int64]]
+    """How often each item was among the first k places, by k."""
     metrics: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
-    n_filled: int = 0
+    n_filled: Counter[int] = field(default_factory=Counter)
 
-    def add(self, values: dict[str, NDArray[np.float64]], answers: Answers) -> None:
+    def add(self, values: dict[str, NDArray[np.float64]], answers: Answers, k: int) -> None:
         for name, column in values.items():
             self.metrics.setdefault(name, []).append(column)
         placed = answers.rows != NOTHING
-        self.shown += np.bincount(answers.rows[placed], minlength=len(self.shown))
-        self.n_filled += int(np.count_nonzero(placed & (answers.source > 0)))
+        self.shown[k] += np.bincount(answers.rows[placed], minlength=len(self.shown[k]))
+        self.n_filled[k] += int(np.count_nonzero(placed & (answers.source > 0)))
+
+    def catalogue(self, among: Mask) -> dict[str, float]:
+        """What only all slates together have."""
+        out = {}
+        for k, shown in self.shown.items():
+            out[f"coverage@{k}"] = metrics.coverage(shown[among])
+            out[f"gini@{k}"] = metrics.gini(shown[among])
+            out[f"fallback@{k}"] = self.n_filled[k] / max(1, int(shown.sum()))
+        return out
 
 
 def measure(
     configs: Sequence[PipelineConfig],
     rounds: Iterable[Round],
-    k: int = 10,
+    k: int | Sequence[int] = 10,
     refresh_days: float | None = None,
     seed: int = 0,
     fits: Fits | None = None,
     progress: Progress = lambda _: None,
 ) -> list[Outcome]:
-    """What every pipeline makes of ``rounds``, by its first ``k`` places.
+    """What every pipeline makes of ``rounds``, by its first ``k`` places, or by the first of several numbers of them.
 
     All are fitted to what is known at the first round's moment; at later rounds their trend models are refitted, and
     with ``refresh_days`` everything whenever that long has passed.
     """
     fits = fits or Fits()
+    ks = (k,) if isinstance(k, int) else tuple(k)
     fitted: list[Pipeline] = []
     tallies: list[_Tally] = []
     asked: list[tuple[NDArray[np.int32], int, NDArray[np.int64]]] = []
@@ -104,7 +116,7 @@ def measure(
     for turn in rounds:
         if not fitted:
             catalogue, tail = turn.allowed, tail_items(turn.met)
-            tallies = [_Tally(np.zeros(turn.known.n_items, np.int64)) for _ in configs]
+            tallies = [_Tally({k: np.zeros(turn.known.n_items, np.int64) for k in ks}) for _ in configs]
         if not fitted or (refresh_days is not None and turn.moment - fitted_at >= refresh_days * DAY):
             fitted, fitted_at = [_fit(config, turn.known, seed, fits, progress) for config in configs], turn.moment
         elif turn.moment > fitted_at:
@@ -112,10 +124,13 @@ def measure(
         catalogue = catalogue | turn.allowed
         for rows in batches(len(turn.user_ix), turn.known.n_items):
             queries, hidden = turn.ask(rows)
+            allowed = turn.may_show(rows)
             asked.append((turn.user_ix[rows], turn.moment, np.diff(queries.indptr)))
             for one, tally in zip(fitted, tallies, strict=True):
-                answers = one.answer(queries, k, hidden, turn.allowed)
-                tally.add(values(answers, turn, rows, tail, k), answers)
+                answers = one.answer(queries, max(ks), hidden, allowed)
+                for k in ks:
+                    first = answers.first(k)
+                    tally.add(values(first, turn, rows, tail, k), first, k)
         progress(f"asked {sum(len(users) for users, _, _ in asked):,} questions")
     if not asked:
         return []
@@ -129,11 +144,7 @@ def measure(
             moment,
             n_events,
             {name: np.concatenate(columns) for name, columns in tally.metrics.items()},
-            {
-                f"coverage@{k}": metrics.coverage(tally.shown[catalogue]),
-                f"gini@{k}": metrics.gini(tally.shown[catalogue]),
-                f"fallback@{k}": tally.n_filled / max(1, int(tally.shown.sum())),
-            },
+            tally.catalogue(catalogue),
         )
         for config, tally in zip(configs, tallies, strict=True)
     ]
@@ -166,7 +177,8 @@ def values(answers: Answers, turn: Round, rows: slice, tail: Mask, k: int) -> di
     hits = find_hits(answers, asker, items, turn.known.n_items)
     out = {f"{name}@{k}": function(hits, n_relevant) for name, function in metrics.BY_QUERY.items()}
     placed = answers.rows != NOTHING
-    share = turn.met[answers.rows] / np.count_nonzero(np.bincount(turn.known.user_ix))
+    # Among given candidates may be items that nobody had met: they count as met by one.
+    share = np.maximum(turn.met[answers.rows], 1) / np.count_nonzero(np.bincount(turn.known.user_ix))
     out[f"novelty@{k}"] = metrics.novelty(np.where(placed, share, 1.0), placed)
     n_tail = np.bincount(asker, tail[items], len(n_relevant)).astype(np.int64)
     tail_ndcg = np.full(len(n_relevant), np.nan)

@@ -26,7 +26,9 @@ class Round:
     user_ix: NDArray[np.int32]
     """Who is asked, ascending; shape (n_queries,)."""
     relevant: ItemLists
-    """What each will take next, among what was known and may be shown to them; ascending."""
+    """What each will take next, among what may be shown to them; ascending."""
+    candidates: ItemLists | None = None
+    """What alone may be shown to each; None: everything that was known."""
 
     @property
     def moment(self) -> int:
@@ -45,6 +47,16 @@ class Round:
         asked[self.user_ix] = True
         return self.known.take(asked[self.known.user_ix])
 
+    def may_show(self, rows: slice) -> Mask:
+        """What may be shown to some of them: (n_items,), or (n_queries, n_items) where each has candidates."""
+        if self.candidates is None:
+            return self.allowed
+        lists = [self.candidates[q] for q in range(rows.start, rows.stop)]
+        mask = np.zeros((len(lists), self.known.n_items), np.bool_)
+        for own, items in zip(mask, lists, strict=True):
+            own[items] = True
+        return mask
+
     def ask(self, rows: slice) -> tuple[Queries, ItemLists]:
         """The histories of some of them, and what is hidden from each."""
         queries = Queries.of_users(self.histories, self.user_ix[rows])
@@ -52,10 +64,25 @@ class Round:
         return queries, hidden_items(self.histories, queries)
 
 
-def frozen(split: Split) -> Iterator[Round]:
-    """One round: everybody known is asked at the cut for what they take in the whole test period."""
+def frozen(split: Split, candidates: Dataset | None = None) -> Iterator[Round]:
+    """One round: everybody known is asked at the cut for what they take in the whole test period.
+
+    Where the parts are not cut in time, items that nobody had met are to be found too, as papers count them: misses
+    for whatever cannot know them. With ``candidates``, users and items over the same vocabularies, only users who have
+    some are asked, and only theirs are ranked.
+    """
     met = np.bincount(split.train.item_ix[first_meetings(split.train)], minlength=split.train.n_items)
-    yield from _round(split.train, split.test, met)
+    takes = split.test
+    if candidates is not None:
+        takes = takes.take((np.bincount(candidates.user_ix, minlength=candidates.n_users) > 0)[takes.user_ix])
+    for one in _round(split.train, takes, met, new_too=split.parity_only):
+        yield one if candidates is None else replace(one, candidates=_lists_of(candidates, one.user_ix))
+
+
+def _lists_of(pairs: Dataset, user_ix: NDArray[np.int32]) -> ItemLists:
+    """The items of each of these users."""
+    indptr, order = pairs.by_user
+    return ItemLists.of([pairs.item_ix[order[indptr[user] : indptr[user + 1]]] for user in user_ix])
 
 
 def replayed(data: Dataset, cut: int, window_days: float = 1.0) -> Iterator[Round]:
@@ -92,14 +119,15 @@ def first_meetings(data: Dataset) -> NDArray[np.bool_]:
     return first
 
 
-def _round(known: Dataset, events: Dataset, met: NDArray[np.int64]) -> Iterator[Round]:
+def _round(known: Dataset, events: Dataset, met: NDArray[np.int64], new_too: bool = False) -> Iterator[Round]:
     """The round that asks for ``events``, or none where they hold nothing that could be found.
 
-    To be found are items taken by an event of positive weight, that somebody had met before, less those that what the
-    user did before hides.
+    To be found are items taken by an event of positive weight, that somebody had met before (or not, with
+    ``new_too``), less those that what the user did before hides.
     """
     has_history = np.bincount(known.user_ix, minlength=known.n_users) > 0
-    takes = events.take((events.weight > 0) & has_history[events.user_ix] & (met[events.item_ix] > 0))
+    findable = (met[events.item_ix] > 0) | new_too
+    takes = events.take((events.weight > 0) & has_history[events.user_ix] & findable)
     active = np.zeros(known.n_users, np.bool_)
     active[takes.user_ix] = True
     hides = np.array([kind.hides or kind.negative for kind in known.kinds])

@@ -29,17 +29,32 @@ class Split:
         return self.name != "time"
 
 
-def parse_split(text: str) -> tuple[SplitName, float]:
-    """``time:0.1`` as its name and its share; ``last-out`` has none."""
-    word, _, share = text.partition(":")
-    names: dict[str, SplitName] = {"time": "time", "last-out": "leave-last-out", "random": "random"}
+def split_of(data: Dataset, spec: str, fraction: float = 0.1, seed: int = 0) -> Split:
+    """The parts that ``spec`` names: ``time:0.1``, ``last-out``, ``random:0.2`` or, with a seed, ``random:0.2:7``.
+
+    ``fraction`` and ``seed`` are for what it leaves open.
+    """
+    name, *more = spec.split(":")
     try:
-        fraction = float(share) if share else 0.1
+        share = float(more[0]) if more else fraction
+        drawn = int(more[1]) if len(more) > 1 else seed
     except ValueError:
-        fraction = -1.0
-    if word not in names or not 0 < fraction < 1 or (share and word == "last-out"):
-        raise Invalid(f"{text!r} is no split; write time:0.1, last-out or random:0.2", field="split")
-    return names[word], fraction
+        share, drawn = -1.0, -1
+    most = {"time": 1, "random": 2, "last-out": 0, "leave-last-out": 0}.get(name, -1)
+    if len(more) > most or not 0 < share < 1 or drawn < 0:
+        raise Invalid(f"{spec!r} is no split; write time:0.1, last-out, random:0.2 or random:0.2:SEED", field="split")
+    if name == "time":
+        return time_split(data, share)
+    return random_split(data, share, drawn) if name == "random" else last_out_split(data)
+
+
+def given_split(train: Dataset, test: Dataset) -> Split:
+    """Parts that somebody else made, over the same vocabularies."""
+    if not len(train) or not len(test):
+        raise Invalid(
+            "one of the parts is empty; give interactions to learn from and interactions to be found", "split"
+        )
+    return Split("given", train, test)
 
 
 def time_split(data: Dataset, fraction: float = 0.1) -> Split:

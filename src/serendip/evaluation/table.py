@@ -13,6 +13,10 @@ from serendip.evaluation.split import SplitName
 Protocol = Literal["replayed", "frozen"]
 
 
+SHOWN = 4
+"""Metrics of a table that is printed."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """How much better a pipeline is than another on the same queries, and the ends of the 95% interval."""
@@ -76,11 +80,25 @@ class Table:
     """What a reader must know, a sentence each."""
     rows: tuple[Row, ...]
     """The best first."""
+    sampled: bool = False
+    """Only given candidates were ranked, not the whole catalogue."""
 
     @property
     def parity_only(self) -> bool:
         """The split mixes past and future: for comparing with papers only."""
         return self.split != "time"
+
+    def __str__(self) -> str:
+        """What is asked, and a line a pipeline with its first metrics and half the width of their intervals."""
+        shown = list(self.rows[0].metrics)[:SHOWN]
+        lines = [["", *shown]]
+        for row in self.rows:
+            cells = (row.metrics[name] for name in shown)
+            lines.append([row.name, *(f"{one.mean:.4f} ±{(one.high - one.low) / 2:.4f}" for one in cells)])
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        about = f"{self.protocol}, split {self.split}: {self.n_queries:,} questions of {self.n_users:,} users"
+        text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+        return "\n".join([about, *(line.rstrip() for line in text), *self.notes])
 
     def row(self, name: str) -> Row:
         """The row called ``name``."""

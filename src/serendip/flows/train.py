@@ -14,7 +14,7 @@ from serendip import __version__, models
 from serendip import pipeline as pipelines
 from serendip.data import Dataset
 from serendip.domain import ORDER_ONLY, Invalid, micros, moment
-from serendip.evaluation import Fits, Protocol, Table, allows_repeats, compare, judge, parse_split
+from serendip.evaluation import Fits, Protocol, Table, allows_repeats, compare, judge
 from serendip.flows.gather import gather
 from serendip.flows.live import KEYS
 from serendip.pipeline import Pipeline, PipelineConfig
@@ -101,6 +101,11 @@ def configs_of(store: Store, specs: Sequence[str], settings: Mapping[str, Any]) 
             repeats=any(not kind.hides and not kind.negative for kind in store.kinds().values()),
             moments=last is None or micros(last) >= ORDER_ONLY,
         )
+    return with_settings(specs, settings)
+
+
+def with_settings(specs: Sequence[str], settings: Mapping[str, Any]) -> list[PipelineConfig]:
+    """The pipelines that ``specs`` name; ``settings`` go to every model that has them."""
     known = [set().union(*map(set, settings_of(spec))) for spec in specs]
     for name in settings:
         if not any(name in names for names in known):
@@ -132,16 +137,16 @@ def evaluate(
     k: int,
     seed: int,
     progress: Progress = lambda _: None,
+    metrics: Sequence[str] = (),
 ) -> Table:
     """A comparison on what the store holds; ``split`` as time:0.1, last-out or random:0.2, ``refresh`` as 1d."""
     progress("reading interactions")
     data = gather(store)
     if not len(data):
         raise Invalid("there are no interactions to measure on; `serendip import FILE --as interactions` first")
-    name, fraction = parse_split(split)
     days = parse_days(refresh) if refresh is not None else None
     return compare(
-        configs, data, protocol, name, fraction=fraction, k=k, refresh_days=days, seed=seed, progress=progress
+        configs, data, protocol, split, k=k, metrics=metrics, refresh_days=days, seed=seed, progress=progress
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numba
@@ -17,7 +18,11 @@ from serendip.models.contract import Kind, ModelConfig
 from serendip.models.item_item import Csr, gram_rows, product_cost, sum_dense_places, sum_dense_rows
 from serendip.models.item_knn import SMALL_BATCH, event_weights, taken_items
 from serendip.models.memory import claim
-from serendip.models.parallel import equal_work, in_chunks
+from serendip.models.parallel import equal_work, in_chunks, one_blas_thread
+
+MOST_IN_PARALLEL = 24_000
+"""Rows up to which LAPACK may use several threads: OpenBLAS 0.3.30 and 0.3.31 crash the process in a parallel spotrf
+of 28,000 rows and more, and not with one thread."""
 
 
 class EaseConfig(ModelConfig):
@@ -91,9 +96,10 @@ def solve_weights(gram: Floats, l2: float) -> Floats:
     diagonal = np.einsum("ii->i", gram)
     diagonal += np.float32(l2)
     # LAPACK reads columns first: the lower triangle it is told of is the upper one of our rows.
-    factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1, clean=0)
-    if not failed:
-        inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
+    with one_blas_thread() if len(gram) > MOST_IN_PARALLEL else nullcontext():
+        factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1, clean=0)
+        if not failed:
+            inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
     if failed or not np.isfinite(np.einsum("ii->i", inverse)).all():
         raise Invalid(
             f"ease cannot be solved with regularization={l2:g} in single precision; raise it, or leave binary on",

@@ -58,6 +58,10 @@ class Answers:
         """Queries with fewer items than were asked for; shape (n_queries,)."""
         return np.asarray((self.rows == NOTHING).any(axis=1))
 
+    def first(self, n: int) -> Answers:
+        """Only the first ``n`` places."""
+        return Answers(self.rows[:, :n], self.scores[:, :n], self.source[:, :n])
+
 
 @dataclass(frozen=True)
 class Pipeline:

@@ -4,6 +4,7 @@ from serendip.sources.checking import Checked, read
 from serendip.sources.mapping import Mapping, infer
 from serendip.sources.opening import open_source
 from serendip.sources.source import BATCH_ROWS, Batch, FrameSource, RowError, Source
+from serendip.sources.whole import all_interactions, is_sequences
 from serendip.sources.words import As
 
 __all__ = [
@@ -15,7 +16,9 @@ __all__ = [
     "Mapping",
     "RowError",
     "Source",
+    "all_interactions",
     "infer",
+    "is_sequences",
     "open_source",
     "read",
 ]

@@ -23,6 +23,8 @@ UNIT = b"\x1f"
 
 QUOTE, NEWLINE = ord('"'), ord("\n")
 
+NO_ITEM = "the line names a user and no item"
+
 
 class TextTable(Source):
     """A delimited text file: CSV, TSV, ``::`` and their like, gzipped or not."""
@@ -96,7 +98,7 @@ def _sequence_batch(block: bytes, first_line: int, done: float) -> Batch:
             lengths.append(len(own))
             lines.append(line)
         elif user:
-            errors.append(RowError(line, "item", "the line names a user and no item", user))
+            errors.append(RowError(line, "item", NO_ITEM, user))
     position = np.concatenate([np.arange(1, n + 1) for n in lengths]) if lengths else np.zeros(0, np.int64)
     frame = pl.DataFrame(
         {

@@ -9,7 +9,7 @@ from serendip.domain import Invalid, NotFound
 from serendip.sources.delimited import Sequences, TextTable
 from serendip.sources.json_lines import JsonLines
 from serendip.sources.parquet import ParquetFile
-from serendip.sources.sniffing import sniff
+from serendip.sources.sniffing import LINES_OF_ITEMS, sniff
 from serendip.sources.source import Source
 from serendip.sources.sql import SqlTable, is_sql_url
 from serendip.sources.streams import guess_encoding, head, refuse_archives
@@ -55,8 +55,10 @@ def _open_text(path: Path, format: str | None, encoding: str) -> Source:
     lone_returns = "\n" not in text and "\r" in text
     if lone_returns:
         text = text.replace("\r", "\n")
+    if format == "sequences":
+        return Sequences(path, LINES_OF_ITEMS, encoding)
     layout = sniff(text, str(path), FORMATS[format] if format else None)
-    if layout.sequence and format in (None, "sequences"):
+    if layout.sequence and format is None:
         return Sequences(path, layout, encoding)
     return TextTable(path, layout, encoding, lone_returns=lone_returns)
 

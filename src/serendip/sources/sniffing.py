@@ -13,6 +13,9 @@ from serendip.sources import words
 DELIMITERS = ["::", "\t", ";", "|", ",", " "]
 """Where several would do, the earlier one is taken: a comma often stands inside a text, a tab never does."""
 
+WIDEST = 6
+"""A text table with spaces between its fields and no names in its first line has at most so many columns."""
+
 NUMBER_OR_DATE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?")
 
 
@@ -35,14 +38,22 @@ class Layout:
         return self.delimiter != "::" and not self.sequence
 
 
+LINES_OF_ITEMS = Layout(
+    " ",
+    False,
+    ["user", "item", "position"],
+    sequence=True,
+    notes=("read as one line a user (user item item ...); the order in a line stands in for moments",),
+)
+
+
 def sniff(text: str, name: str, delimiter: str | None = None) -> Layout:
     """The layout of the file that begins with ``text``."""
     lines = [line for line in text.split("\n") if line.strip()][:200]
     if not lines:
         raise Invalid(f"{name} is empty; there is nothing to read")
     if delimiter is None and _is_sequence(lines):
-        note = "read as one line a user (user item item ...); the order in a line stands in for moments"
-        return Layout(" ", False, ["user", "item", "position"], sequence=True, notes=(note,))
+        return LINES_OF_ITEMS
     delimiter = delimiter or guess_delimiter(lines)
     rows = [row for row in _rows(lines, delimiter) if row]
     line_bytes = sum(len(line.encode()) + 1 for line in lines) / len(lines)
@@ -76,10 +87,11 @@ def _rows(lines: list[str], delimiter: str) -> list[list[str]]:
 
 
 def _is_sequence(lines: list[str]) -> bool:
-    """Short tokens with single spaces and nothing else, of differing number a line."""
+    """Short tokens with single spaces and nothing else, of differing number a line, or too many for a table."""
     widths = {len(line.split()) for line in lines}
     plain = all(re.fullmatch(r"[\w.:-]+( [\w.:-]+)* ?", line) and "::" not in line for line in lines)
-    return plain and len(widths) > 1 and max(widths) > 2
+    too_many = min(widths) > WIDEST and len(lines) > 1 and not any(map(words.is_known, lines[0].split()))
+    return plain and ((len(widths) > 1 and max(widths) > 2) or too_many)
 
 
 def _has_header(rows: list[list[str]]) -> bool:

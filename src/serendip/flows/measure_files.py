@@ -1,0 +1,136 @@
+"""Published protocols with files alone: read, cut, compare; no store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from serendip.data import Dataset, dataset_of
+from serendip.domain import Invalid
+from serendip.evaluation import Protocol, Split, Table, compare, given_split, split_of
+from serendip.flows.train import USUAL, parse_days, with_settings
+from serendip.pipeline import PipelineConfig
+from serendip.sources import all_interactions, is_sequences
+
+PARTS = ("data", "train", "validation", "test", "candidates")
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is measured: one file that is to be split, or parts that were split by others."""
+
+    data: str | Path | None = None
+    train: str | Path | None = None
+    validation: str | Path | None = None
+    test: str | Path | None = None
+    candidates: str | Path | None = None
+    """Lines ``user item ...``: what alone is ranked for each user."""
+    columns: Mapping[str, str] | None = None
+    """Our field -> the files' column, where it cannot be told."""
+
+    def __post_init__(self) -> None:
+        if self.data is not None and (self.train or self.test or self.validation):
+            raise Invalid("give one file that is to be split (--data), or parts (--train, --test), not both", "data")
+        if self.data is None and (self.train is None or (self.test is None and self.validation is None)):
+            raise Invalid(
+                "name a file that is to be split (--data), or parts: --train and --test or --validation", "data"
+            )
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The rows of all files over the same vocabularies, and the file that each came from."""
+
+    rows: Dataset
+    part: NDArray[np.str_]
+    """One of ``PARTS``; shape (n,)."""
+
+    def of(self, *names: str) -> Dataset | None:
+        """The rows of these files; None where there are none."""
+        here = np.isin(self.part, names)
+        return self.rows.take(here) if here.any() else None
+
+
+def read_parts(files: Files, progress: Progress = lambda _: None) -> Parts:
+    """Every file; moments only where all of them tell them."""
+    paths = {name: path for name in PARTS if (path := getattr(files, name)) is not None}
+    in_lines = any(is_sequences(path) for path in paths.values())
+    frames = []
+    for name, path in paths.items():
+        progress(f"reading {path}")
+        # Beside lines of items, a part with as many in each looks like a table; it is read as its neighbours are.
+        as_lines = in_lines and Path(path).suffix == ".txt"
+        frame = all_interactions(path, files.columns, "sequences" if as_lines else None)
+        frames.append(frame.with_columns(part=pl.lit(name)))
+    if not all("at" in frame.columns for frame in frames if frame["part"][0] != "candidates"):
+        frames = [frame.drop("at", strict=False) for frame in frames]
+    rows = pl.concat(frames, how="diagonal")
+    if "at" in rows.columns:
+        rows = rows.with_columns(pl.col("at").fill_null(0))
+    return Parts(dataset_of(rows), rows["part"].to_numpy().astype(np.str_))
+
+
+def evaluate_files(
+    files: Files,
+    configs: Sequence[PipelineConfig],
+    split: str = "time:0.1",
+    *,
+    protocol: Protocol | None = None,
+    join_validation: bool = False,
+    refresh: str | None = None,
+    k: int = 10,
+    metrics: Sequence[str] = (),
+    seed: int = 0,
+    progress: Progress = lambda _: None,
+) -> Table:
+    """A comparison on files: on the last part by ``split`` of one, or on ``test`` of parts (``validation`` without it).
+
+    ``validation`` is learnt from only where ``join_validation`` says so, as for the final test of what was tuned on it.
+    Without ``protocol`` a split in time is replayed, any other frozen, and so are given candidates.
+    """
+    parts = read_parts(files, progress)
+    cut, notes = cut_of(parts, split, seed, join_validation)
+    known = np.bincount(cut.train.user_ix, minlength=cut.train.n_users) > 0
+    if strangers := int((~known[cut.test.user_ix]).sum()):
+        notes.append(f"{strangers:,} interactions to be found are of users without history, who are not asked")
+    table = compare(
+        configs,
+        parts.of("data") or cut.train,
+        protocol or ("frozen" if cut.cut is None or files.candidates is not None else "replayed"),
+        cut,
+        k=k,
+        metrics=metrics,
+        candidates=parts.of("candidates"),
+        refresh_days=parse_days(refresh) if refresh is not None else None,
+        seed=seed,
+        progress=progress,
+    )
+    return replace(table, notes=(*table.notes, *notes))
+
+
+def cut_of(parts: Parts, split: str, seed: int, join_validation: bool) -> tuple[Split, list[str]]:
+    """What is learnt from and what is to be found, and what a reader must know of it."""
+    if join_validation and (parts.of("validation") is None or parts.of("test") is None):
+        raise Invalid("--join-validation needs --validation and --test beside --train", field="validation")
+    if (whole := parts.of("data")) is not None:
+        return split_of(whole, split, seed=seed), []
+    names = ("train", "validation") if join_validation else ("train",)
+    train, test = parts.of(*names), parts.of("test") or parts.of("validation")
+    assert train is not None
+    assert test is not None
+    unused = not join_validation and parts.of("test") is not None and parts.of("validation") is not None
+    notes = ["the validation part was not learnt from; --join-validation adds it for a final test"] if unused else []
+    return given_split(train, test), notes
+
+
+def configs_for(specs: Sequence[str], settings: Mapping[str, Any]) -> list[PipelineConfig]:
+    """The pipelines that ``specs`` name, or the usual ones that need no moments."""
+    return with_settings(specs or [name for name in USUAL if "days" not in name], settings)

@@ -1,0 +1,79 @@
+"""`evaluate` and `tune` on files, from the terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from test_cli import run
+
+
+@pytest.fixture
+def lines(here: Path) -> Path:
+    """Train, validation and test parts as lines of items."""
+    for name, shift in (("train", 0), ("valid", 5), ("test", 7)):
+        rows = [[f"u{u}", *(f"i{(u % 4) * 10 + (u + n + shift) % 10}" for n in range(2 + u % 3))] for u in range(24)]
+        (here / f"{name}.txt").write_text("".join(" ".join(row) + "\n" for row in rows))
+    return here
+
+
+def test_from_a_search_to_a_measurement_without_a_store(lines, capsys):
+    search = ["tune", "ease", "--train", "train.txt", "--validation", "valid.txt", "--trials", "3", "--json"]
+    code, out, _ = run(capsys, *search)
+    found = json.loads(out)
+    assert (code, len(found["trials"]), found["resumed"]) == (0, 3, 0)
+    assert json.loads(run(capsys, *search)[1])["resumed"] == 3
+    code, out, _ = run(capsys, *search[:-1])
+    assert code == 0
+    assert "each pipeline got 3 trials on all users" in out
+    value = found["best"][0]["settings"]["regularization"]
+    code, out, _ = run(
+        capsys, "evaluate", "ease", "--set", f"regularization={value}", "--train", "train.txt",
+        "--validation", "valid.txt", "--join-validation", "--test", "test.txt",
+        "--metrics", "recall@5,ndcg@5", "--json",
+    )  # fmt: skip
+    table = json.loads(out)
+    assert (code, table["split"], table["metric"], table["sampled"]) == (0, "given", "recall@5", False)
+    assert {"ease", "popular", "item-knn", "random"} == {row["name"] for row in table["rows"]}
+    assert set(table["rows"][0]["metrics"]) == {"recall@5", "ndcg@5"}
+    code, out, _ = run(
+        capsys, "evaluate", "popular", "--data", "train.txt", "--split", "last-out", "--metrics", "hit@3"
+    )
+    assert code == 0
+    assert "hit-rate@3" in out
+    assert not list(lines.glob("*.db"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["evaluate", "--data", "gone.csv"], "there is no file gone.csv"),
+        (["evaluate", "--data", "."], "is a folder"),
+        (["evaluate", "--data", "empty.csv"], "is empty"),
+        (["evaluate", "--data", "bad.csv"], "bad.csv, line 3"),
+        (["evaluate", "--data", "train.txt"], "no moments"),
+        (["evaluate", "--data", "train.txt", "--split", "half"], "'half' is no split"),
+        (["evaluate", "--data", "train.txt", "--split", "last-out", "--protocol", "replayed"], "frozen"),
+        (["evaluate", "--data", "train.txt", "--split", "last-out", "--metrics", "recal@20"], "no metric 'recal@20'"),
+        (["evaluate", "--train", "train.txt"], "--test"),
+        (["evaluate", "--candidates", "train.txt"], "--train"),
+        (["evaluate", "als", "--data", "train.txt", "--split", "last-out", "--set", "factors=3"], "'factors'"),
+        (["evaluate", "--data", "train.txt", "--split", "last-out", "--map", "customer=x"], "customer"),
+        (["evaluate", "magic", "--data", "train.txt", "--split", "last-out"], "no model of kind 'magic'"),
+        (["tune", "ease", "--train", "train.txt", "--test", "test.txt"], "--test"),
+        (["tune", "ease", "--data", "train.txt", "--split", "last-out", "--space", "regularization=9..1"], "lower end"),
+        (["tune", "ease", "--data", "train.txt", "--split", "last-out", "--space", "factors=1..9"], "'factors'"),
+        (["tune", "ease", "--data", "train.txt", "--split", "last-out", "--trials", "0"], "0 trials"),
+        (["tune", "ease", "--data", "train.txt", "--split", "last-out", "--trials-file", "test.txt"], "is no trial"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_sentence_and_exit_code_1(lines, capsys, arguments, said):
+    (lines / "empty.csv").write_text("")
+    (lines / "bad.csv").write_text("user,item,at\nann,i1,2026-01-01\nann,,2026-01-02\n")
+    before = (lines / "test.txt").read_bytes()
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (1, "")
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+    assert (lines / "test.txt").read_bytes() == before
