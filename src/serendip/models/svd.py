@@ -1,0 +1,244 @@
+"""SVD of ratings: a mean, biases and an inner product (Funk 2006; Koren, Bell, Volinsky 2009)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PositiveInt
+from scipy.linalg import cho_factor, cho_solve
+
+from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
+from serendip.domain import Invalid
+from serendip.models.answers import SMALL_BATCH, finish, inner_scores, most_alike
+from serendip.models.contract import Kind, ModelConfig
+from serendip.models.item_item import FAST, Csr
+from serendip.models.memory import claim
+from serendip.models.parallel import equal_work, in_chunks, one_blas_thread
+from serendip.models.ratings import Ratings, rated_items, ratings_of, ridge_rows
+
+Doubles = NDArray[np.float64]
+
+MOST_GROUPS = 8
+"""Groups that users, and items, are dealt into at most: so many threads can learn at once."""
+
+BLOCK = 20_000
+"""Ratings of a block at least, on average; with fewer, the rows of a block are fetched for one rating each."""
+
+PAD = 8
+"""Vectors are lengthened to a multiple of this with zeros, which stay zero, so that a kernel's loops have no rest."""
+
+
+class SvdConfig(ModelConfig):
+    """Size and speed of the descent. Ratings are learnt in units of their standard deviation, whatever their scale."""
+
+    n_factors: PositiveInt = Field(100, le=4096)
+    """Length of the vectors."""
+    n_epochs: PositiveInt = 20
+    """Times that every rating is learnt from."""
+    learning_rate: float = Field(0.01, gt=0, le=1)
+    """gamma: the length of a step."""
+    regularization: float = Field(0.02, ge=0, le=100)
+    """lambda: how much of a bias or vector a step takes away."""
+    init_sigma: float = Field(0.02, gt=0, le=10)
+    """Standard deviation of a vector's parts before the first epoch."""
+    ridge: float = Field(4.0, ge=1e-3)
+    """A history's vector is held to 0 as by this many ratings."""
+    bias_ridge: float = Field(2.0, ge=1e-3)
+    """A history's bias is held to 0 as by this many ratings."""
+
+
+@dataclass(frozen=True)
+class Svd:
+    """What is known of every item; a history's own part is solved for when it asks."""
+
+    items: Floats
+    """(n_items, n_factors + 2): the bias's column, the same for all items; q_i; and mu + b_i."""
+    known: NDArray[np.bool_]
+    """Items with ratings; shape (n_items,)."""
+    span: Floats
+    """The least and the largest rating learnt from."""
+    config: SvdConfig
+
+    def score(self, queries: Queries, among: ItemRows | None = None) -> Floats:
+        """Predicted ratings, which may lie beyond the scale; NaN without a rating of a known item."""
+        vectors, items = self.factors(queries)
+        return finish(inner_scores(vectors, items, among), np.isnan(vectors[:, 0]), among)
+
+    def predict(self, queries: Queries, items: ItemRows) -> Floats:
+        """The same for ``items`` (n_queries, n), held within the scale."""
+        return np.clip(self.score(queries, items), *self.span)
+
+    def factors(self, queries: Queries) -> tuple[Floats, Floats]:
+        """(b_u / c, p_u, 1) of every history and (c, q_i, mu + b_i) of every item, with c**2 = ridge / bias_ridge.
+
+        The history's own part is the ridge regression of what it rated, less mu + b_i, on (c, q_i): a c below 1 holds
+        the bias harder than the vector, and above 1 softer. Solved in double precision.
+        """
+        history, _ = rated_items(queries, self.known)
+        x = self._solved(history)
+        vectors = np.concatenate([x, np.ones((len(queries), 1))], axis=1).astype(np.float32)
+        return finish(vectors, np.diff(history.indptr) == 0), self.items
+
+    def _solved(self, history: Csr) -> Doubles:
+        """The least squares of every history (n_queries, n_factors + 1)."""
+        n_queries, k = len(history.indptr) - 1, self.items.shape[1] - 1
+        x = np.empty((n_queries, k))
+        size = np.diff(history.indptr).astype(np.float64)
+        bounds = [0, n_queries] if n_queries < SMALL_BATCH else equal_work(size + k / 3, 32)
+        target = self._target(history)
+
+        def solve(start: int, stop: int) -> None:
+            ridge_rows(history.indptr, history.indices, target, self.items, self.config.ridge, x, start, stop)
+
+        in_chunks(solve, bounds)
+        return x
+
+    def _target(self, history: Csr) -> Doubles:
+        """Ratings less mu + b_i; shape (nnz,)."""
+        return np.asarray(history.value.astype(np.float64) - self.items[history.indices, -1])
+
+    def explain(self, queries: Queries, items: ItemRows) -> list[Floats]:
+        """What each rating adds to mu + b_i: y_i' (Y_u'Y_u + ridge I)^-1 y_j (r_j - mu - b_j), with y_i = (c, q_i).
+
+        The shares and the item's own part, mu + b_i, sum to the score.
+        """
+        history, events = rated_items(queries, self.known)
+        with one_blas_thread():
+            return [self._shares(queries, history, events, q, items[q]) for q in range(len(queries))]
+
+    def _shares(self, queries: Queries, history: Csr, events: NDArray[np.int64], q: int, asked: ItemRows) -> Floats:
+        """The shares of one query, (n_asked, n_events)."""
+        own = slice(history.indptr[q], history.indptr[q + 1])
+        shares = np.zeros((len(asked), int(queries.indptr[q + 1] - queries.indptr[q])), np.float32)
+        if own.start == own.stop:
+            return shares
+        y_u = self.items[history.indices[own], :-1].astype(np.float64)
+        y_i = self.items[asked, :-1].astype(np.float64)
+        kernel = y_u @ y_u.T + self.config.ridge * np.eye(len(y_u))
+        weights = cho_solve(cho_factor(kernel), y_u @ y_i.T).T  # (n_asked, n_own)
+        shares[:, events[own] - queries.indptr[q]] = weights * self._target(history)[own]
+        return shares
+
+    def neighbours(self, of: ItemRows, k: int) -> tuple[ItemRows, Floats]:
+        """The items whose vectors point most nearly the same way; the likeness is the cosine."""
+        q = self.items[:, 1:-1]
+        lengths = np.linalg.norm(q, axis=1)
+        unit = (q / np.where(lengths > 0, lengths, 1)[:, None]).astype(np.float32)
+        with one_blas_thread():
+            return most_alike(unit[of] @ unit.T, of, k)
+
+    def arrays(self) -> Arrays:
+        """Items' vectors, which items are known, and the scale."""
+        return {"items": self.items, "known": self.known, "span": self.span}
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def descend(user_ix, item_ix, z, bu, bi, p, q, rate, decay, start, stop):  # type: ignore[no-untyped-def]
+    """One step for every rating from ``start`` to ``stop`` (exclusive), in that order (Koren 2009, eq. 5 and on).
+
+        e = z_ui - b_u - b_i - p_u'q_i
+        b_u += gamma (e - lambda b_u)        p_u += gamma (e q_i - lambda p_u)
+        b_i += gamma (e - lambda b_i)        q_i += gamma (e p_u - lambda q_i)
+
+    rate is gamma, decay 1 - gamma lambda; z (n,) has mean 0; p (n_users, k), q (n_items, k).
+    """
+    k = p.shape[1]
+    for t in range(start, stop):
+        u, i = user_ix[t], item_ix[t]
+        p_u, q_i = p[u], q[i]
+        dot = np.float32(0)
+        for f in range(k):
+            dot += p_u[f] * q_i[f]
+        step = rate * (z[t] - bu[u] - bi[i] - dot)
+        bu[u] = decay * bu[u] + step
+        bi[i] = decay * bi[i] + step
+        for f in range(k):
+            before = p_u[f]
+            p_u[f] = decay * before + step * q_i[f]
+            q_i[f] = decay * q_i[f] + step * before
+
+
+def n_groups(n_ratings: int) -> int:
+    """1, 2, 4 or 8, by the ratings alone: the model does not depend on the number of threads."""
+    n = 1
+    while n < MOST_GROUPS and n_ratings >= (2 * n) ** 2 * BLOCK:
+        n *= 2
+    return n
+
+
+def blocks(
+    ratings: Ratings, shape: tuple[int, int], n: int, rng: np.random.Generator
+) -> tuple[Ratings, NDArray[np.int64]]:
+    """The ratings by block, and the bounds of the ``n`` x ``n`` blocks (n**2 + 1,).
+
+    Users and items are each dealt into ``n`` groups of about as many ratings. Stratum s, of n blocks in a row, holds
+    those of user group a and item group (a + s) mod n: no user and no item of one block is in another of its stratum,
+    so that they may be learnt from at the same time (Gemulla, Nijkamp, Haas, Sismanis 2011).
+    """
+    groups = []
+    for rows, size in zip((ratings.user_ix, ratings.item_ix), shape, strict=True):
+        order = rng.permutation(size)
+        done = np.cumsum(np.bincount(rows, minlength=size)[order])
+        group = np.empty(size, np.int64)
+        group[order] = np.minimum((done - 1).clip(0) * n // len(rows), n - 1)
+        groups.append(group[rows])
+    user_group, item_group = groups
+    block = (item_group - user_group) % n * n + user_group
+    order = np.lexsort((ratings.item_ix, ratings.user_ix, block))
+    bounds = np.searchsorted(block[order], np.arange(n * n + 1))
+    return Ratings(ratings.user_ix[order], ratings.item_ix[order], ratings.value[order]), bounds
+
+
+def learn(
+    config: SvdConfig, ratings: Ratings, shape: tuple[int, int], rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """b_u, b_i, p and q after all epochs; the values of ``ratings`` have mean 0."""
+    k = -(-config.n_factors // PAD) * PAD
+    bu, bi = (np.zeros(n, np.float32) for n in shape)
+    p, q = (np.zeros((n, k), np.float32) for n in shape)
+    for side in (p, q):
+        side[:, : config.n_factors] = rng.standard_normal((len(side), config.n_factors), np.float32) * config.init_sigma
+    n = n_groups(len(ratings.value))
+    (user_ix, item_ix, z), bounds = blocks(ratings, shape, n, rng)
+    rate, decay = np.float32(config.learning_rate), np.float32(1 - config.learning_rate * config.regularization)
+
+    def step(start: int, stop: int) -> None:
+        descend(user_ix, item_ix, z, bu, bi, p, q, rate, decay, start, stop)
+
+    for _ in range(config.n_epochs):
+        for s in range(n):
+            in_chunks(step, bounds[s * n : (s + 1) * n + 1].tolist())
+    return bu, bi, p[:, : config.n_factors], q[:, : config.n_factors]
+
+
+def fit(config: SvdConfig, data: Dataset, rng: np.random.Generator) -> Svd:
+    """Stochastic gradient descent over the ratings, block by block."""
+    needed = (data.n_users + data.n_items) * (config.n_factors + PAD) * 4 * 2 + len(data) * 40
+    claim(needed, f"svd over {data.n_users} users and {data.n_items} items", "lower n_factors")
+    ratings = ratings_of(data, "svd")
+    mean = ratings.value.mean(dtype=np.float64)
+    spread = ratings.value.std(dtype=np.float64)
+    z = ((ratings.value - mean) / (spread or 1.0)).astype(np.float32)
+    _, bi, _, q = learn(config, ratings._replace(value=z), (data.n_users, data.n_items), rng)
+    known = np.bincount(ratings.item_ix, minlength=data.n_items) > 0
+    q[~known] = 0
+    if not (np.isfinite(bi).all() and np.isfinite(q).all()):
+        raise Invalid(
+            f"svd ran away with learning_rate={config.learning_rate:g}; lower it, or raise regularization",
+            field="learning_rate",
+        )
+    c = np.full((data.n_items, 1), np.sqrt(config.ridge / config.bias_ridge))
+    items = np.concatenate([c, q, (mean + spread * bi)[:, None]], axis=1).astype(np.float32)
+    span = np.array([ratings.value.min(), ratings.value.max()], np.float32)
+    return Svd(items, known, span, config)
+
+
+def restore(config: SvdConfig, arrays: Arrays) -> Svd:
+    """The model that ``arrays`` was made of."""
+    return Svd(arrays["items"], arrays["known"], arrays["span"], config)  # type: ignore[arg-type]
+
+
+KIND = Kind("svd", SvdConfig, fit, restore, rates=True)
