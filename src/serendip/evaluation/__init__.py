@@ -4,8 +4,18 @@ from serendip.evaluation.bootstrap import Estimate, paired_interval
 from serendip.evaluation.comparison import allows_repeats, compare
 from serendip.evaluation.gate import Verdict, judge
 from serendip.evaluation.measure import Fits, Outcome, measure
+from serendip.evaluation.ratings import RatingRow, measure_ratings
 from serendip.evaluation.rounds import Round, frozen, replayed
-from serendip.evaluation.split import Split, SplitName, last_out_split, parse_split, random_split, time_split
+from serendip.evaluation.split import (
+    Split,
+    SplitName,
+    k_folds,
+    last_out_split,
+    parse_folds,
+    parse_split,
+    random_split,
+    time_split,
+)
 from serendip.evaluation.table import Difference, Protocol, Row, Slice, Table
 
 __all__ = [
@@ -14,6 +24,7 @@ __all__ = [
     "Fits",
     "Outcome",
     "Protocol",
+    "RatingRow",
     "Round",
     "Row",
     "Slice",
@@ -25,9 +36,12 @@ __all__ = [
     "compare",
     "frozen",
     "judge",
+    "k_folds",
     "last_out_split",
     "measure",
+    "measure_ratings",
     "paired_interval",
+    "parse_folds",
     "parse_split",
     "random_split",
     "replayed",
