@@ -1,10 +1,10 @@
-"""Models of ratings beside scikit-surprise: the same folds, the same epochs; time of a fit and error on what was left out.
+"""Models of ratings beside scikit-surprise: the same folds, factors and epochs; time of a fit, error on what is left out.
 
     python benchmarks/ratings.py --datasets FOLDER       a folder that holds movietweetings/
     python benchmarks/ratings.py --made 1000000          ratings made from a seed, of 6,000 users and 4,000 items
 
-Both get as many factors and epochs, else each its own defaults; both predict within the scale, and users or items that a
-fold does not know get their mean and the other's bias. Fits of ours and theirs take turns; the ratio is of medians.
+Both get as many factors and epochs, else each its own defaults; both predict within the scale; a user or an item
+that a fold does not know gets the mean and the other's bias. Fits of ours and theirs take turns; the ratio is of medians.
 """
 
 from __future__ import annotations
@@ -49,9 +49,8 @@ def main() -> None:
         f"{len(data):,} ratings of {data.n_users:,} users and {data.n_items:,} items, fingerprint "
         f"{data.fingerprint()[:12]}; kfold:5:{chosen.seed}, {len(folds)} of the folds\n"
     )
-    print(
-        "| model | RMSE | MAE | seconds a fit | peer | its RMSE | its seconds | ratio |\n|---|---|---|---|---|---|---|---|"
-    )
+    print("| model | RMSE | MAE | seconds a fit | peer | its RMSE | its seconds | ratio |")
+    print("|---|---|---|---|---|---|---|---|")
     configs = [(kind, config_of(kind)) for kind in chosen.kinds]
     for kind, config in configs:
         models.fit(kind, config, folds[0].train, chosen.seed)  # compiled before it is timed

@@ -7,10 +7,9 @@ from serendip.data import Queries
 from serendip.domain import Invalid
 from serendip.evaluation import k_folds, measure_ratings, metrics, parse_folds
 from serendip.evaluation import ratings as measured
-from serendip.evaluation.ratings import biases, predict_pairs
+from serendip.evaluation.ratings import predict_pairs
 from serendip.models import Predicts, fit
 from serendip.models.popularity import PopularityConfig
-from serendip.models.ratings import Ratings, ratings_of
 from serendip.models.svd import SvdConfig
 from worlds import checkerboard, rated, took, world
 
@@ -49,17 +48,6 @@ def test_folds_are_written_with_their_number_and_seed():
             parse_folds(wrong)
     with pytest.raises(Invalid, match="cannot be dealt into 1 folds"):
         k_folds(checkerboard(), 1)
-
-
-def test_the_biases_of_the_baseline_are_a_ridge_regression():
-    # Of the ratings less their mean on a column for every user and every item, with ridge 3.
-    data = rated(checkerboard())
-    train = ratings_of(data, "a test")
-    columns = np.hstack([np.eye(12)[train.user_ix], np.eye(8)[train.item_ix]])
-    mean = train.value.mean()
-    b = np.linalg.solve(columns.T @ columns + 3 * np.eye(20), columns.T @ (train.value - mean))
-    asked = Ratings(np.repeat(np.arange(12), 8).astype(np.int32), np.tile(np.arange(8), 12).astype(np.int32), None)
-    np.testing.assert_allclose(biases(train, (12, 8), asked).reshape(12, 8), mean + b[:12, None] + b[12:], rtol=1e-4)
 
 
 def test_pairs_are_predicted_as_one_by_one(monkeypatch):

@@ -7,7 +7,7 @@ from serendip.data import Queries
 from serendip.domain import Invalid
 from serendip.models import Explains, fit
 from serendip.models.parallel import threads
-from serendip.models.ratings import Ratings, ratings_of, ridge_rows
+from serendip.models.ratings import Ratings, biases, ratings_of, ridge_rows
 from serendip.models.svd import SvdConfig, blocks, descend, learn, n_groups
 from worlds import ask, took, world
 
@@ -28,6 +28,15 @@ def two_tastes(n_users: int = 40, n_items: int = 20) -> list:
     ]
 
 
+def test_biases_are_a_ridge_regression() -> None:
+    # Of the ratings less their mean on a column for every user and every item.
+    columns = np.hstack([np.eye(4)[SIX.user_ix], np.eye(3)[SIX.item_ix]])
+    wanted = np.linalg.solve(columns.T @ columns + 3 * np.eye(7), columns.T @ (SIX.value - SIX.value.mean()))
+    mean, b_u, b_i = biases(SIX, (4, 3), 3.0)
+    assert mean == pytest.approx(SIX.value.mean())
+    np.testing.assert_allclose(np.concatenate([b_u, b_i]), wanted, rtol=1e-4, atol=1e-6)
+
+
 def test_a_step_is_that_of_the_equations() -> None:
     rng, gamma, decay = np.random.default_rng(1), 0.1, 0.3
     bu, bi, p, q = (rng.standard_normal(s).astype(np.float32) for s in (4, 3, (4, 5), (3, 5)))
@@ -35,11 +44,12 @@ def test_a_step_is_that_of_the_equations() -> None:
     for u, i, z in zip(*SIX, strict=True):
         b_u, b_i, p_u, q_i = (array[at].copy() for array, at in zip(wanted, (u, i, u, i), strict=True))
         e = z - b_u - b_i - p_u @ q_i
-        wanted[0][u] = b_u + gamma * (e - decay * b_u)
-        wanted[1][i] = b_i + gamma * (e - decay * b_i)
+        wanted[0][u] = b_u + gamma * (e - 2 / (SIX.user_ix == u).sum() * b_u)
+        wanted[1][i] = b_i + gamma * (e - 2 / (SIX.item_ix == i).sum() * b_i)
         wanted[2][u] = p_u + gamma * (e * q_i - decay * p_u)
         wanted[3][i] = q_i + gamma * (e * p_u - decay * q_i)
-    descend(*SIX, bu, bi, p, q, np.float32(gamma), np.float32(1 - gamma * decay), 0, 6)
+    kept = [np.float32(1 - gamma * 2 / np.bincount(rows)) for rows in (SIX.user_ix, SIX.item_ix)]
+    descend(*SIX, bu, bi, p, q, np.float32(gamma), *kept, np.float32(1 - gamma * decay), 0, 6)
     for ours, theirs in zip((bu, bi, p, q), wanted, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 

@@ -15,16 +15,13 @@ from serendip.domain import Invalid
 from serendip.evaluation import metrics
 from serendip.evaluation.split import Split
 from serendip.models import ModelConfig, Predicts
-from serendip.models.ratings import Ratings, ratings_of
+from serendip.models.ratings import biases, ratings_of
 
 CELLS = 1_000_000
 """Predictions that are asked for at once."""
 
 BIAS_RIDGE = 3.0
 """A bias of the baseline is held to 0 as by this many ratings."""
-
-N_ROUNDS = 20
-"""Times that the baseline's biases are solved, one side after the other."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +56,9 @@ def measure_ratings(
     for fold in folds:
         train, asked = ratings_of(fold.train, "a measurement"), ratings_of(fold.test, "a measurement")
         span = train.value.min(), train.value.max()
-        mean = np.full(len(asked.value), train.value.mean(dtype=np.float64), np.float32)
-        biased = np.clip(biases(train, (fold.train.n_users, fold.train.n_items), asked), *span)
-        answers = [(mean, 0.0), (biased, 0.0)]
+        center, b_u, b_i = biases(train, (fold.train.n_users, fold.train.n_items), BIAS_RIDGE)
+        biased = np.clip(center + b_u[asked.user_ix] + b_i[asked.item_ix], *span)
+        answers = [(np.full(len(biased), center, np.float32), 0.0), (biased, 0.0)]
         for kind, config in configs:
             began = time.perf_counter()
             model = models.fit(kind, config, fold.train, seed)
@@ -79,19 +76,6 @@ def measure_ratings(
         rmse, mae, silent, spent = np.mean(column, axis=0).tolist()
         rows.append(RatingRow(name, rmse, mae, tuple(one[0] for one in column), silent, spent))
     return rows
-
-
-def biases(train: Ratings, shape: tuple[int, int], asked: Ratings) -> Floats:
-    """The baseline for the pairs ``asked``: mean + b_u + b_i by ridge regression; b is 0 where nothing is known."""
-    mean = train.value.mean(dtype=np.float64)
-    b = [np.zeros(n) for n in shape]
-    sides = (train.user_ix, train.item_ix)
-    sizes = [np.bincount(rows, minlength=n) for rows, n in zip(sides, shape, strict=True)]
-    for _ in range(N_ROUNDS):
-        for this, other in ((1, 0), (0, 1)):
-            rest = train.value - mean - b[other][sides[other]]
-            b[this] = np.bincount(sides[this], rest, minlength=shape[this]) / (sizes[this] + BIAS_RIDGE)
-    return np.asarray(mean + b[0][asked.user_ix] + b[1][asked.item_ix], np.float32)
 
 
 def predict_pairs(model: Predicts, data: Dataset, user_ix: NDArray[np.int32], item_ix: ItemRows) -> Floats:

@@ -57,6 +57,25 @@ def _latest(owner: NDArray[np.integer], item_ix: ItemRows, at: NDArray[np.intege
     return np.asarray(order[last])
 
 
+N_ROUNDS = 20
+"""Times that biases are solved, one side after the other."""
+
+
+def biases(ratings: Ratings, shape: tuple[int, int], ridge: float) -> tuple[float, Floats, Floats]:
+    """mean, b_u (n_users,) and b_i (n_items,) of r ~ mean + b_u + b_i, by ridge regression; 0 for whom nothing is known.
+
+    The mean is that of all ratings. A bias is the sum of what is left of its ratings, over their number + ridge.
+    """
+    mean = ratings.value.mean(dtype=np.float64)
+    sides, b = (ratings.user_ix, ratings.item_ix), [np.zeros(n) for n in shape]
+    sizes = [np.bincount(rows, minlength=n) for rows, n in zip(sides, shape, strict=True)]
+    for _ in range(N_ROUNDS):
+        for this, other in ((1, 0), (0, 1)):
+            rest = ratings.value - mean - b[other][sides[other]]
+            b[this] = np.bincount(sides[this], rest, minlength=shape[this]) / (sizes[this] + ridge)
+    return float(mean), b[0].astype(np.float32), b[1].astype(np.float32)
+
+
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
 def ridge_rows(indptr, indices, target, y, ridge, x, start, stop):  # type: ignore[no-untyped-def]
     """Regularised least squares for rows ``start`` to ``stop`` (exclusive) of ``x`` (n_rows, k), in its precision.

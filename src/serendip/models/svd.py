@@ -17,7 +17,7 @@ from serendip.models.contract import Kind, ModelConfig
 from serendip.models.item_item import FAST, Csr
 from serendip.models.memory import claim
 from serendip.models.parallel import equal_work, in_chunks, one_blas_thread
-from serendip.models.ratings import Ratings, rated_items, ratings_of, ridge_rows
+from serendip.models.ratings import Ratings, biases, rated_items, ratings_of, ridge_rows
 
 Doubles = NDArray[np.float64]
 
@@ -41,13 +41,13 @@ class SvdConfig(ModelConfig):
     learning_rate: float = Field(0.01, gt=0, le=1)
     """gamma: the length of a step."""
     regularization: float = Field(0.02, ge=0, le=100)
-    """lambda: how much of a bias or vector a step takes away."""
+    """lambda: how much of a vector a step takes away."""
     init_sigma: float = Field(0.02, gt=0, le=10)
     """Standard deviation of a vector's parts before the first epoch."""
-    ridge: float = Field(4.0, ge=1e-3)
+    ridge: float = Field(3.0, ge=1e-3)
     """A history's vector is held to 0 as by this many ratings."""
     bias_ridge: float = Field(2.0, ge=1e-3)
-    """A history's bias is held to 0 as by this many ratings."""
+    """A bias, of an item, a user or a history, is held to 0 as by this many ratings."""
 
 
 @dataclass(frozen=True)
@@ -136,14 +136,16 @@ class Svd:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
-def descend(user_ix, item_ix, z, bu, bi, p, q, rate, decay, start, stop):  # type: ignore[no-untyped-def]
+def descend(user_ix, item_ix, z, bu, bi, p, q, rate, keep_u, keep_i, keep, start, stop):  # type: ignore[no-untyped-def]
     """One step for every rating from ``start`` to ``stop`` (exclusive), in that order (Koren 2009, eq. 5 and on).
 
         e = z_ui - b_u - b_i - p_u'q_i
-        b_u += gamma (e - lambda b_u)        p_u += gamma (e q_i - lambda p_u)
-        b_i += gamma (e - lambda b_i)        q_i += gamma (e p_u - lambda q_i)
+        b_u += gamma (e - lambda_u b_u)        p_u += gamma (e q_i - lambda p_u)
+        b_i += gamma (e - lambda_i b_i)        q_i += gamma (e p_u - lambda q_i)
 
-    rate is gamma, decay 1 - gamma lambda; z (n,) has mean 0; p (n_users, k), q (n_items, k).
+    rate is gamma, keep 1 - gamma lambda, keep_u (n_users,) and keep_i (n_items,) the same of the biases. We take
+    lambda_u = ridge / n_u for the n_u ratings of u: they add up to the ridge by which a history's bias is solved for.
+    z (n,) has mean 0; p (n_users, k), q (n_items, k).
     """
     k = p.shape[1]
     for t in range(start, stop):
@@ -153,12 +155,12 @@ def descend(user_ix, item_ix, z, bu, bi, p, q, rate, decay, start, stop):  # typ
         for f in range(k):
             dot += p_u[f] * q_i[f]
         step = rate * (z[t] - bu[u] - bi[i] - dot)
-        bu[u] = decay * bu[u] + step
-        bi[i] = decay * bi[i] + step
+        bu[u] = keep_u[u] * bu[u] + step
+        bi[i] = keep_i[i] * bi[i] + step
         for f in range(k):
             before = p_u[f]
-            p_u[f] = decay * before + step * q_i[f]
-            q_i[f] = decay * q_i[f] + step * before
+            p_u[f] = keep * before + step * q_i[f]
+            q_i[f] = keep * q_i[f] + step * before
 
 
 def n_groups(n_ratings: int) -> int:
@@ -197,16 +199,18 @@ def learn(
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """b_u, b_i, p and q after all epochs; the values of ``ratings`` have mean 0."""
     k = -(-config.n_factors // PAD) * PAD
-    bu, bi = (np.zeros(n, np.float32) for n in shape)
+    _, bu, bi = biases(ratings, shape, config.bias_ridge)
     p, q = (np.zeros((n, k), np.float32) for n in shape)
     for side in (p, q):
         side[:, : config.n_factors] = rng.standard_normal((len(side), config.n_factors), np.float32) * config.init_sigma
     n = n_groups(len(ratings.value))
     (user_ix, item_ix, z), bounds = blocks(ratings, shape, n, rng)
-    rate, decay = np.float32(config.learning_rate), np.float32(1 - config.learning_rate * config.regularization)
+    rate, keep = np.float32(config.learning_rate), np.float32(1 - config.learning_rate * config.regularization)
+    sizes = (np.bincount(rows, minlength=n).clip(1) for rows, n in zip((user_ix, item_ix), shape, strict=True))
+    keep_u, keep_i = ((1 - rate * np.float32(config.bias_ridge) / n).clip(0).astype(np.float32) for n in sizes)
 
     def step(start: int, stop: int) -> None:
-        descend(user_ix, item_ix, z, bu, bi, p, q, rate, decay, start, stop)
+        descend(user_ix, item_ix, z, bu, bi, p, q, rate, keep_u, keep_i, keep, start, stop)
 
     for _ in range(config.n_epochs):
         for s in range(n):
