@@ -1,10 +1,10 @@
-"""Models of ratings beside scikit-surprise: the same folds, factors and epochs; time of a fit, error on what is left out.
+"""Models of ratings beside scikit-surprise: same folds, factors and epochs; time of a fit, error on what is left out.
 
     python benchmarks/ratings.py --datasets FOLDER       a folder that holds movietweetings/
     python benchmarks/ratings.py --made 1000000          ratings made from a seed, of 6,000 users and 4,000 items
 
 Both get as many factors and epochs, else each its own defaults; both predict within the scale; a user or an item
-that a fold does not know gets the mean and the other's bias. Fits of ours and theirs take turns; the ratio is of medians.
+that a fold does not know gets the mean and the other's bias. Fits take turns; the ratio is of medians.
 """
 
 from __future__ import annotations

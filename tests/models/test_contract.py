@@ -36,6 +36,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("als", {**SMALL, "solver": "cg"}),
     ("svd", STEEP),
     ("svd", {**STEEP, "n_factors": 40, "ridge": 1.0}),
+    ("nmf", {"n_factors": 4}),
+    ("nmf", {"n_factors": 20, "ridge": 1.0}),
 ]
 EVERY = pytest.mark.parametrize(
     ("kind", "settings"), CASES, ids=["-".join([kind, *map(str, settings.values())]) for kind, settings in CASES]
@@ -48,9 +50,9 @@ def those(*kinds: str) -> pytest.MarkDecorator:
 
 PERSONAL = those(*(name for name, kind in KINDS.items() if kind.personal))
 COLLABORATIVE = those("item-knn", "ease", "als")
-KNOWING = those("item-knn", "ease", "als", "svd")
+KNOWING = those("item-knn", "ease", "als", "svd", "nmf")
 SUMMING = those("again", "item-knn", "ease", "als")
-EXPLAINING = those("again", "item-knn", "ease", "als", "svd")
+EXPLAINING = those("again", "item-knn", "ease", "als", "svd", "nmf")
 RATING = those(*(name for name, kind in KINDS.items() if kind.rates))
 
 
@@ -243,7 +245,7 @@ def test_neighbours_are_others_best_first_and_of_ones_own_colour(kind, settings)
     assert (rows[8] == -1).all()
 
 
-@those("als", "svd")
+@those("als", "svd", "nmf")
 def test_inner_products_of_factors_are_the_scores(kind, settings, data) -> None:
     model = trained(kind, settings, data)
     assert isinstance(model, HasFactors)
@@ -342,6 +344,10 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("svd", "init_sigma"): (STEEP, {"init_sigma": 0.2}),
     ("svd", "ridge"): (STEEP, {"ridge": 1.0}),
     ("svd", "bias_ridge"): (STEEP, {"bias_ridge": 1.0}),
+    ("nmf", "n_factors"): ({"ridge": 1.0}, {"n_factors": 3}),
+    ("nmf", "n_epochs"): ({"ridge": 1.0}, {"n_epochs": 2}),
+    ("nmf", "ridge"): ({"ridge": 1.0}, {"ridge": 0.5}),
+    ("nmf", "bias_ridge"): ({"ridge": 1.0}, {"bias_ridge": 0.5}),
 }
 
 

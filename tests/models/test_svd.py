@@ -8,7 +8,7 @@ from serendip.domain import Invalid
 from serendip.models import Explains, fit
 from serendip.models.parallel import threads
 from serendip.models.ratings import Ratings, biases, ratings_of, ridge_rows
-from serendip.models.svd import SvdConfig, blocks, descend, learn, n_groups
+from serendip.models.svd import SvdConfig, blocks, deal, descend, learn, n_groups
 from worlds import ask, took, world
 
 SIX = Ratings(
@@ -70,8 +70,12 @@ def test_a_history_is_folded_in_by_least_squares(k: int) -> None:
 
 def test_no_two_blocks_of_a_stratum_share_a_user_or_an_item() -> None:
     rng = np.random.default_rng(0)
-    user, item = rng.integers(0, 60, 500).astype(np.int32), rng.integers(0, 40, 500).astype(np.int32)
-    dealt, bounds = blocks(Ratings(user, item, np.arange(500, dtype=np.float32)), (60, 40), 4, rng)
+    user, item = np.divmod(rng.permutation(60 * 40)[:500], 40)
+    numbers, groups = zip(deal(user, 60, 4, rng), deal(item, 40, 4, rng), strict=True)
+    assert sorted(numbers[0]) == list(range(60))
+    user, item = numbers[0][user], numbers[1][item]
+    assert np.bincount(groups[0][user]).min() > 90
+    dealt, bounds = blocks(Ratings(user, item, np.arange(500, dtype=np.float32)), groups, 4)
     assert sorted(dealt.value.tolist()) == list(range(500))
     assert (user[dealt.value.astype(int)] == dealt.user_ix).all()
     for stratum in range(4):
@@ -83,11 +87,8 @@ def test_no_two_blocks_of_a_stratum_share_a_user_or_an_item() -> None:
 def test_many_ratings_are_learnt_from_by_several_threads_with_the_same_result() -> None:
     rng, n = np.random.default_rng(0), 90_000
     assert n_groups(n) == 2
-    many = Ratings(
-        rng.integers(0, 900, n).astype(np.int32),
-        rng.integers(0, 300, n).astype(np.int32),
-        rng.standard_normal(n).astype(np.float32),
-    )
+    user, item = np.divmod(rng.permutation(900 * 300)[:n].astype(np.int32), np.int32(300))
+    many = Ratings(user, item, rng.standard_normal(n).astype(np.float32))
     learnt = []
     for n_threads in (1, 2):
         with threads(n_threads):

@@ -57,12 +57,12 @@ def _latest(owner: NDArray[np.integer], item_ix: ItemRows, at: NDArray[np.intege
     return np.asarray(order[last])
 
 
-N_ROUNDS = 20
+N_ROUNDS = 10
 """Times that biases are solved, one side after the other."""
 
 
 def biases(ratings: Ratings, shape: tuple[int, int], ridge: float) -> tuple[float, Floats, Floats]:
-    """mean, b_u (n_users,) and b_i (n_items,) of r ~ mean + b_u + b_i, by ridge regression; 0 for whom nothing is known.
+    """mean, b_u (n_users,) and b_i (n_items,) of r ~ mean + b_u + b_i, by ridge regression; 0 where nothing is known.
 
     The mean is that of all ratings. A bias is the sum of what is left of its ratings, over their number + ridge.
     """

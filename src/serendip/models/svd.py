@@ -8,6 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
+from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
@@ -31,7 +32,16 @@ PAD = 8
 """Vectors are lengthened to a multiple of this with zeros, which stay zero, so that a kernel's loops have no rest."""
 
 
-class SvdConfig(ModelConfig):
+class RatingConfig(ModelConfig):
+    """How a history's own part is held to 0."""
+
+    ridge: float = Field(3.0, ge=1e-3)
+    """A history's vector is held to 0 as by this many ratings."""
+    bias_ridge: float = Field(2.0, ge=1e-3)
+    """A bias, of an item, a user or a history, is held to 0 as by this many ratings."""
+
+
+class SvdConfig(RatingConfig):
     """Size and speed of the descent. Ratings are learnt in units of their standard deviation, whatever their scale."""
 
     n_factors: PositiveInt = Field(100, le=4096)
@@ -44,10 +54,6 @@ class SvdConfig(ModelConfig):
     """lambda: how much of a vector a step takes away."""
     init_sigma: float = Field(0.02, gt=0, le=10)
     """Standard deviation of a vector's parts before the first epoch."""
-    ridge: float = Field(3.0, ge=1e-3)
-    """A history's vector is held to 0 as by this many ratings."""
-    bias_ridge: float = Field(2.0, ge=1e-3)
-    """A bias, of an item, a user or a history, is held to 0 as by this many ratings."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Svd:
     """Items with ratings; shape (n_items,)."""
     span: Floats
     """The least and the largest rating learnt from."""
-    config: SvdConfig
+    config: RatingConfig
 
     def score(self, queries: Queries, among: ItemRows | None = None) -> Floats:
         """Predicted ratings, which may lie beyond the scale; NaN without a rating of a known item."""
@@ -72,7 +78,7 @@ class Svd:
         return np.clip(self.score(queries, items), *self.span)
 
     def factors(self, queries: Queries) -> tuple[Floats, Floats]:
-        """(b_u / c, p_u, 1) of every history and (c, q_i, mu + b_i) of every item, with c**2 = ridge / bias_ridge.
+        """(b_u / c, p_u, 1) of every history and (c, q_i, mu + b_i) of every item; c**2 = ridge / bias_ridge.
 
         The history's own part is the ridge regression of what it rated, less mu + b_i, on (c, q_i): a c below 1 holds
         the bias harder than the vector, and above 1 softer. Solved in double precision.
@@ -106,21 +112,34 @@ class Svd:
         The shares and the item's own part, mu + b_i, sum to the score.
         """
         history, events = rated_items(queries, self.known)
+        used = self._used(history)
         with one_blas_thread():
-            return [self._shares(queries, history, events, q, items[q]) for q in range(len(queries))]
+            return [self._shares(queries, history, events, q, items[q], used[q]) for q in range(len(queries))]
 
-    def _shares(self, queries: Queries, history: Csr, events: NDArray[np.int64], q: int, asked: ItemRows) -> Floats:
+    def _shares(
+        self,
+        queries: Queries,
+        history: Csr,
+        events: NDArray[np.int64],
+        q: int,
+        asked: ItemRows,
+        used: NDArray[np.bool_],
+    ) -> Floats:
         """The shares of one query, (n_asked, n_events)."""
         own = slice(history.indptr[q], history.indptr[q + 1])
         shares = np.zeros((len(asked), int(queries.indptr[q + 1] - queries.indptr[q])), np.float32)
         if own.start == own.stop:
             return shares
-        y_u = self.items[history.indices[own], :-1].astype(np.float64)
+        y_u = self.items[history.indices[own], :-1].astype(np.float64) * used
         y_i = self.items[asked, :-1].astype(np.float64)
         kernel = y_u @ y_u.T + self.config.ridge * np.eye(len(y_u))
         weights = cho_solve(cho_factor(kernel), y_u @ y_i.T).T  # (n_asked, n_own)
         shares[:, events[own] - queries.indptr[q]] = weights * self._target(history)[own]
         return shares
+
+    def _used(self, history: Csr) -> NDArray[np.bool_]:
+        """The columns of (c, q_i) that each history's least squares run over, (n_queries, n_factors + 1): all."""
+        return np.ones((len(history.indptr) - 1, self.items.shape[1] - 1), np.bool_)
 
     def neighbours(self, of: ItemRows, k: int) -> tuple[ItemRows, Floats]:
         """The items whose vectors point most nearly the same way; the likeness is the cosine."""
@@ -171,43 +190,55 @@ def n_groups(n_ratings: int) -> int:
     return n
 
 
-def blocks(
-    ratings: Ratings, shape: tuple[int, int], n: int, rng: np.random.Generator
-) -> tuple[Ratings, NDArray[np.int64]]:
-    """The ratings by block, and the bounds of the ``n`` x ``n`` blocks (n**2 + 1,).
+def deal(
+    rows: NDArray[np.int32], size: int, n: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """New numbers for ``size`` rows, in random order, and the group of each new number, of ``n``; both (size,).
 
-    Users and items are each dealt into ``n`` groups of about as many ratings. Stratum s, of n blocks in a row, holds
-    those of user group a and item group (a + s) mod n: no user and no item of one block is in another of its stratum,
-    so that they may be learnt from at the same time (Gemulla, Nijkamp, Haas, Sismanis 2011).
+    Groups are runs of new numbers of about as many ratings each: threads do not write to one another's lines of memory.
     """
-    groups = []
-    for rows, size in zip((ratings.user_ix, ratings.item_ix), shape, strict=True):
-        order = rng.permutation(size)
-        done = np.cumsum(np.bincount(rows, minlength=size)[order])
-        group = np.empty(size, np.int64)
-        group[order] = np.minimum((done - 1).clip(0) * n // len(rows), n - 1)
-        groups.append(group[rows])
-    user_group, item_group = groups
+    order = rng.permutation(size)
+    number = np.empty(size, np.int32)
+    number[order] = np.arange(size)
+    done = np.cumsum(np.bincount(rows, minlength=size)[order])
+    return number, np.minimum((done - 1).clip(0) * n // max(len(rows), 1), n - 1)
+
+
+def blocks(
+    ratings: Ratings, groups: tuple[NDArray[np.integer], NDArray[np.integer]], n: int
+) -> tuple[Ratings, NDArray[np.int64]]:
+    """The ratings by block, and the bounds of the ``n`` x ``n`` blocks (n**2 + 1,), of the groups of users and items.
+
+    Stratum s, of n blocks in a row, holds those of user group a and item group (a + s) mod n: no user and no item of
+    one block is in another of its stratum, so that they may be learnt from at the same time (Gemulla, Nijkamp, Haas,
+    Sismanis 2011).
+    """
+    user_group, item_group = groups[0][ratings.user_ix], groups[1][ratings.item_ix]
     block = (item_group - user_group) % n * n + user_group
-    order = np.lexsort((ratings.item_ix, ratings.user_ix, block))
+    # By user, which a sparse matrix does in one pass, then by block, which are few enough for a radix sort.
+    by_user = sparse.coo_array((np.arange(len(block)), (ratings.user_ix, ratings.item_ix))).tocsr().data
+    order = by_user[np.argsort(block[by_user].astype(np.uint8), kind="stable")]
     bounds = np.searchsorted(block[order], np.arange(n * n + 1))
     return Ratings(ratings.user_ix[order], ratings.item_ix[order], ratings.value[order]), bounds
 
 
 def learn(
     config: SvdConfig, ratings: Ratings, shape: tuple[int, int], rng: np.random.Generator
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """b_u, b_i, p and q after all epochs; the values of ``ratings`` have mean 0."""
+) -> tuple[Floats, Floats]:
+    """b_i and q after all epochs; the values of ``ratings`` have mean 0."""
+    n = n_groups(len(ratings.value))
+    users, user_group = deal(ratings.user_ix, shape[0], n, rng)
+    items, item_group = deal(ratings.item_ix, shape[1], n, rng)
+    dealt = Ratings(users[ratings.user_ix], items[ratings.item_ix], ratings.value)
+    (user_ix, item_ix, z), bounds = blocks(dealt, (user_group, item_group), n)
+    _, bu, bi = biases(dealt, shape, config.bias_ridge)
     k = -(-config.n_factors // PAD) * PAD
-    _, bu, bi = biases(ratings, shape, config.bias_ridge)
-    p, q = (np.zeros((n, k), np.float32) for n in shape)
+    p, q = (np.zeros((size, k), np.float32) for size in shape)
     for side in (p, q):
         side[:, : config.n_factors] = rng.standard_normal((len(side), config.n_factors), np.float32) * config.init_sigma
-    n = n_groups(len(ratings.value))
-    (user_ix, item_ix, z), bounds = blocks(ratings, shape, n, rng)
     rate, keep = np.float32(config.learning_rate), np.float32(1 - config.learning_rate * config.regularization)
-    sizes = (np.bincount(rows, minlength=n).clip(1) for rows, n in zip((user_ix, item_ix), shape, strict=True))
-    keep_u, keep_i = ((1 - rate * np.float32(config.bias_ridge) / n).clip(0).astype(np.float32) for n in sizes)
+    sizes = (np.bincount(rows, minlength=size).clip(1) for rows, size in zip((user_ix, item_ix), shape, strict=True))
+    keep_u, keep_i = ((1 - rate * np.float32(config.bias_ridge) / size).clip(0).astype(np.float32) for size in sizes)
 
     def step(start: int, stop: int) -> None:
         descend(user_ix, item_ix, z, bu, bi, p, q, rate, keep_u, keep_i, keep, start, stop)
@@ -215,7 +246,7 @@ def learn(
     for _ in range(config.n_epochs):
         for s in range(n):
             in_chunks(step, bounds[s * n : (s + 1) * n + 1].tolist())
-    return bu, bi, p[:, : config.n_factors], q[:, : config.n_factors]
+    return bi[items], q[items, : config.n_factors]
 
 
 def fit(config: SvdConfig, data: Dataset, rng: np.random.Generator) -> Svd:
@@ -226,7 +257,7 @@ def fit(config: SvdConfig, data: Dataset, rng: np.random.Generator) -> Svd:
     mean = ratings.value.mean(dtype=np.float64)
     spread = ratings.value.std(dtype=np.float64)
     z = ((ratings.value - mean) / (spread or 1.0)).astype(np.float32)
-    _, bi, _, q = learn(config, ratings._replace(value=z), (data.n_users, data.n_items), rng)
+    bi, q = learn(config, ratings._replace(value=z), (data.n_users, data.n_items), rng)
     known = np.bincount(ratings.item_ix, minlength=data.n_items) > 0
     q[~known] = 0
     if not (np.isfinite(bi).all() and np.isfinite(q).all()):
