@@ -29,6 +29,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("item-knn", {"n_neighbours": 3, "shrinkage": 3.0, "min_support": 2}),
     ("item-knn", {"similarity": "tfidf", "binary": False}),
     ("item-knn", {"similarity": "bm25"}),
+    ("item-knn", {"similarity": "rp3beta", "n_neighbours": 5}),
     ("ease", {"regularization": 2.0}),
     ("ease", {"regularization": 2.0, "binary": False}),
     ("als", SMALL),
@@ -328,6 +329,8 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("item-knn", "binary"): ({}, {"binary": False}),
     ("item-knn", "k1"): ({"similarity": "bm25", "binary": False}, {"k1": 0.1}),
     ("item-knn", "b"): ({"similarity": "bm25"}, {"b": 0.1}),
+    ("item-knn", "alpha"): ({"similarity": "rp3beta"}, {"alpha": 0.5}),
+    ("item-knn", "beta"): ({"similarity": "rp3beta"}, {"beta": 0.1}),
     ("ease", "regularization"): ({}, {"regularization": 1.0}),
     ("ease", "binary"): ({}, {"binary": False}),
     ("als", "n_factors"): (SMALL, {"n_factors": 5}),
@@ -435,7 +438,8 @@ def test_the_smallest_and_the_largest_weights_give_finite_scores(kind: str, weig
     for settings in [{}, {"solver": "cg"}] if kind == "als" else [{}]:
         assert np.isfinite(trained(kind, settings, data).score(everybody(data))).all()
     if kind == "item-knn":
-        assert np.isfinite(trained(kind, {"binary": False}, data).score(everybody(data))).all()
+        for settings in ({"binary": False}, {"binary": False, "similarity": "rp3beta"}):
+            assert np.isfinite(trained(kind, settings, data).score(everybody(data))).all()
 
 
 @KIND_NAMES

@@ -5,7 +5,7 @@ import pytest
 
 from serendip.data import Queries
 from serendip.domain import Invalid
-from serendip.models import Explains, fit
+from serendip.models import Explains, fit, ratings
 from serendip.models.parallel import threads
 from serendip.models.ratings import Ratings, biases, ratings_of, ridge_rows
 from serendip.models.svd import SvdConfig, blocks, deal, descend, learn, n_groups
@@ -140,6 +140,16 @@ def test_a_descent_that_runs_away_is_refused_with_the_way_out() -> None:
     data = world([took(u, i, value=float(u * i % 7) ** 6) for u in range(60) for i in range(40)])
     with pytest.raises(Invalid, match="svd ran away with learning_rate=1; lower it"):
         fit("svd", SvdConfig(learning_rate=1, init_sigma=9), data)
+
+
+def test_many_ratings_are_sorted_as_few_are(monkeypatch) -> None:
+    data = world(two_tastes())
+    few = ratings_of(data, "svd")
+    monkeypatch.setattr(ratings, "MANY", 1)
+    for one, other in zip(few, ratings_of(data, "svd"), strict=True):
+        np.testing.assert_array_equal(one, other)
+    repeated = world([took(0, 0, 1, value=4), took(0, 0, 5, value=2)])
+    assert ratings_of(repeated, "svd").value.tolist() == [4]
 
 
 def test_events_without_a_value_and_replaced_ratings_are_not_learnt_from() -> None:

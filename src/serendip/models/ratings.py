@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from serendip.data import Dataset, Floats, ItemRows, Queries
 from serendip.domain import Invalid
@@ -15,6 +16,10 @@ from serendip.models.item_item import FAST, Csr
 
 MAX_VALUE = 1e6
 """The largest size of a rating; sums of more would leave single precision."""
+
+
+MANY = 10_000
+"""Events that are worth another way of sorting."""
 
 
 class Ratings(NamedTuple):
@@ -51,6 +56,11 @@ def rated_items(queries: Queries, known: NDArray[np.bool_]) -> tuple[Csr, NDArra
 
 def _latest(owner: NDArray[np.integer], item_ix: ItemRows, at: NDArray[np.integer]) -> NDArray[np.int64]:
     """The places of each pair's last event, by owner and item; of events at one moment the later row counts."""
+    if len(owner) >= MANY:
+        # Where no pair repeats, and mostly none does, a sparse matrix sorts them in one pass.
+        pairs = sparse.coo_array((np.arange(len(owner)), (owner, item_ix))).tocsr()
+        if pairs.nnz == len(owner):
+            return np.asarray(pairs.data)
     order = np.lexsort((np.arange(len(owner)), at, item_ix, owner))
     last = np.ones(len(order), np.bool_)
     last[:-1] = (np.diff(owner[order]) != 0) | (np.diff(item_ix[order]) != 0)

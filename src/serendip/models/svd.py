@@ -177,9 +177,9 @@ def descend(user_ix, item_ix, z, bu, bi, p, q, rate, keep_u, keep_i, keep, start
         bu[u] = keep_u[u] * bu[u] + step
         bi[i] = keep_i[i] * bi[i] + step
         for f in range(k):
-            before = p_u[f]
-            p_u[f] = keep * before + step * q_i[f]
-            q_i[f] = keep * q_i[f] + step * before
+            p_uf, q_if = p_u[f], q_i[f]
+            p_u[f] = keep * p_uf + step * q_if
+            q_i[f] = keep * q_if + step * p_uf
 
 
 def n_groups(n_ratings: int) -> int:
