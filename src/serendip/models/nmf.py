@@ -29,7 +29,7 @@ class NmfConfig(RatingConfig):
 
     n_factors: PositiveInt = Field(15, le=1024)
     """Length of the vectors."""
-    n_epochs: PositiveInt = 15
+    n_epochs: PositiveInt = 8
     """Times that both sides are solved."""
     ridge: float = Field(10.0, ge=1e-3)
     """A vector, of an item, a user or a history, is held to 0 as by this many ratings."""
