@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+import worlds
 from serendip.data import Dataset, Queries
-from serendip.domain import InteractionKind, Invalid, micros
-from serendip.models import KINDS, Explains, HasFactors, HasNeighbours, Model, fit, kind_of, restore
+from serendip.domain import Interaction, InteractionKind, Invalid, micros
+from serendip.models import KINDS, Explains, HasFactors, HasNeighbours, Model, Predicts, fit, kind_of, restore
 from serendip.models.parallel import threads
-from worlds import DISLIKE, NOON, ask, checkerboard, market, took, world
+from worlds import DISLIKE, NOON, ask, rated, world, worth
 
 SMALL = {"n_factors": 4, "n_epochs": 4, "regularization": 0.5}
+STEEP = {"n_factors": 4, "n_epochs": 8, "learning_rate": 0.05, "init_sigma": 0.3}
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("random", {}),
     ("popularity", {}),
@@ -27,11 +29,16 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("item-knn", {"n_neighbours": 3, "shrinkage": 3.0, "min_support": 2}),
     ("item-knn", {"similarity": "tfidf", "binary": False}),
     ("item-knn", {"similarity": "bm25"}),
+    ("item-knn", {"similarity": "rp3beta", "n_neighbours": 5}),
     ("ease", {"regularization": 2.0}),
     ("ease", {"regularization": 2.0, "binary": False}),
     ("als", SMALL),
     ("als", {**SMALL, "growth": "linear", "n_factors": 8}),
     ("als", {**SMALL, "solver": "cg"}),
+    ("svd", STEEP),
+    ("svd", {**STEEP, "n_factors": 40, "ridge": 1.0}),
+    ("nmf", {"n_factors": 4}),
+    ("nmf", {"n_factors": 20, "ridge": 1.0}),
 ]
 EVERY = pytest.mark.parametrize(
     ("kind", "settings"), CASES, ids=["-".join([kind, *map(str, settings.values())]) for kind, settings in CASES]
@@ -44,7 +51,23 @@ def those(*kinds: str) -> pytest.MarkDecorator:
 
 PERSONAL = those(*(name for name, kind in KINDS.items() if kind.personal))
 COLLABORATIVE = those("item-knn", "ease", "als")
-EXPLAINING = those("again", "item-knn", "ease", "als")
+KNOWING = those("item-knn", "ease", "als", "svd", "nmf")
+SUMMING = those("again", "item-knn", "ease", "als")
+EXPLAINING = those("again", "item-knn", "ease", "als", "svd", "nmf")
+RATING = those(*(name for name, kind in KINDS.items() if kind.rates))
+
+
+def took(user: int, item: int, hours_ago: float = 1.0, kind: str = "interaction") -> Interaction:
+    """As in every world, and with a rating, for the kinds that learn from these."""
+    return worlds.took(user, item, hours_ago, kind, worth(user, item))
+
+
+def checkerboard(untouched: int = 0) -> Dataset:
+    return rated(worlds.checkerboard(untouched=untouched))
+
+
+def market() -> Dataset:
+    return rated(worlds.market())
 
 
 def trained(kind: str, settings: dict[str, Any], data: Dataset, seed: int = 0) -> Model:
@@ -155,7 +178,7 @@ def test_a_history_of_dislikes_is_told_nothing(kind, settings) -> None:
     assert np.isnan(scores).all()
 
 
-@COLLABORATIVE
+@KNOWING
 def test_an_item_that_nobody_took_tells_nothing(kind, settings) -> None:
     board = checkerboard(untouched=1)
     model = trained(kind, settings, board)
@@ -172,7 +195,7 @@ def test_the_item_of_my_colour_that_i_missed_comes_first(kind, settings) -> None
     assert scores.argmax(axis=1).tolist() == [range(user % 2, 8, 2)[user // 2 % 4] for user in range(board.n_users)]
 
 
-@EXPLAINING
+@SUMMING
 def test_explanations_sum_to_the_score(kind, settings, data) -> None:
     model = trained(kind, settings, data)
     assert isinstance(model, Explains)
@@ -223,13 +246,74 @@ def test_neighbours_are_others_best_first_and_of_ones_own_colour(kind, settings)
     assert (rows[8] == -1).all()
 
 
-@those("als")
+@those("als", "svd", "nmf")
 def test_inner_products_of_factors_are_the_scores(kind, settings, data) -> None:
     model = trained(kind, settings, data)
     assert isinstance(model, HasFactors)
     vectors, items = model.factors(everybody(data))
     np.testing.assert_allclose(vectors @ items.T, model.score(everybody(data)), rtol=1e-5, atol=1e-6)
     assert np.isnan(model.factors(ask(data, []))[0]).all()
+
+
+@RATING
+def test_a_prediction_is_the_score_held_within_the_scale(kind, settings, data) -> None:
+    model, queries = trained(kind, settings, data), everybody(data)
+    assert isinstance(model, Predicts)
+    items = (np.arange(len(queries))[:, None] + [0, 2]).astype(np.int32) % data.n_items
+    wanted = np.clip(np.take_along_axis(model.score(queries), items, 1), data.value.min(), data.value.max())
+    np.testing.assert_allclose(model.predict(queries, items), wanted, rtol=1e-5)
+    assert np.isnan(model.predict(ask(data, []), items[:1])).all()
+
+
+@RATING
+def test_a_history_without_values_is_told_nothing(kind, settings, data) -> None:
+    name = data.kinds[0].name
+    silent = [worlds.took(0, 2, kind=name), worlds.took(0, 4, kind=name, value=float("nan"))]
+    scores = trained(kind, settings, data).score(ask(data, silent, [*silent, took(0, 2, kind=name)]))
+    assert np.isnan(scores[0]).all()
+    assert np.isfinite(scores[1]).all()
+
+
+@RATING
+def test_only_the_latest_rating_of_an_item_counts(kind, settings) -> None:
+    board = checkerboard()
+    model = trained(kind, settings, board)
+    changed = [worlds.took(0, 2, 9, value=1), worlds.took(0, 4, 8, value=3), worlds.took(0, 2, 7, value=5)]
+    np.testing.assert_array_equal(*model.score(ask(board, changed, changed[1:])))
+    rated_twice = world([*(took(u, i, 9) for u in range(4) for i in range(3)), worlds.took(0, 0, 1, value=2)])
+    once = rated_twice.take(np.arange(len(rated_twice)) > 0)
+    for name, array in trained(kind, settings, rated_twice).arrays().items():
+        np.testing.assert_array_equal(array, trained(kind, settings, once).arrays()[name], err_msg=name)
+
+
+@RATING
+def test_data_without_a_value_is_refused_with_the_way_out(kind, settings) -> None:
+    with pytest.raises(Invalid, match=f"{kind} learns from ratings, and no interaction carries a value; import"):
+        trained(kind, settings, worlds.checkerboard())
+
+
+@RATING
+@pytest.mark.parametrize("value", [np.inf, 1e7])
+def test_values_beyond_single_precision_are_refused(kind, settings, value) -> None:
+    with pytest.raises(Invalid, match="takes values from"):
+        trained(kind, settings, world([took(0, 0), worlds.took(1, 0, value=value)]))
+
+
+@RATING
+@pytest.mark.parametrize("value", [0.0, 1e-6, 7.0, 1e6])
+def test_ratings_that_are_all_equal_are_predicted_again(kind, settings, value) -> None:
+    data = world([worlds.took(u, i, value=value) for u in range(6) for i in range(4) if u != i])
+    np.testing.assert_allclose(trained(kind, settings, data).score(everybody(data)), value, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.rates])
+def test_a_rating_far_off_is_a_finite_model_or_a_refusal(kind: str) -> None:
+    data = world([*(took(u, i) for u in range(200) for i in range(5)), worlds.took(0, 5, value=1e6)])
+    try:
+        model = trained(kind, {}, data)
+    except Invalid:
+        return
+    assert np.isfinite(model.score(everybody(data))).all()
 
 
 TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
@@ -245,6 +329,8 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("item-knn", "binary"): ({}, {"binary": False}),
     ("item-knn", "k1"): ({"similarity": "bm25", "binary": False}, {"k1": 0.1}),
     ("item-knn", "b"): ({"similarity": "bm25"}, {"b": 0.1}),
+    ("item-knn", "alpha"): ({"similarity": "rp3beta"}, {"alpha": 0.5}),
+    ("item-knn", "beta"): ({"similarity": "rp3beta"}, {"beta": 0.1}),
     ("ease", "regularization"): ({}, {"regularization": 1.0}),
     ("ease", "binary"): ({}, {"binary": False}),
     ("als", "n_factors"): (SMALL, {"n_factors": 5}),
@@ -254,6 +340,17 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("als", "growth"): (SMALL, {"growth": "linear"}),
     ("als", "solver"): (SMALL, {"solver": "cg"}),
     ("als", "n_cg_steps"): ({**SMALL, "solver": "cg"}, {"n_cg_steps": 1}),
+    ("svd", "n_factors"): (STEEP, {"n_factors": 5}),
+    ("svd", "n_epochs"): (STEEP, {"n_epochs": 9}),
+    ("svd", "learning_rate"): (STEEP, {"learning_rate": 0.02}),
+    ("svd", "regularization"): (STEEP, {"regularization": 0.3}),
+    ("svd", "init_sigma"): (STEEP, {"init_sigma": 0.2}),
+    ("svd", "ridge"): (STEEP, {"ridge": 1.0}),
+    ("svd", "bias_ridge"): (STEEP, {"bias_ridge": 1.0}),
+    ("nmf", "n_factors"): ({"ridge": 1.0}, {"n_factors": 3}),
+    ("nmf", "n_epochs"): ({"ridge": 1.0}, {"n_epochs": 2}),
+    ("nmf", "ridge"): ({"ridge": 1.0}, {"ridge": 0.5}),
+    ("nmf", "bias_ridge"): ({"ridge": 1.0}, {"bias_ridge": 0.5}),
 }
 
 
@@ -341,13 +438,14 @@ def test_the_smallest_and_the_largest_weights_give_finite_scores(kind: str, weig
     for settings in [{}, {"solver": "cg"}] if kind == "als" else [{}]:
         assert np.isfinite(trained(kind, settings, data).score(everybody(data))).all()
     if kind == "item-knn":
-        assert np.isfinite(trained(kind, {"binary": False}, data).score(everybody(data))).all()
+        for settings in ({"binary": False}, {"binary": False, "similarity": "rp3beta"}):
+            assert np.isfinite(trained(kind, settings, data).score(everybody(data))).all()
 
 
 @KIND_NAMES
 def test_data_without_moments_is_learnt_from(kind: str) -> None:
     board = checkerboard()
-    data = Dataset.of(board.user_ix, board.item_ix, board.users, board.items)
+    data = Dataset.of(board.user_ix, board.item_ix, board.users, board.items, value=board.value)
     assert np.isfinite(trained(kind, {}, data).score(everybody(data))).all()
 
 

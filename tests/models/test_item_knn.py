@@ -53,6 +53,17 @@ def test_with_weights_an_item_taken_twice_counts_twice() -> None:
     )
 
 
+@pytest.mark.parametrize("binary", [True, False])
+def test_rp3beta_is_a_walk_of_two_steps_with_popular_items_held_down(binary: bool) -> None:
+    x = SIX.matrix().toarray()
+    x = (x > 0).astype(float) if binary else x
+    to_user = (x / x.sum(axis=0)).T ** 0.8
+    to_item = (x / x.sum(axis=1, keepdims=True)) ** 0.8
+    expected = off_diagonal(to_user @ to_item / x.sum(axis=0) ** 0.4)
+    ours = similarities(SIX, similarity="rp3beta", alpha=0.8, beta=0.4, binary=binary)
+    np.testing.assert_allclose(ours, expected, rtol=1e-5)
+
+
 def test_tfidf_is_the_cosine_after_users_of_much_count_less() -> None:
     x = SIX.matrix().toarray()
     idf = np.log(1 + 4 / (x > 0).sum(axis=1))

@@ -4,12 +4,15 @@ from serendip.evaluation.bootstrap import Estimate, paired_interval
 from serendip.evaluation.comparison import allows_repeats, compare, parse_metrics
 from serendip.evaluation.gate import Verdict, judge
 from serendip.evaluation.measure import Fits, Outcome, measure
+from serendip.evaluation.ratings import RatingRow, measure_ratings
 from serendip.evaluation.rounds import Round, frozen, replayed
 from serendip.evaluation.split import (
     Split,
     SplitName,
     given_split,
+    k_folds,
     last_out_split,
+    parse_folds,
     random_split,
     split_of,
     time_split,
@@ -22,6 +25,7 @@ __all__ = [
     "Fits",
     "Outcome",
     "Protocol",
+    "RatingRow",
     "Round",
     "Row",
     "Slice",
@@ -34,9 +38,12 @@ __all__ = [
     "frozen",
     "given_split",
     "judge",
+    "k_folds",
     "last_out_split",
     "measure",
+    "measure_ratings",
     "paired_interval",
+    "parse_folds",
     "parse_metrics",
     "random_split",
     "replayed",

@@ -101,6 +101,22 @@ def novelty(met: NDArray[np.float64], shown: Hits) -> PerQuery:
     return np.asarray(bits.sum(axis=1) / np.maximum(shown.sum(axis=1), 1))
 
 
+def rmse(predicted: NDArray[np.floating], actual: NDArray[np.floating]) -> float:
+    """Root of the mean squared error of predicted ratings; both of shape (n,)."""
+    return float(np.sqrt(np.mean(np.square(_errors(predicted, actual)))))
+
+
+def mae(predicted: NDArray[np.floating], actual: NDArray[np.floating]) -> float:
+    """Mean absolute error of predicted ratings; both of shape (n,)."""
+    return float(np.mean(np.abs(_errors(predicted, actual))))
+
+
+def _errors(predicted: NDArray[np.floating], actual: NDArray[np.floating]) -> NDArray[np.float64]:
+    if not len(actual) or len(predicted) != len(actual):
+        raise Invalid(f"{len(predicted)} predictions cannot be held against {len(actual)} ratings")
+    return np.asarray(predicted, np.float64) - np.asarray(actual, np.float64)
+
+
 def _check(n_relevant: Counts) -> None:
     if (np.asarray(n_relevant) < 1).any():
         raise Invalid("a query without relevant items cannot be measured; leave it out")

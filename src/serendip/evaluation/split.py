@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +11,7 @@ import numpy as np
 from serendip.data import Dataset
 from serendip.domain import Invalid
 
-SplitName = Literal["time", "leave-last-out", "random", "given"]
+SplitName = Literal["time", "leave-last-out", "random", "kfold", "given"]
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,30 @@ def random_split(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Split:
     out = np.zeros(len(data), np.bool_)
     out[np.random.default_rng(seed).permutation(len(data))[: max(1, round(fraction * len(data)))]] = True
     return Split("random", data.take(~out), data.take(out))
+
+
+def parse_folds(text: str) -> tuple[int, int]:
+    """``kfold:5:seed`` as the number of folds and the seed; 5 and 0 where they are left out."""
+    word, *rest = text.split(":")
+    numbers = [int(part) if part.isdecimal() else -1 for part in rest]
+    if word != "kfold" or len(rest) > 2 or min(numbers, default=0) < 0:
+        raise Invalid(
+            f"{text!r} is no split into folds; write kfold:5 or kfold:5:0, the second number the seed", "split"
+        )
+    n_folds, seed = [*numbers, *(5, 0)[len(numbers) :]]
+    return n_folds, seed
+
+
+def k_folds(data: Dataset, n_folds: int = 5, seed: int = 0) -> Iterator[Split]:
+    """Every event is to be found once, in one of ``n_folds`` random parts of about the same size.
+
+    The parts mix past and future: for comparing with papers only.
+    """
+    _check(data, 0.5)
+    if not 2 <= n_folds <= len(data):
+        raise Invalid(f"{len(data)} interactions cannot be dealt into {n_folds} folds; take 2 or more", field="split")
+    fold = np.random.default_rng(seed).permutation(len(data)) % n_folds
+    return (Split("kfold", data.take(fold != part), data.take(fold == part)) for part in range(n_folds))
 
 
 def _check(data: Dataset, fraction: float) -> None:

@@ -99,7 +99,8 @@ def _kernels() -> Finding:
     rng = np.random.default_rng(0)
     ids = Vocabulary(tuple(f"{n}" for n in range(6)))
     at = np.arange(24, dtype=np.int64)
-    data = Dataset.of(rng.integers(0, 6, 24), rng.integers(0, 6, 24), ids, ids, at=at)
+    value = rng.integers(1, 6, 24).astype(np.float32)
+    data = Dataset.of(rng.integers(0, 6, 24), rng.integers(0, 6, 24), ids, ids, value=value, at=at)
     queries = Queries.of_users(data, np.arange(6))
     for name, kind in models.KINDS.items():
         scores = models.fit(name, kind.config(), data).score(queries)

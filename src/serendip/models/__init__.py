@@ -6,10 +6,12 @@ import numpy as np
 
 from serendip.data import Arrays, Dataset
 from serendip.domain import Invalid
-from serendip.models import again, als, chance, ease, item_knn, popularity
-from serendip.models.contract import Explains, HasFactors, HasNeighbours, Kind, Model, ModelConfig
+from serendip.models import again, als, chance, ease, item_knn, nmf, popularity, svd
+from serendip.models.contract import Explains, HasFactors, HasNeighbours, Kind, Model, ModelConfig, Predicts
 
-KINDS: dict[str, Kind] = {module.KIND.name: module.KIND for module in (chance, popularity, again, item_knn, ease, als)}
+KINDS: dict[str, Kind] = {
+    module.KIND.name: module.KIND for module in (chance, popularity, again, item_knn, ease, als, svd, nmf)
+}
 """Every kind by its name."""
 
 MAX_WEIGHT = 1e6
@@ -61,6 +63,7 @@ __all__ = [
     "Kind",
     "Model",
     "ModelConfig",
+    "Predicts",
     "fit",
     "kind_of",
     "restore",

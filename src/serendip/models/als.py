@@ -12,8 +12,8 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.domain import Invalid
-from serendip.models.als_kernels import inner_products, solve_rows, solve_white_rows, step_white_rows
-from serendip.models.answers import finish, most_alike, silent
+from serendip.models.als_kernels import solve_rows, solve_white_rows, step_white_rows
+from serendip.models.answers import SMALL_BATCH, finish, inner_scores, most_alike, silent
 from serendip.models.contract import Kind, ModelConfig
 from serendip.models.item_item import Csr
 from serendip.models.lanes import padded
@@ -21,9 +21,6 @@ from serendip.models.memory import claim
 from serendip.models.parallel import equal_work, in_chunks, one_blas_thread
 
 Doubles = NDArray[np.float64]
-
-SMALL_BATCH = 32
-"""Fewer queries than this are solved on the asking thread."""
 
 BLOCK = 8192
 """Rows of factors that are multiplied at a time; fixed, so that sums do not depend on the number of threads."""
@@ -63,14 +60,7 @@ class Als:
     def score(self, queries: Queries, among: ItemRows | None = None) -> Floats:
         """Inner products of the history's factors with the items'."""
         vectors, items = self.factors(queries)
-        each = among if among is not None and among.ndim == 2 else None
-        rows = items if among is None or each is not None else items[among]
-        if each is None and len(queries) >= SMALL_BATCH:
-            scores = vectors @ rows.T
-        else:
-            scores = np.empty((len(queries), len(rows) if each is None else each.shape[1]), np.float32)
-            for q, vector in enumerate(vectors):
-                inner_products(rows if each is None else items[each[q]], vector, scores[q])
+        scores = inner_scores(vectors, items, among)
         return finish(scores, np.isnan(vectors[:, 0]), among)
 
     def factors(self, queries: Queries) -> tuple[Floats, Floats]:

@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip.data import Floats, ItemRows, Queries
+from serendip.models.als_kernels import inner_products
+
+SMALL_BATCH = 32
+"""Fewer queries than this are answered on the asking thread."""
 
 BATCH = 256
 """Queries whose full rows are held at once where only some columns are wanted."""
@@ -25,6 +29,18 @@ def finish(scores: Floats, nothing: NDArray[np.bool_], among: ItemRows | None = 
     if among is not None and among.ndim == 2:
         scores[among < 0] = -np.inf
     scores[nothing] = np.nan
+    return scores
+
+
+def inner_scores(vectors: Floats, items: Floats, among: ItemRows | None) -> Floats:
+    """Inner products of queries' vectors (n_queries, k) and items' (n_items, k), or those of ``among``; padding too."""
+    each = among if among is not None and among.ndim == 2 else None
+    rows = items if among is None or each is not None else items[among]
+    if each is None and len(vectors) >= SMALL_BATCH:
+        return np.asarray(vectors @ rows.T)
+    scores = np.empty((len(vectors), len(rows) if each is None else each.shape[1]), np.float32)
+    for q, vector in enumerate(vectors):
+        inner_products(rows if each is None else items[each[q]], vector, scores[q])
     return scores
 
 

@@ -64,6 +64,18 @@ class HasFactors(Protocol):
         ...
 
 
+@runtime_checkable
+class Predicts(Protocol):
+    """A model that learns from ratings and gives ratings."""
+
+    def predict(self, queries: Queries, items: ItemRows) -> Floats:
+        """The rating that query ``q`` would give ``items[q]``, both (n_queries, n), within the scale learnt from.
+
+        A row is wholly finite, or wholly NaN: a history without a rating to go by.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of model: its name, what can be set, and how it is made and read back."""
@@ -78,5 +90,7 @@ class Kind:
     """A score of exactly 0 means "nothing to say about this item", so that its place goes to the fallback."""
     counts: bool = False
     """Scores are counts: merged with others they are taken as log(1 + score)."""
+    rates: bool = False
+    """It learns from the values that events carry, and scores are such values; without any it refuses to be fitted."""
     trend: bool = False
     """Cheap to refit and worth nothing when stale: refitted at every replayed window, and by a server every minute."""

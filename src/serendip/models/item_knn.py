@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from scipy import sparse
 
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.models.answers import columns, finish, silent
@@ -23,9 +24,10 @@ SMALL_BATCH = 32
 class ItemKnnConfig(ModelConfig):
     """How alike two items are, and how many neighbours each has."""
 
-    similarity: Literal["cosine", "tfidf", "bm25"] = "cosine"
+    similarity: Literal["cosine", "tfidf", "bm25", "rp3beta"] = "cosine"
     """cosine of the items' columns of weights; tfidf: the cosine after a user who took much counts less;
-    bm25: the product after users and items of many events count less."""
+    bm25: the product after users and items of many events count less; rp3beta: how likely a walk from the one item to
+    a user and on ends at the other, popular ones held down."""
     n_neighbours: NonNegativeInt = 0
     """Neighbours kept of each item; 0: all there are."""
     shrinkage: NonNegativeFloat = 0.0
@@ -38,6 +40,10 @@ class ItemKnnConfig(ModelConfig):
     """bm25: how soon more weight of one event stops to count; 0: at once."""
     b: float = Field(0.75, ge=0, le=1)
     """bm25: how much an item of many events is held down; 0: not, 1: in full proportion."""
+    alpha: float = Field(1.0, ge=0, le=10)
+    """rp3beta: power of the probability of each step."""
+    beta: float = Field(0.6, ge=0, le=10)
+    """rp3beta: power of the number of events by which an item is held down; 0: not."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +134,33 @@ def weigh(config: ItemKnnConfig, x: Csr, n_items: int) -> Floats:
     return np.asarray(value / norm[item_ix], np.float32)
 
 
+def walks(config: ItemKnnConfig, x: sparse.csr_array) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """Both factors of the steps from item to item by way of a user (Paudel et al. 2017, RP3beta).
+
+        w_ij = sum over users u of (x_ui / l_i)^alpha (x_uj / l_u)^alpha / l_j^beta
+
+    with l the summed weights of a user or item. X is (n_users, n_items): the second step by user, (n_users, n_items),
+    and the first by item, (n_items, n_users).
+    """
+    length_u, length_i = x.sum(axis=1, dtype=np.float64), x.sum(axis=0, dtype=np.float64)
+    user_ix = np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))
+    second = (x.data / length_u[user_ix]) ** config.alpha / length_i[x.indices] ** config.beta
+    first = (x.data / length_i[x.indices]) ** config.alpha
+    on, back = x.copy(), x.copy()
+    on.data, back.data = second.astype(np.float32), first.astype(np.float32)
+    return on, back.T.tocsr()
+
+
 def fit(config: ItemKnnConfig, data: Dataset, rng: np.random.Generator) -> ItemKnn:  # noqa: ARG001
     """Each item's most similar ones."""
     matrix = data.matrix()
     if config.binary:
         matrix.data[:] = 1
-    matrix.data = weigh(config, Csr.of(matrix), data.n_items)
-    taken, takers = Csr.of(matrix), Csr.of(matrix.T.tocsr())
+    if config.similarity == "rp3beta":
+        taken, takers = (Csr.of(side) for side in walks(config, matrix))
+    else:
+        matrix.data = weigh(config, Csr.of(matrix), data.n_items)
+        taken, takers = Csr.of(matrix), Csr.of(matrix.T.tocsr())
     k = min(config.n_neighbours or data.n_items, data.n_items)
     cost = product_cost(taken, takers)
     needed = int(np.minimum(cost, k).sum()) * 8 * 2 + data.n_items * 16

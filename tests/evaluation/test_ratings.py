@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from serendip.data import Queries
+from serendip.domain import Invalid
+from serendip.evaluation import k_folds, measure_ratings, metrics, parse_folds
+from serendip.evaluation import ratings as measured
+from serendip.evaluation.ratings import predict_pairs
+from serendip.models import Predicts, fit
+from serendip.models.popularity import PopularityConfig
+from serendip.models.svd import SvdConfig
+from worlds import checkerboard, rated, took, world
+
+
+def test_errors_of_ratings_are_as_counted_by_hand():
+    # Off by 1, 0 and -2: squares 1, 0 and 4.
+    predicted, actual = np.array([4.0, 3.0, 1.0]), np.array([3.0, 3.0, 3.0])
+    assert metrics.rmse(predicted, actual) == pytest.approx((5 / 3) ** 0.5)
+    assert metrics.mae(predicted, actual) == pytest.approx(1.0)
+
+
+def test_no_ratings_have_no_error():
+    for metric in (metrics.rmse, metrics.mae):
+        with pytest.raises(Invalid, match="0 predictions cannot be held against 0 ratings"):
+            metric(np.empty(0), np.empty(0))
+
+
+def test_every_event_is_in_the_test_of_one_fold_and_the_seed_says_which():
+    data = rated(checkerboard())
+    folds = list(k_folds(data, 5, 3))
+    pairs = [(u, i) for fold in folds for u, i in zip(fold.test.user_ix, fold.test.item_ix, strict=True)]
+    assert sorted(pairs) == sorted(zip(data.user_ix, data.item_ix, strict=True))
+    assert {len(fold.test) for fold in folds} <= {len(data) // 5, len(data) // 5 + 1}
+    assert all(len(fold.train) + len(fold.test) == len(data) and fold.parity_only for fold in folds)
+    again, other = next(k_folds(data, 5, 3)), next(k_folds(data, 5, 4))
+    np.testing.assert_array_equal(folds[0].test.item_ix, again.test.item_ix)
+    assert folds[0].test.item_ix.tolist() != other.test.item_ix.tolist()
+
+
+def test_folds_are_written_with_their_number_and_seed():
+    assert parse_folds("kfold") == (5, 0)
+    assert parse_folds("kfold:3") == (3, 0)
+    assert parse_folds("kfold:3:7") == (3, 7)
+    for wrong in ("kfolds:3", "kfold:x", "kfold:-1", "kfold:2:3:4", "kfold:"):
+        with pytest.raises(Invalid, match="no split into folds"):
+            parse_folds(wrong)
+    with pytest.raises(Invalid, match="cannot be dealt into 1 folds"):
+        k_folds(checkerboard(), 1)
+
+
+def test_pairs_are_predicted_as_one_by_one(monkeypatch):
+    monkeypatch.setattr(measured, "CELLS", 5)
+    data = rated(checkerboard())
+    model = fit("svd", SvdConfig(n_factors=3), data)
+    assert isinstance(model, Predicts)
+    user_ix, item_ix = np.array([3, 0, 3, 7, 3, 0], np.int32), np.array([1, 2, 3, 4, 5, 6], np.int32)
+    told = predict_pairs(model, data, user_ix, item_ix)
+    for n in range(6):
+        alone = model.predict(Queries.of_users(data, user_ix[n : n + 1]), item_ix[None, n : n + 1])
+        assert told[n] == pytest.approx(float(alone[0, 0]), rel=1e-5)
+
+
+def test_a_model_of_ratings_beats_the_mean_where_people_differ_and_newcomers_get_the_biases():
+    events = [took(u, i, value=5.0 - u % 3) for u in range(30) for i in range(10)]
+    data = world([*events, took(30, 0, value=4.0)])
+    mean, biased, svd = measure_ratings([("svd", SvdConfig(n_factors=2))], k_folds(data, 3))
+    assert (mean.name, biased.name, svd.name) == ("mean", "biases", "svd")
+    assert len(svd.rmse_of_folds) == 3
+    assert svd.rmse == pytest.approx(np.mean(svd.rmse_of_folds))
+    assert svd.rmse < 0.5 * mean.rmse
+    assert svd.mae <= svd.rmse
+    assert svd.silent == pytest.approx(1 / 301, rel=0.1)  # u30 when its one rating is asked for
+    assert mean.silent == 0
+
+
+def test_a_model_without_ratings_is_refused_with_those_that_have_them():
+    with pytest.raises(Invalid, match=r"popularity does not predict ratings; those that do are .*svd"):
+        measure_ratings([("popularity", PopularityConfig())], [])
+    with pytest.raises(Invalid, match="no fold"):
+        measure_ratings([], [])
