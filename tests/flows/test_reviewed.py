@@ -156,3 +156,17 @@ def test_settings_of_popularity_are_used_or_refused(store: Store):
 def test_the_manifest_that_is_kept_can_be_read_as_json(town: Town):
     for version in town.trained.versions:
         assert json.loads(json.dumps(town.store.version(version).manifest))["name"]
+
+
+def test_the_scale_of_ratings_is_inferred_shown_and_held(store: Store, tmp_path: Path):
+    (tmp_path / "ratings.csv").write_text("user,item,rating\nann,x,5\nbob,y,2\n")
+    report = bring(store, str(tmp_path / "ratings.csv"), "interactions", Reading())
+    assert store.kinds()["rating"] == InteractionKind("rating", mode="latest", scale=(1, 5))
+    assert any("from 1 to 5" in note for note in report.notes)
+    with pytest.raises(Invalid, match="outside 1 to 5"):
+        record(store, [Interaction("ann", "y", NOON, "rating", 6)], NOON)
+    (tmp_path / "more.csv").write_text("user,item,rating\nann,z,9\nbob,z,3\n")
+    more = bring(store, str(tmp_path / "more.csv"), "interactions", Reading())
+    assert (more.added, more.refused) == (1, 1)
+    wider = bring(store, str(tmp_path / "more.csv"), "interactions", Reading(scale=(0, 10)))
+    assert (wider.added, wider.repeated) == (1, 1)

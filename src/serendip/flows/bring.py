@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
 import polars as pl
 
 from serendip.domain import InteractionKind, Invalid, micros, moment
@@ -24,6 +25,9 @@ from serendip.store import ImportProgress, Loaded, Store
 
 DAY = 86_400_000_000
 """Microseconds: clocks and time zones of sources are not trusted to less."""
+
+SCALES = [(1.0, 5.0), (0.5, 5.0), (0.0, 5.0), (1.0, 10.0), (0.0, 10.0), (0.0, 100.0)]
+"""Scales that people rate on, the narrowest first."""
 
 SHOWN_ERRORS = 5
 """Refused rows that the report itself repeats; all are in the error file."""
@@ -58,6 +62,8 @@ class Report:
     """The first refused rows."""
     error_file: str | None = None
     notes: list[str] = field(default_factory=list)
+    values: tuple[float, float] | None = None
+    """Lowest and highest value of the interactions that were accepted."""
     dry_run: bool = False
     resumed_at: int = 0
     """Rows that an earlier import of the same source, cut short, had done."""
@@ -105,6 +111,9 @@ def bring(
         defaults["kind"] = reading.kind or mapping.kind
         if not dry_run:
             declare_missing(store, defaults["kind"], reading.scale)
+    scale = reading.scale
+    if scale is None and defaults and (known := store.kinds().get(defaults["kind"])) is not None:
+        scale = known.scale
     identity = digest_of(source.digest, as_, mapping.fields, defaults, reading.timezone, reading.scale)
     before = None if dry_run else store.import_progress(identity)
     report = Report(name, as_, mapping.fields, notes=list(mapping.notes), dry_run=dry_run)
@@ -112,11 +121,11 @@ def bring(
     if before is not None and source.ordered:
         report.resumed_at = before.rows_done
         take_over(report, before.report)
-    skip = report.resumed_at
-    checked = read(source, mapping, as_, reading.timezone, defaults, reading.scale, skip)
-    keep(
-        store, report, fields_told(mapping, defaults), checked, None if dry_run else identity, error_file, progress, now
-    )
+    told = fields_told(mapping, defaults)
+    checked = read(source, mapping, as_, reading.timezone, defaults, scale, report.resumed_at)
+    keep(store, report, told, checked, None if dry_run else identity, error_file, progress, now)
+    if not dry_run and defaults.get("kind") == "rating" and scale is None:
+        infer_scale(store, report)
     return report
 
 
@@ -215,6 +224,10 @@ def count(report: Report, batch: Checked) -> None:
     report.rows_read += batch.rows_read
     report.refused += len(batch.errors)
     report.left_out.update(batch.left_out)
+    if "value" in batch.frame.columns and batch.frame["value"].count():
+        found = batch.frame["value"].drop_nulls().to_numpy()
+        seen = report.values or (np.inf, -np.inf)
+        report.values = min(seen[0], float(found.min())), max(seen[1], float(found.max()))
     report.errors += batch.errors[: SHOWN_ERRORS - len(report.errors)] if len(report.errors) < SHOWN_ERRORS else []
     report.notes += [note for note in batch.notes if note not in report.notes]
 
@@ -227,6 +240,7 @@ def saved(report: Report) -> dict[str, Any]:
         "left_out": dict(report.left_out),
         "errors": [asdict(error) for error in report.errors],
         "error_file": report.error_file,
+        "values": report.values,
     }
 
 
@@ -236,6 +250,7 @@ def take_over(report: Report, before: Mapping[str, Any]) -> None:
     report.left_out = Counter(before["left_out"])
     report.errors = [RowError(**error) for error in before["errors"]]
     report.error_file = before["error_file"]
+    report.values = tuple(before["values"]) if before["values"] else None
 
 
 def declare_missing(store: Store, kind: str, scale: tuple[float, float] | None) -> None:
@@ -245,6 +260,15 @@ def declare_missing(store: Store, kind: str, scale: tuple[float, float] | None) 
         store.declare_kinds([InteractionKind(kind, "latest" if kind == "rating" else "accumulate", scale=scale)])
     elif scale is not None and known.scale != scale:
         store.declare_kinds([replace(known, scale=scale)])
+
+
+def infer_scale(store: Store, report: Report) -> None:
+    """Declare the scale that ratings seem to be on: the narrowest usual one that holds them all, and say so."""
+    low, high = report.values or (np.inf, -np.inf)
+    scale = next((one for one in SCALES if one[0] <= low and high <= one[1]), None)
+    if scale is not None and low <= high:
+        store.declare_kinds([replace(store.kinds()["rating"], scale=scale)])
+        report.notes.append(f"ratings are taken to go from {scale[0]:g} to {scale[1]:g}; --scale says otherwise")
 
 
 def digest_of(*parts: object) -> str:

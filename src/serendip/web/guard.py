@@ -52,6 +52,8 @@ def digest(secret: str) -> str:
 def new_key(store: Store, name: str, rights: Sequence[str], now: datetime, expires_at: datetime | None = None) -> str:
     """A new API key, kept only as its digest: this is the one time that it can be read."""
     unknown = set(rights) - set(RIGHTS["administrator"])
+    if not name.strip():
+        raise Invalid("a key needs a name, to be told apart from others", field="name")
     if unknown or not rights:
         raise Invalid(
             f"a key may have the scopes read, write and admin, not {sorted(unknown) or 'none'}", field="scopes"
