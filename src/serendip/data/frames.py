@@ -29,14 +29,20 @@ def as_frame(data: Any) -> pl.DataFrame:
         return pl.DataFrame({"user": entries.row, "item": entries.col, "value": entries.data})
     if isinstance(data, Mapping):
         return pl.DataFrame({str(name): column for name, column in data.items()})
+    if hasattr(data, "columns") and hasattr(data, "to_dict"):
+        # A pandas frame offers itself as Arrow too, but only where pyarrow is installed.
+        return pl.DataFrame({str(name): _plain(np.asarray(data[name])) for name in data.columns})
     if hasattr(data, "__arrow_c_stream__"):
         return pl.DataFrame(data)
-    if hasattr(data, "columns") and hasattr(data, "to_dict"):
-        return pl.DataFrame({str(name): np.asarray(data[name]) for name in data.columns})
     raise Invalid(
         f"{type(data).__name__} holds no columns; "
         "give a frame (polars, pandas, Arrow), a dict of arrays or a sparse matrix"
     )
+
+
+def _plain(column: NDArray[Any]) -> NDArray[Any] | list[Any]:
+    """A column that polars takes: objects as a list, with None for what is missing."""
+    return column if column.dtype != object else [None if value != value else value for value in column.tolist()]
 
 
 def dataset_of(frame: pl.DataFrame, kinds: Sequence[InteractionKind] = ()) -> Dataset:
