@@ -184,7 +184,7 @@ def event_json(user: str, item: str, kind: tuple[str, float | None]) -> str:
 
 
 def ask_twice(address: str, key: str, user: str, kind: tuple[str, float | None]) -> None:
-    """Over HTTP: ask, record an interaction with the first item, ask again, and show what changed."""
+    """Over HTTP: ask, record an interaction with the last item shown, ask again, and show what changed."""
     import httpx2
 
     with httpx2.Client(base_url=address, headers={"X-API-Key": key}, timeout=30) as client:
@@ -200,7 +200,7 @@ def ask_twice(address: str, key: str, user: str, kind: tuple[str, float | None])
         if not before["items"]:
             click.echo(f"\n{user} has met every item there is; nothing is left to recommend")
             return
-        taken = before["items"][0]
+        taken = before["items"][-1]
         body = event_json(user, taken["item"], kind)
         client.post("/v1/interactions", content=body, headers={"Content-Type": "application/json"}).raise_for_status()
         after = slate()
