@@ -84,7 +84,11 @@ def reference_shop(file: Path) -> Dataset:
         & (pl.col("Quantity").cast(pl.Float64) > 0)
     )
     at = pl.col("InvoiceDate").str.to_datetime(time_unit="us").to_physical().alias("at")
-    rows = kept.select(pl.col("CustomerID").alias("user"), pl.col("StockCode").alias("item"), at).unique().sort("at")
+    rows = (
+        kept.select(pl.col("CustomerID").alias("user"), pl.col("StockCode").alias("item"), at)
+        .unique(maintain_order=True)
+        .sort("at", maintain_order=True)
+    )
     kind = InteractionKind("purchase", hides=False)
     return dataset_of(rows.with_columns(kind=pl.lit("purchase")), [kind])
 
