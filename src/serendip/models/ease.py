@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numba
@@ -15,14 +14,18 @@ from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.domain import Invalid
 from serendip.models.answers import finish, most_alike, silent
 from serendip.models.contract import Kind, ModelConfig
-from serendip.models.item_item import Csr, gram_rows, product_cost, sum_dense_places, sum_dense_rows
+from serendip.models.inverse import negate_inverse, workspace
+from serendip.models.item_item import Csr, by_item, gram_rows, sum_dense_places, sum_dense_rows
 from serendip.models.item_knn import SMALL_BATCH, event_weights, taken_items
 from serendip.models.memory import claim
-from serendip.models.parallel import equal_work, in_chunks, one_blas_thread
+from serendip.models.parallel import equal_work, in_chunks
 
 MOST_IN_PARALLEL = 24_000
-"""Rows up to which LAPACK may use several threads: OpenBLAS 0.3.30 and 0.3.31 crash the process in a parallel spotrf
-of 28,000 rows and more, and not with one thread."""
+"""Rows up to which LAPACK inverts: OpenBLAS 0.3.30 and 0.3.31 crash the process in a parallel spotrf of 28,000 rows
+and more. Larger matrices are swept by ``inverse``."""
+
+SQUARE = 64
+"""Rows and columns that are mirrored at once."""
 
 
 class EaseConfig(ModelConfig):
@@ -78,55 +81,77 @@ class Ease:
 def weights_of_inverse(p, start, stop):  # type: ignore[no-untyped-def]
     """Eq. 8 of Steck 2019, B_ij = -P_ij / P_jj off the diagonal, in place; rows and their mirror columns.
 
-    p (n_items, n_items) holds P = (X'X + l2 I)^-1 in its upper triangle and 1 / P_jj, negative, on its diagonal.
-    Each pair of a row from ``start`` to ``stop`` (exclusive) and a later column is read once and written twice.
+    p (n_items, n_items) holds P = (X'X + l2 I)^-1 in its upper triangle and -1 / P_jj on its diagonal. Each pair of a
+    row from ``start`` to ``stop`` (exclusive) and a later column is read once and written twice, a square of SQUARE
+    rows and columns after another, so that the mirror's lines of memory are written whole.
     """
-    for i in range(start, stop):
-        for j in range(i + 1, p.shape[0]):
-            value = p[i, j]
-            p[i, j] = value * p[j, j]
-            p[j, i] = value * p[i, i]
+    n = p.shape[0]
+    for top in range(start, stop, SQUARE):
+        for left in range(top, n, SQUARE):
+            for i in range(top, min(top + SQUARE, stop)):
+                for j in range(max(left, i + 1), min(left + SQUARE, n)):
+                    value = p[i, j]
+                    p[i, j] = value * p[j, j]
+                    p[j, i] = value * p[i, i]
+
+
+def invert(a: Floats) -> bool:
+    """Put A^-1, or -A^-1 of a large one, into the upper triangle of ``a`` (n, n), which held A's; -> success."""
+    if len(a) > MOST_IN_PARALLEL:
+        return negate_inverse(a)
+    # LAPACK reads columns first: the lower triangle it is told of is the upper one of our rows.
+    factor, failed = lapack.spotrf(a.T, lower=1, overwrite_a=1, clean=0)
+    if not failed:
+        _, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
+    return not failed and bool(np.isfinite(np.einsum("ii->i", a)).all())
 
 
 def solve_weights(gram: Floats, l2: float) -> Floats:
-    """B of the Gram matrix X'X (n_items, n_items), which is overwritten: no second matrix is made.
+    """B of the Gram matrix X'X (n_items, n_items), whose upper triangle is read; overwritten: no second one is made.
 
-    B = I - P / diag(P) columnwise with P = (X'X + l2 I)^-1, by Cholesky (potrf) and its inverse (potri) in place.
+    B = I - P / diag(P) columnwise with P = (X'X + l2 I)^-1, which may come with either sign.
     """
     diagonal = np.einsum("ii->i", gram)
     diagonal += np.float32(l2)
-    # LAPACK reads columns first: the lower triangle it is told of is the upper one of our rows.
-    with one_blas_thread() if len(gram) > MOST_IN_PARALLEL else nullcontext():
-        factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1, clean=0)
-        if not failed:
-            inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
-    if failed or not np.isfinite(np.einsum("ii->i", inverse)).all():
+    if not invert(gram):
         raise Invalid(
             f"ease cannot be solved with regularization={l2:g} in single precision; raise it, or leave binary on",
             field="regularization",
         )
-    weights: Floats = inverse.T
-    diagonal = np.einsum("ii->i", weights)
     diagonal[:] = -1 / diagonal
-    n = len(weights)
-    in_chunks(lambda start, stop: weights_of_inverse(weights, start, stop), equal_work(np.arange(n, 0.0, -1), 64))
+    n = len(gram)
+    in_chunks(lambda start, stop: weights_of_inverse(gram, start, stop), equal_work(np.arange(n, 0.0, -1), 64))
     diagonal[:] = 0
-    return weights
+    return gram
+
+
+def together(taken: Csr, n_items: int) -> NDArray[np.bool_]:
+    """Items that some user took beside another; shape (n_items,)."""
+    size = np.diff(taken.indptr)
+    return np.bincount(taken.indices[np.repeat(size > 1, size)], minlength=n_items) > 0
+
+
+def gram(taken: Csr, n_items: int) -> Floats:
+    """The upper triangle of X'X (n_items, n_items) of X by user; the rest is whatever memory held."""
+    indptr, users, places = by_item(taken, n_items)
+    out = np.empty((n_items, n_items), np.float32)
+    size = np.diff(taken.indptr)
+    follow = np.repeat(taken.indptr[1:], size) - np.arange(len(taken.indices))
+    cost = np.bincount(taken.indices, follow, minlength=n_items) + np.arange(n_items, 0.0, -1)
+    in_chunks(lambda start, stop: gram_rows(taken, indptr, users, places, out, start, stop), equal_work(cost, 64))
+    return out
 
 
 def fit(config: EaseConfig, data: Dataset, rng: np.random.Generator) -> Ease:  # noqa: ARG001
     """The weights in closed form (Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data")."""
-    claim(data.n_items**2 * 4, f"ease over {data.n_items} items", "take item-knn or als, or fewer items")
+    n = data.n_items
+    needed = n**2 * 4 + (workspace(n) if n > MOST_IN_PARALLEL else 0)
+    claim(needed, f"ease over {n} items", "take item-knn or als, or fewer items")
     matrix = data.matrix()
     if config.binary:
         matrix.data[:] = 1
-    taken, takers = Csr.of(matrix), Csr.of(matrix.T.tocsr())
-    gram = np.empty((data.n_items, data.n_items), np.float32)
-    bounds = equal_work(product_cost(taken, takers) + data.n_items, 64)
-    in_chunks(lambda start, stop: gram_rows(taken, takers, gram, start, stop), bounds)
-    known = np.count_nonzero(gram, axis=1) > 1
-    weights = solve_weights(gram, config.regularization)
-    return Ease(weights, known, config.binary)
+    taken = Csr.of(matrix)
+    return Ease(solve_weights(gram(taken, n), config.regularization), together(taken, n), config.binary)
 
 
 def restore(config: EaseConfig, arrays: Arrays) -> Ease:

@@ -202,16 +202,40 @@ def _sink(heap_value, heap_item, value, item, size):  # type: ignore[no-untyped-
         heap_value[place], heap_item[place] = value, item
 
 
+@numba.njit(cache=True, nogil=True)
+def by_item(taken, n_items):  # type: ignore[no-untyped-def]
+    """X (n_users, n_items) by user, seen by item: whose entries they are, and where in ``taken`` they stand.
+
+    -> indptr (n_items + 1,), users and places (n_entries,); users ascend within an item.
+    """
+    indptr = np.zeros(n_items + 1, np.int64)
+    for t in range(taken.indices.shape[0]):
+        indptr[taken.indices[t] + 1] += 1
+    for i in range(n_items):
+        indptr[i + 1] += indptr[i]
+    users, places = np.empty(taken.indices.shape[0], np.int32), np.empty(taken.indices.shape[0], np.int64)
+    free = indptr[:-1].copy()
+    for u in range(taken.indptr.shape[0] - 1):
+        for t in range(taken.indptr[u], taken.indptr[u + 1]):
+            i = taken.indices[t]
+            users[free[i]], places[free[i]] = u, t
+            free[i] += 1
+    return indptr, users, places
+
+
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
-def gram_rows(taken, takers, out, start, stop):  # type: ignore[no-untyped-def]
-    """Rows ``start`` to ``stop`` (exclusive) of X'X, dense, into ``out`` (n_items, n_items)."""
+def gram_rows(taken, indptr, users, places, out, start, stop):  # type: ignore[no-untyped-def]
+    """Rows ``start`` to ``stop`` (exclusive) of the upper triangle of X'X, dense, into ``out`` (n_items, n_items).
+
+    ``taken`` by user, items ascending, and the rest as ``by_item`` gives it: a user's items from the own one on are
+    those that follow its place. What is left of the diagonal is not touched.
+    """
     for i in range(start, stop):
         row = out[i]
-        row[:] = 0
-        for s in range(takers.indptr[i], takers.indptr[i + 1]):
-            u = takers.indices[s]
-            x = takers.value[s]
-            for t in range(taken.indptr[u], taken.indptr[u + 1]):
+        row[i:] = 0
+        for s in range(indptr[i], indptr[i + 1]):
+            x = taken.value[places[s]]
+            for t in range(places[s], taken.indptr[users[s] + 1]):
                 row[taken.indices[t]] += x * taken.value[t]
 
 
