@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from serendip.data import ItemLists, Vocabulary
 from serendip.ranking import NOTHING, top
-from serendip.ranking.top import _tie
+from serendip.ranking.top import tie_of
 
 N_ITEMS = 12
 HASHES = Vocabulary(tuple(f"i{i}" for i in range(N_ITEMS))).hashes
@@ -20,7 +20,7 @@ NO_SALT = np.zeros(1, np.uint64)
 def best_by_sorting(scores, n, salt, hidden, allowed) -> list[int]:
     """Every candidate sorted by score, then by the mix of hash and salt; the slow twin for one query."""
     candidates = [i for i in range(len(scores)) if np.isfinite(scores[i]) and i not in hidden and allowed[i]]
-    ties = [int(_tie.py_func(HASHES[i], salt)) for i in range(len(scores))]
+    ties = [int(tie_of.py_func(HASHES[i], salt)) for i in range(len(scores))]
     return sorted(candidates, key=lambda i: (-scores[i], -ties[i]))[:n]
 
 

@@ -12,16 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip.data import Floats, ItemLists, ItemRows
-from serendip.ranking.top import NOTHING, Mask, Ranked, _sink, _tie
+from serendip.models.lanes import prefetch_row
+from serendip.ranking.tiled import ROUNDING, TINY, best_in_tiles, inner_product
+from serendip.ranking.top import NOTHING, Mask, Ranked, drain, sink, tie_of
 
-BLOCK = 256
+BLOCK = 128
 """Items that are bounded together."""
 
 LEADING = 16
 """Directions that every item is first judged by: those in which the items' vectors are longest."""
 
-ROUNDING = 1e-5
-"""How much of |x| |y| single precision may err by; bounds are held this much too high."""
+MANY = 12
+"""From this many askers on, tiles of scores are faster than a search for each; the answers are the same."""
+
+AHEAD = 8
+"""How many items before its turn a vector is fetched."""
+
+NO_MASK = np.empty((0, 0), np.bool_)
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,8 @@ class Catalogue:
     items: Floats
     """Y (n_items, k), as the model has them."""
     order: ItemRows
-    """Rows of ``items``, longest first, padded with NOTHING; shape (n_blocks * BLOCK,)."""
+    """Rows of ``items``, longest first, padded with NOTHING; shape (n_blocks * BLOCK,). Rows that are not finite, and
+    could have no finite score, are left out."""
     turn: Floats
     """Q (k, k), orthogonal, its columns by falling length of YQ's."""
     leading: Floats
@@ -43,23 +51,29 @@ class Catalogue:
 
     @staticmethod
     def of(items: Floats) -> Catalogue:
-        """Of vectors (n_items, k), wholly finite."""
-        n, k = items.shape
-        n_blocks, n_leading = -(-n // BLOCK), min(k, LEADING)
-        _, turn = np.linalg.eigh((items.T @ items).astype(np.float64))
+        """Of vectors (n_items, k); their scale, and that of their columns, does not matter."""
+        n_leading = min(items.shape[1], LEADING)
+        finite = np.isfinite(items).all(axis=1)
+        # In double precision: squares of single ones may be too large or too small for it.
+        length = np.sqrt(np.einsum("ij,ij->i", items, items, dtype=np.float64))
+        order = np.flatnonzero(finite)
+        order = order[np.argsort(-length[order], kind="stable")].astype(np.int32)
+        n, n_blocks = len(order), -(-len(order) // BLOCK)
+        ordered = items[order]
+        scaled = ordered / (np.abs(ordered).max(initial=0) or np.float32(1))
+        _, turn = np.linalg.eigh((scaled.T @ scaled).astype(np.float64))
         turn = np.ascontiguousarray(turn[:, ::-1], np.float32)
-        length = np.linalg.norm(items, axis=1)
-        order = np.argsort(-length, kind="stable").astype(np.int32)
-        turned = np.zeros((n_blocks * BLOCK, k), np.float32)
-        turned[:n] = items[order] @ turn
+        turned = np.zeros((n_blocks * BLOCK, items.shape[1]), np.float32)
+        np.matmul(ordered, turn, out=turned[:n])
         lengths = np.zeros(n_blocks * BLOCK, np.float32)
         lengths[:n] = length[order]
+        rest = np.sqrt(np.square(turned[:, n_leading:], dtype=np.float64).sum(axis=1)).astype(np.float32)
         return Catalogue(
             np.ascontiguousarray(items, np.float32),
             np.concatenate([order, np.full(n_blocks * BLOCK - n, NOTHING, np.int32)]),
             turn,
             np.ascontiguousarray(turned[:, :n_leading].reshape(n_blocks, BLOCK, n_leading).transpose(0, 2, 1)),
-            np.linalg.norm(turned[:, n_leading:], axis=1).astype(np.float32).reshape(n_blocks, BLOCK),
+            rest.reshape(n_blocks, BLOCK),
             lengths.reshape(n_blocks, BLOCK),
         )
 
@@ -72,38 +86,40 @@ class Catalogue:
         hidden: ItemLists,
         allowed: Mask | None = None,
     ) -> Ranked:
-        """What ``ranking.top`` finds in the scores ``vectors @ items.T``, ties included; a row of NaN finds nothing."""
+        """What ``ranking.top`` finds in the scores ``vectors @ items.T``, ties included; a row of NaN finds nothing.
+
+        An asker is answered with the same bits alone and among others.
+        """
         n_queries, n_items = len(vectors), len(self.items)
-        masks = np.ones((1, n_items), np.bool_) if allowed is None else np.atleast_2d(allowed)
-        # The kernel looks at these without checking bounds.
-        assert masks.shape in ((1, n_items), (n_queries, n_items)), f"a mask of {masks.shape} for {n_items} items"
+        vectors = np.ascontiguousarray(vectors, np.float32)
+        masks = NO_MASK if allowed is None else np.ascontiguousarray(np.atleast_2d(allowed))
+        # The kernels look at these without checking bounds.
+        assert allowed is None or masks.shape in ((1, n_items), (n_queries, n_items)), (
+            f"a mask of {masks.shape} for {n_items} items"
+        )
         assert len(hidden) == n_queries, f"{len(hidden)} lists of hidden items for {n_queries} queries"
+        assert len(hashes) == n_items, f"{len(hashes)} hashes for {n_items} items"
+        assert len(salt) == n_queries, f"{len(salt)} salts for {n_queries} queries"
         n = min(n, n_items)
-        rows = np.full((n_queries, n), NOTHING, np.int32)
-        best = np.full((n_queries, n), -np.inf, np.float32)
-        for q, vector in enumerate(vectors if n else []):
-            turned = vector @ self.turn
-            _best(
-                *(vector, turned, np.float32(np.linalg.norm(turned[LEADING:])), np.float32(np.linalg.norm(vector))),
-                *(self.items, self.order, self.leading, self.rest, self.length),
-                *(masks[q if len(masks) > 1 else 0], hidden[q], hashes, salt[q], rows[q], best[q]),
+        rows = np.empty((n_queries, n), np.int32)
+        best = np.empty((n_queries, n), np.float32)
+        if n and n_queries < MANY:
+            search(
+                *(vectors, self.turn, self.items, self.order, self.leading, self.rest, self.length),
+                *(masks, hidden.indptr, hidden.item_ix, hashes, salt, rows, best),
             )
+        elif n:
+            order = self.order[self.order != NOTHING]
+            lengths = self.length.ravel()[: len(order)]
+            best_in_tiles(vectors, self.items, order, lengths, masks, hidden, hashes, salt, rows, best)
         return Ranked(rows, best)
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
-def _score(y, x):  # type: ignore[no-untyped-def]
-    total = x.dtype.type(0)
-    for f in range(x.shape[0]):
-        total += y[f] * x[f]
-    return total
-
-
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
-def _bound(leading, turned, rest, length, rest_x, length_x, out):  # type: ignore[no-untyped-def]
+def _bound(leading, turned, rest, length, rest_x, margin, out):  # type: ignore[no-untyped-def]
     """out (BLOCK,) = upper bounds of x'y: the leading part, Cauchy and Schwarz for the rest, and a margin."""
     for t in range(out.shape[0]):
-        out[t] = rest_x * rest[t] + length_x * length[t]
+        out[t] = rest_x * rest[t] + margin * length[t] + np.float32(TINY)
     for f in range(leading.shape[0]):
         x, row = turned[f], leading[f]
         for t in range(out.shape[0]):
@@ -111,41 +127,78 @@ def _bound(leading, turned, rest, length, rest_x, length_x, out):  # type: ignor
 
 
 @numba.njit(cache=True, nogil=True)
-def _best(  # type: ignore[no-untyped-def]
-    x, turned, rest_x, length_x, items, order, leading, rest, length, mask, hidden, hashes, salt, out_rows, out_scores
+def _hide(rows, n_items):  # type: ignore[no-untyped-def]
+    """A hash set of the rows that are items; empty for none."""
+    if not rows.shape[0]:
+        return np.empty(0, np.int32)
+    size = 4
+    while size < 2 * rows.shape[0]:
+        size *= 2
+    table = np.full(size, NOTHING, np.int32)
+    for row in rows:
+        if 0 <= row < n_items:
+            table[_place(table, row)] = row
+    return table
+
+
+@numba.njit(cache=True, nogil=True)
+def _place(table, row):  # type: ignore[no-untyped-def]
+    """Where ``row`` stands in the set, or would."""
+    last = table.shape[0] - 1
+    place = (np.int64(row) * 2654435761 >> 15) & last
+    while table[place] != NOTHING and table[place] != row:
+        place = (place + 1) & last
+    return place
+
+
+@numba.njit(cache=True, nogil=True)
+def search(  # type: ignore[no-untyped-def]
+    vectors, turn, items, order, leading, rest, length, masks, indptr, hidden, hashes, salt, out_rows, out_scores
 ):
     """The heap of ``ranking.top``, fed only with items whose bound reaches its worst; blocks in falling length."""
-    if not np.isfinite(length_x):
-        return
-    n = out_rows.shape[0]
-    shown = np.ones(items.shape[0], np.bool_)
-    for row in hidden:
-        if 0 <= row < items.shape[0]:
-            shown[row] = False
-    values = np.full(n, -np.inf, np.float32)
-    ties = np.zeros(n, np.uint64)
-    rows = np.full(n, NOTHING, np.int32)
-    bound = np.empty(BLOCK, np.float32)
-    margin = np.float32(ROUNDING) * length_x
-    for b in range(leading.shape[0]):
-        if length_x * length[b, 0] + margin * length[b, 0] < values[0]:
-            break
-        _bound(leading[b], turned, rest[b], length[b], rest_x, margin, bound)
-        reached = 0
-        for t in range(BLOCK):
-            reached += bound[t] >= values[0]
-        if reached == 0:
-            continue
-        for t in range(BLOCK):
-            i = order[b * BLOCK + t]
-            if bound[t] < values[0] or i == NOTHING or not shown[i] or not mask[i]:
-                continue
-            value = _score(items[i], x)
-            if value >= values[0] and np.isfinite(value):
-                tie = _tie(hashes[i], salt)
-                if value > values[0] or tie > ties[0]:
-                    _sink(values, ties, rows, value, tie, i, n)
-    for last in range(n - 1, -1, -1):
-        out_rows[last] = rows[0]
-        out_scores[last] = values[0]
-        _sink(values, ties, rows, np.float32(np.inf), np.uint64(0), NOTHING, n)
+    n_items, k = items.shape
+    n = out_rows.shape[1]
+    values, ties, rows = np.empty(n, np.float32), np.empty(n, np.uint64), np.empty(n, np.int32)
+    bound, near = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.int32)
+    turned = np.empty(k, np.float32)
+    for q in range(vectors.shape[0]):
+        x = vectors[q]
+        values[:] = -np.inf
+        ties[:] = 0
+        rows[:] = NOTHING
+        turned[:] = 0
+        whole = after = 0.0
+        for f in range(k):
+            whole += np.float64(x[f]) * x[f]
+            for g in range(k):
+                turned[g] += x[f] * turn[f, g]
+        for f in range(leading.shape[1], k):
+            after += np.float64(turned[f]) * turned[f]
+        length_x, rest_x = np.float32(np.sqrt(whole)), np.float32(np.sqrt(after))
+        margin = np.float32(ROUNDING) * length_x
+        unseen = _hide(hidden[indptr[q] : indptr[q + 1]], n_items)
+        mask = masks[q if masks.shape[0] > 1 else 0] if masks.shape[0] else np.empty(0, np.bool_)
+        # A vector that is not finite has no finite score.
+        for b in range(leading.shape[0] if np.isfinite(whole) else 0):
+            if (length_x + margin) * length[b, 0] + np.float32(TINY) < values[0]:
+                break
+            _bound(leading[b], turned, rest[b], length[b], rest_x, margin, bound)
+            n_near = 0
+            for t in range(BLOCK):
+                near[n_near] = t
+                n_near += not bound[t] < values[0]
+            for c in range(n_near):
+                # The pad at the end repeats an item.
+                prefetch_row(items, max(order[b * BLOCK + near[min(c + AHEAD, n_near - 1)]], 0))
+                t = near[c]
+                i = order[b * BLOCK + t]
+                if bound[t] < values[0] or i == NOTHING or (mask.shape[0] and not mask[i]):
+                    continue
+                value = inner_product(items[i], x)
+                if value >= values[0] and np.isfinite(value):
+                    tie = tie_of(hashes[i], salt[q])
+                    if (value > values[0] or tie > ties[0]) and not (
+                        unseen.shape[0] and unseen[_place(unseen, i)] == i
+                    ):
+                        sink(values, ties, rows, value, tie, i, n)
+        drain(values, ties, rows, out_rows[q], out_scores[q])

@@ -55,13 +55,14 @@ def top(
 
 
 @numba.njit(inline="always")
-def _tie(item_hash: np.uint64, salt: np.uint64) -> np.uint64:
+def tie_of(item_hash: np.uint64, salt: np.uint64) -> np.uint64:
+    """Orders equal scores: larger first."""
     mixed = (item_hash ^ salt) * np.uint64(0x9E3779B97F4A7C15)
     return mixed ^ (mixed >> np.uint64(29))
 
 
 @numba.njit(cache=True, nogil=True)
-def _sink(values, ties, rows, value, tie, row, size):  # type: ignore[no-untyped-def]
+def sink(values, ties, rows, value, tie, row, size):  # type: ignore[no-untyped-def]
     """Put an entry into the place of the heap's root (its worst), and restore the heap."""
     place = 0
     while True:
@@ -81,8 +82,18 @@ def _sink(values, ties, rows, value, tie, row, size):  # type: ignore[no-untyped
 
 
 @numba.njit(cache=True, nogil=True)
+def drain(values, ties, rows, out_rows, out_scores):  # type: ignore[no-untyped-def]
+    """Empty the heap into both outs (n,), from the worst place upwards."""
+    n = out_rows.shape[0]
+    for last in range(n - 1, -1, -1):
+        out_rows[last] = rows[0]
+        out_scores[last] = values[0]
+        sink(values, ties, rows, np.float32(np.inf), np.uint64(0), NOTHING, n)
+
+
+@numba.njit(cache=True, nogil=True)
 def _top(scores, masks, indptr, hidden, hashes, salt, out_rows, out_scores):  # type: ignore[no-untyped-def]
-    """A heap of the best ``n`` a query, keyed by (score, tie), then emptied from the worst place upwards."""
+    """A heap of the best ``n`` a query, keyed by (score, tie)."""
     n_queries, n_items = scores.shape
     n = out_rows.shape[1]
     shown = np.ones(n_items, np.bool_)
@@ -101,13 +112,10 @@ def _top(scores, masks, indptr, hidden, hashes, salt, out_rows, out_scores):  # 
             value = scores[q, i]
             # The first comparison is false for NaN too; most items fall out here.
             if value >= values[0] and shown[i] and mask[i] and np.isfinite(value):
-                tie = _tie(hashes[i], salt[q])
+                tie = tie_of(hashes[i], salt[q])
                 if value > values[0] or tie > ties[0]:
-                    _sink(values, ties, rows, value, tie, i, n)
-        for last in range(n - 1, -1, -1):
-            out_rows[q, last] = rows[0]
-            out_scores[q, last] = values[0]
-            _sink(values, ties, rows, np.float32(np.inf), np.uint64(0), NOTHING, n)
+                    sink(values, ties, rows, value, tie, i, n)
+        drain(values, ties, rows, out_rows[q], out_scores[q])
         for e in range(indptr[q], indptr[q + 1]):
             if 0 <= hidden[e] < n_items:
                 shown[hidden[e]] = True
