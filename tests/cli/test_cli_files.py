@@ -29,7 +29,7 @@ def test_from_a_search_to_a_measurement_without_a_store(lines, capsys):
     assert json.loads(run(capsys, *search)[1])["resumed"] == 3
     code, out, _ = run(capsys, *search[:-1])
     assert code == 0
-    assert "each pipeline got 3 trials on all users" in out
+    assert "each pipeline got 3 trials on all users (ease 3 in " in out
     value = found["best"][0]["settings"]["regularization"]
     code, out, _ = run(
         capsys, "evaluate", "ease", "--set", f"regularization={value}", "--train", "train.txt",
@@ -92,6 +92,8 @@ def test_ratings_over_folds_without_a_store_say_what_the_library_says(stars, cap
         (["evaluate", "--data", "train.txt", "--split", "kfold:a"], "no split into folds"),
         (["evaluate", "--data", "train.txt", "--split", "last-out", "--metrics", "rmse,ndcg@5"], "one sort at a time"),
         (["tune", "ease", "--data", "train.txt", "--split", "kfold:3"], "makes several parts"),
+        (["tune", "--data", "train.txt"], "name what is to be searched"),
+        (["tune", "ease", "svd", "--data", "train.txt", "--metrics", "rmse"], "ease does not predict ratings"),
         (["evaluate", "--train", "train.txt"], "--test"),
         (["evaluate", "--candidates", "train.txt"], "--train"),
         (["evaluate", "als", "--data", "train.txt", "--split", "last-out", "--set", "factors=3"], "'factors'"),

@@ -110,8 +110,9 @@ def show_tuned(found: Tuned, trials_file: str) -> None:
     for trial in found.trials:
         if trial.error is not None:
             out.print(f"{trial.pipeline} {trial.number + 1} failed: {trial.error}", style="dim", markup=False)
+    each = ", ".join(f"{name} {one['trials']:.0f} in {one['seconds']:.1f} s" for name, one in found.spent.items())
     before = f", {found.resumed} of them done before" if found.resumed else ""
-    out.print(f"{found.budget}; every trial is in {trials_file}{before}", style="dim", markup=False)
+    out.print(f"{found.budget} ({each}); every trial is in {trials_file}{before}", style="dim", markup=False)
 
 
 def said_of(table: Table) -> str:

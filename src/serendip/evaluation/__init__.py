@@ -2,7 +2,7 @@
 
 from serendip.evaluation.bootstrap import Estimate, paired_interval
 from serendip.evaluation.comparison import Metric, allows_repeats, compare, parse_metrics
-from serendip.evaluation.evaluate import evaluate
+from serendip.evaluation.evaluate import evaluate, rates
 from serendip.evaluation.gate import Verdict, judge
 from serendip.evaluation.measure import Fits, Outcome, measure
 from serendip.evaluation.rating_table import RatingRow, RatingTable
@@ -53,6 +53,7 @@ __all__ = [
     "parse_folds",
     "parse_metrics",
     "random_split",
+    "rates",
     "replayed",
     "split_of",
     "splits_of",

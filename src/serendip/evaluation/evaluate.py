@@ -10,7 +10,7 @@ from serendip.domain import Invalid
 from serendip.evaluation.comparison import RATING, compare, parse_metrics
 from serendip.evaluation.measure import Progress
 from serendip.evaluation.rating_table import RatingTable
-from serendip.evaluation.ratings import METRICS, compare_ratings
+from serendip.evaluation.ratings import METRICS, check_rates, compare_ratings
 from serendip.evaluation.split import Split, splits_of
 from serendip.evaluation.table import Protocol, Table
 from serendip.pipeline import PipelineConfig
@@ -65,6 +65,9 @@ def rates(configs: Sequence[PipelineConfig], metrics: Sequence[str]) -> bool:
         raise Invalid(
             f"{errors[0]} is of predicted ratings and {lists} of ranked lists; ask for one sort at a time", "metrics"
         )
+    if errors:
+        for source in (source for config in configs for source in config.sources):
+            check_rates(source.model)
     if metrics:
         return bool(errors)
     kinds = [models.kind_of(source.model) for config in configs for source in config.sources]

@@ -92,9 +92,7 @@ def measure_ratings(
     """
     called = ["mean", "biases", *(names if names is not None else [kind for kind, _ in configs])]
     for kind, _ in configs:
-        if not models.kind_of(kind).rates:
-            known = ", ".join(sorted(name for name, one in models.KINDS.items() if one.rates))
-            raise Invalid(f"{kind} does not predict ratings; those that do are {known}", field="kind")
+        check_rates(kind)
     users: list[NDArray[np.int32]] = []
     wrong: list[NDArray[np.float64]] = []
     silent: list[list[float]] = []
@@ -127,6 +125,13 @@ def measure_ratings(
         each = {one: tuple(found[:, i].tolist()) for one, (found, _) in errors.items()}
         rows.append(RatingRow(name, estimates, each, _gaps(called, i, *errors[metric]), quiet, seconds_))
     return rows
+
+
+def check_rates(kind: str) -> None:
+    """Refuse a kind that does not predict ratings."""
+    if not models.kind_of(kind).rates:
+        known = ", ".join(sorted(name for name, one in models.KINDS.items() if one.rates))
+        raise Invalid(f"{kind} does not predict ratings; those that do are {known}", field="kind")
 
 
 def _over_folds(
