@@ -15,12 +15,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from serendip import __version__
+from serendip import __version__, evaluation
 from serendip import pipeline as pipelines
 from serendip.bundle import MANIFEST, read_bundle, write_bundle
 from serendip.data import UNKNOWN, Arrays, Dataset, ItemLists, Queries, Vocabulary, as_frame, dataset_of, hidden_items
 from serendip.domain import Interaction, InteractionKind, Invalid, NotFound, NotReady, moment
-from serendip.evaluation import Protocol, Table, compare, given_split
+from serendip.evaluation import Protocol, RatingTable, Table, given_split
 from serendip.pipeline import Pipeline, PipelineConfig
 from serendip.ranking import NOTHING, Mask
 
@@ -296,15 +296,19 @@ def evaluate(
     seed: int = 0,
     protocol: Protocol = "frozen",
     columns: Mapping[str, str] | None = None,
-) -> Table:
+) -> Table | RatingTable:
     """A table of ``models`` and the usual baselines over ``split``, with 95% intervals.
 
-    With ``test``, a frame as ``data`` is, everything in ``data`` is learnt from and ``test`` is to be found.
-    ``metrics``, such as ``recall@20``, are what the table holds; none are all there are at ``k``.
+    ``split``: time:0.1, last-out, random:0.2 or kfold:5, the last two with a seed behind if wanted. With ``test``, a
+    frame as ``data`` is, everything in ``data`` is learnt from and ``test`` is to be found. ``metrics``, such as
+    ``recall@20``, are what the table holds; none are all there are at ``k``. ``rmse`` and ``mae``, or models of ratings
+    alone, give a table of predicted ratings beside their mean and the biases.
     """
     configs = [PipelineConfig.parse(model) if isinstance(model, str) else model for model in models]
     if test is None:
-        return compare(configs, adopt(data, columns), protocol, split, k=k, metrics=metrics, seed=seed)
+        return evaluation.evaluate(
+            configs, adopt(data, columns), split, protocol=protocol, k=k, metrics=metrics, seed=seed
+        )
     if isinstance(data, Dataset) or isinstance(test, Dataset):
         raise Invalid("parts are given as two frames, so that their ids can be told apart together", field="test")
     rows = [renamed(one, columns) for one in (data, test)]
@@ -313,4 +317,4 @@ def evaluate(
     n = rows[0].height
     whole = dataset_of(pl.concat(rows, how="diagonal_relaxed"))
     parts = given_split(whole.take(slice(0, n)), whole.take(slice(n, len(whole))))
-    return compare(configs, parts.train, protocol, parts, k=k, metrics=metrics, seed=seed)
+    return evaluation.evaluate(configs, parts.train, parts, protocol=protocol, k=k, metrics=metrics, seed=seed)

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from test_cli import run
 
+import serendip as sd
+from serendip.pipeline import PipelineConfig
+
 
 @pytest.fixture
 def lines(here: Path) -> Path:
@@ -26,7 +29,7 @@ def test_from_a_search_to_a_measurement_without_a_store(lines, capsys):
     assert json.loads(run(capsys, *search)[1])["resumed"] == 3
     code, out, _ = run(capsys, *search[:-1])
     assert code == 0
-    assert "each pipeline got 3 trials on all users" in out
+    assert "each pipeline got 3 trials on all users (ease 3 in " in out
     value = found["best"][0]["settings"]["regularization"]
     code, out, _ = run(
         capsys, "evaluate", "ease", "--set", f"regularization={value}", "--train", "train.txt",
@@ -45,6 +48,34 @@ def test_from_a_search_to_a_measurement_without_a_store(lines, capsys):
     assert not list(lines.glob("*.db"))
 
 
+@pytest.fixture
+def stars(here: Path) -> Path:
+    """Ratings by temper of user and item, with their days."""
+    rows = [(u, i, 1 + (u + 2 * i) % 5, f"2026-01-{1 + (u + i) % 28:02}") for u in range(20) for i in range(12)]
+    (here / "stars.csv").write_text("user,item,rating,at\n" + "".join(f"u{u},i{i},{r},{d}\n" for u, i, r, d in rows))
+    return here
+
+
+def test_ratings_over_folds_without_a_store_say_what_the_library_says(stars, capsys):
+    arguments = ["evaluate", "--model", "svd", "--set", "n_factors=4", "--set", "n_epochs=3", "--data", "stars.csv"]
+    code, out, _ = run(capsys, *arguments, "--split", "kfold:3:7", "--metrics", "rmse,mae", "--json")
+    table = json.loads(out)
+    assert code == 0
+    assert {row["name"] for row in table["rows"]} == {"mean", "biases", "svd"}
+    assert (table["split"], table["n_folds"], table["n_ratings"]) == ("kfold", 3, 240)
+    from_library = sd.evaluate(
+        [PipelineConfig.parse("svd", {"n_factors": 4, "n_epochs": 3})], sd.read("stars.csv"), "kfold:3:7"
+    ).to_dict()
+    for one in (*table["rows"], *from_library["rows"]):
+        del one["fit_seconds"]
+    assert table == json.loads(json.dumps(from_library))
+    code, out, _ = run(capsys, *arguments, "--split", "kfold:3:7")
+    assert code == 0
+    assert all(word in out for word in ("rmse", "mae", "fold 3", "biases", "beside biases"))
+    code, out, _ = run(capsys, *arguments, "--split", "random:0.2:7", "--metrics", "auc,map@5,gini@5", "--json")
+    assert set(json.loads(out)["rows"][0]["metrics"]) == {"auc", "map@5"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -56,6 +87,13 @@ def test_from_a_search_to_a_measurement_without_a_store(lines, capsys):
         (["evaluate", "--data", "train.txt", "--split", "half"], "'half' is no split"),
         (["evaluate", "--data", "train.txt", "--split", "last-out", "--protocol", "replayed"], "frozen"),
         (["evaluate", "--data", "train.txt", "--split", "last-out", "--metrics", "recal@20"], "no metric 'recal@20'"),
+        (["evaluate", "svd", "--data", "train.txt", "--split", "kfold:3"], "no interaction carries a value"),
+        (["evaluate", "--data", "train.txt", "--split", "kfold:1"], "cannot be dealt into 1 folds"),
+        (["evaluate", "--data", "train.txt", "--split", "kfold:a"], "no split into folds"),
+        (["evaluate", "--data", "train.txt", "--split", "last-out", "--metrics", "rmse,ndcg@5"], "one sort at a time"),
+        (["tune", "ease", "--data", "train.txt", "--split", "kfold:3"], "makes several parts"),
+        (["tune", "--data", "train.txt"], "name what is to be searched"),
+        (["tune", "ease", "svd", "--data", "train.txt", "--metrics", "rmse"], "ease does not predict ratings"),
         (["evaluate", "--train", "train.txt"], "--test"),
         (["evaluate", "--candidates", "train.txt"], "--train"),
         (["evaluate", "als", "--data", "train.txt", "--split", "last-out", "--set", "factors=3"], "'factors'"),

@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import replace
 from datetime import datetime
+from operator import ge, gt
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from serendip import models
 from serendip import pipeline as pipelines
 from serendip.data import Dataset
 from serendip.domain import InteractionKind, Invalid, NotFound, micros
-from serendip.evaluation import Fits, Split, Table, compare, frozen, measure, parse_metrics, time_split
+from serendip.evaluation import Fits, Split, Table, compare, frozen, k_folds, measure, parse_metrics, time_split
 from serendip.evaluation.measure import tail_items
 from serendip.pipeline import PipelineConfig
 from worlds import NOON, took, world
@@ -288,3 +289,43 @@ def test_progress_is_told(data):
     compare([], data, "frozen", progress=said.append)
     assert "fitting item-knn" in said
     assert said[-1].startswith("asked ")
+
+
+def test_auc_is_of_the_whole_ranking_and_only_where_it_is_asked_for(data, table):
+    assert "auc" not in table.row("popular").metrics
+    of_all = compare([], data, "frozen", metrics=["auc", "ndcg@10"])
+    assert (of_all.metric, list(of_all.row("popular").metrics)) == ("auc", ["ndcg@10", "auc"])
+    turn = next(frozen(time_split(data)))
+    (outcome,) = measure([PipelineConfig.parse("popular")], [turn], whole=True)
+    queries, hidden = turn.ask(slice(0, len(turn.user_ix)))
+    score = models.fit("popularity", models.kind_of("popularity").config(), turn.known).score(queries)[0]
+    for q in (0, 3, 7):
+        shown = set(np.flatnonzero(turn.allowed).tolist()) - set(hidden[q].tolist())
+        right = set(turn.relevant[q].tolist())
+        pairs = [(i, j) for i in right for j in shown - right]
+        surely, perhaps = (np.mean([better(score[i], score[j]) for i, j in pairs]) for better in (gt, ge))
+        assert surely - 1e-9 <= outcome.metrics["auc"][q] <= perhaps + 1e-9
+    chance = [PipelineConfig.parse("random")]
+    many = [measure(chance, [salted(turn, salt)], whole=True)[0].metrics["auc"].mean() for salt in range(60)]
+    assert np.mean(many) == pytest.approx(0.5, abs=4 * np.std(many) / np.sqrt(60))
+
+
+def test_lists_over_folds_ask_every_event_once_and_keep_a_users_folds_together(data):
+    table = compare([], data, "frozen", "kfold:3:2", metrics=["recall@10", "coverage@10"])
+    one = [compare([], data, "frozen", fold, metrics=["recall@10", "coverage@10"]) for fold in k_folds(data, 3, 2)]
+    assert (table.split, table.parity_only, table.n_users) == ("kfold", True, max(part.n_users for part in one))
+    assert table.n_queries == sum(part.n_queries for part in one)
+    for name in ("popular", "item-knn"):
+        means = [part.row(name).metrics["recall@10"].mean for part in one]
+        sizes = [part.n_queries for part in one]
+        assert table.row(name).metrics["recall@10"].mean == pytest.approx(np.average(means, weights=sizes))
+        wide = [part.row(name).catalogue["coverage@10"] for part in one]
+        assert table.row(name).catalogue["coverage@10"] == pytest.approx(np.mean(wide))
+    with pytest.raises(Invalid, match="no cut to replay from"):
+        compare([], data, "replayed", "kfold:3")
+
+
+@pytest.mark.parametrize("given", ["auc@10", "rmse@5"])
+def test_what_knows_no_places_takes_none(given):
+    with pytest.raises(Invalid, match="knows no places"):
+        parse_metrics([given])

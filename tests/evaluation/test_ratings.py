@@ -1,16 +1,28 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from serendip.data import Queries
-from serendip.domain import Invalid
-from serendip.evaluation import k_folds, measure_ratings, metrics, parse_folds
+from serendip.data import Dataset, Queries
+from serendip.domain import Invalid, NotFound
+from serendip.evaluation import (
+    RatingTable,
+    Table,
+    compare,
+    evaluate,
+    k_folds,
+    measure_ratings,
+    metrics,
+    parse_folds,
+)
 from serendip.evaluation import ratings as measured
 from serendip.evaluation.ratings import predict_pairs
 from serendip.models import Predicts, fit
 from serendip.models.popularity import PopularityConfig
 from serendip.models.svd import SvdConfig
+from serendip.pipeline import PipelineConfig
 from worlds import checkerboard, rated, took, world
 
 
@@ -43,6 +55,7 @@ def test_folds_are_written_with_their_number_and_seed():
     assert parse_folds("kfold") == (5, 0)
     assert parse_folds("kfold:3") == (3, 0)
     assert parse_folds("kfold:3:7") == (3, 7)
+    assert parse_folds("kfold:3", seed=9) == (3, 9)
     for wrong in ("kfolds:3", "kfold:x", "kfold:-1", "kfold:2:3:4", "kfold:"):
         with pytest.raises(Invalid, match="no split into folds"):
             parse_folds(wrong)
@@ -73,6 +86,79 @@ def test_a_model_of_ratings_beats_the_mean_where_people_differ_and_newcomers_get
     assert svd.mae <= svd.rmse
     assert svd.silent == pytest.approx(1 / 301, rel=0.1)  # u30 when its one rating is asked for
     assert mean.silent == 0
+
+
+def opinions() -> Dataset:
+    """Thirty users of three tempers, each with ten items; by the hour."""
+    return world([took(u, i, 300 - 10 * u - i, value=5.0 - u % 3 + (i % 2)) for u in range(30) for i in range(10)])
+
+
+def told(*specs: str, split: str = "kfold:3:1", **more) -> RatingTable:
+    table = evaluate([PipelineConfig.parse(spec, more) for spec in specs], opinions(), split)
+    assert isinstance(table, RatingTable)
+    return table
+
+
+def test_models_of_ratings_are_measured_over_folds_with_intervals_that_hold_the_mean():
+    table = told("svd", "nmf", n_factors=2)
+    assert {row.name for row in table.rows} == {"mean", "biases", "svd", "nmf"}
+    assert (table.split, table.n_folds, table.n_ratings, table.n_users, table.metric) == ("kfold", 3, 300, 30, "rmse")
+    assert [row.rmse for row in table.rows] == sorted(row.rmse for row in table.rows)
+    for row in table.rows:
+        for name, one in row.metrics.items():
+            assert one.low <= one.mean <= one.high
+            assert one.mean == pytest.approx(np.mean(row.folds[name]))
+        assert set(row.vs) == {other.name for other in table.rows} - {row.name}
+        for other, gap in row.vs.items():
+            assert gap.difference == pytest.approx(row.rmse - table.row(other).rmse)
+            assert gap.low == pytest.approx(-table.row(other).vs[row.name].high)
+    assert table.row("svd").vs["mean"].high < 0
+    assert RatingTable.from_dict(json.loads(json.dumps(table.to_dict()))) == table
+    assert str(table).splitlines()[0] == "ratings, split kfold, 3 folds: 300 ratings of 30 users"
+    with pytest.raises(NotFound, match="no row 'als'"):
+        table.row("als")
+
+
+def test_errors_of_a_fold_are_those_of_its_own_ratings():
+    fold = next(k_folds(opinions(), 3, 1))
+    mean = measure_ratings([], [fold])[0]
+    wrong = fold.test.value - fold.train.value.mean()
+    assert mean.rmse == pytest.approx(np.sqrt(np.mean(wrong**2)), rel=1e-6)
+    assert mean.mae == pytest.approx(np.mean(abs(wrong)), rel=1e-6)
+
+
+@pytest.mark.parametrize("split", ["time:0.2", "random:0.2:3", "last-out"])
+def test_ratings_are_measured_over_every_split(split):
+    table = told("svd", split=split)
+    assert table.n_folds == 1
+    assert table.parity_only == (split != "time:0.2")
+    biased = table.row("biases")
+    if split == "time:0.2":
+        # The last six users did everything after the cut: their ratings are answered by the biases of the items.
+        assert table.row("svd").silent == 1
+        assert table.row("svd").rmse == biased.rmse
+        assert any("the biases answer" in note for note in table.notes)
+    else:
+        assert table.row("svd").silent == 0
+
+
+def test_lists_and_ratings_are_not_asked_for_in_one_table():
+    svd, ease = PipelineConfig.parse("svd"), PipelineConfig.parse("ease")
+    data = opinions()
+    with pytest.raises(Invalid, match=r"mae is of predicted ratings and ndcg@10 of ranked lists; ask for one"):
+        evaluate([svd], data, "kfold:3", metrics=["mae", "ndcg@10"])
+    with pytest.raises(Invalid, match="ease does not predict ratings; those that do are"):
+        evaluate([ease], data, "kfold:3", metrics=["rmse"])
+    with pytest.raises(Invalid, match="merges several models"):
+        evaluate([PipelineConfig.parse("svd+nmf")], data, "kfold:3", metrics=["rmse"])
+    with pytest.raises(Invalid, match="two pipelines have the same name"):
+        evaluate([svd, svd], data, "kfold:3")
+    with pytest.raises(Invalid, match="cannot be replayed"):
+        evaluate([svd], data, "time:0.2", protocol="replayed")
+    with pytest.raises(Invalid, match="rmse is of predicted ratings, not of lists"):
+        compare([svd], data, "frozen", metrics=["rmse"])
+    assert isinstance(evaluate([svd], data, "random:0.2", metrics=["ndcg@5"]), Table)
+    assert isinstance(evaluate([svd, ease], data, "random:0.2"), Table)
 
 
 def test_a_model_without_ratings_is_refused_with_those_that_have_them():

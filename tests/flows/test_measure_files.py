@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
 from serendip.domain import Invalid
 from serendip.evaluation import Table
 from serendip.flows.measure_files import Files, configs_for, evaluate_files, read_parts
-from serendip.flows.tune import tune, validation_split
 
 TRAIN = "ann i1 i2\nbob i1\ncat i1 i2 i3\n"
 TEST = "ann i3\nbob i2 i4\ndan i1\ncat\n"
@@ -118,76 +115,6 @@ def test_files_are_one_to_be_split_or_parts():
     for wrong in ({}, {"train": "a"}, {"test": "a"}, {"data": "a", "test": "b"}, {"validation": "b"}):
         with pytest.raises(Invalid, match="--"):
             Files(**wrong)
-
-
-def tastes(folder: Path, n_users: int = 60) -> Path:
-    """Two tastes, each over twelve items, taken in no order; a line a user."""
-    rng = np.random.default_rng(0)
-    lines = [
-        " ".join([f"u{user}", *(f"i{item * 2 + user % 2}" for item in rng.permutation(12)[: 6 + user % 3])])
-        for user in range(n_users)
-    ]
-    return put(folder, "tastes.txt", "\n".join(lines) + "\n")
-
-
-def test_a_search_keeps_every_trial_and_is_not_done_twice(tmp_path):
-    data, kept = Files(tastes(tmp_path)), tmp_path / "deep" / "trials.jsonl"
-
-    def search(pipelines=("item-knn", "ease"), **more):
-        return tune(data, pipelines, kept, spaces={}, split="last-out", n_trials=4, **more)
-
-    first = search()
-    assert (len(first.trials), first.resumed) == (8, 0)
-    lines = kept.read_text().splitlines()
-    assert len(lines) == 8
-    assert {json.loads(line)["pipeline"] for line in lines} == {"item-knn", "ease"}
-    assert first.best[0].metrics["ndcg@10"] == max(one.metrics["ndcg@10"] for one in first.trials)
-    assert first.budget == "each pipeline got 4 trials on all users"
-
-    # A kill in the middle of a line: what is whole is kept, the rest is done again, and the answer is the same.
-    kept.write_text("\n".join(lines[:5]) + "\n" + lines[5][:20])
-    again = search()
-    assert again.resumed == 5
-    assert [(one.settings, one.metrics) for one in again.trials] == [
-        (one.settings, one.metrics) for one in first.trials
-    ]
-    assert len(kept.read_text().splitlines()) == 8
-    # Another question is another study, in the same file.
-    assert search(seed=1).resumed == 0
-
-
-def test_a_search_by_halving_asks_everybody_in_the_end(tmp_path):
-    found = tune(
-        Files(tastes(tmp_path)), ["item-knn"], tmp_path / "t", spaces={}, split="last-out", n_trials=9, halving=True
-    )
-    assert [round(one.share, 2) for one in found.trials] == [0.11] * 9 + [0.33] * 3 + [1.0]
-    assert found.best == (found.trials[-1],)
-    assert found.budget.endswith("1 trials on all users: as much as 3 on all")
-
-
-def test_tuning_never_sees_the_test_part(tmp_path):
-    file = put(tmp_path, "all.txt", "ann i1 i2 i3\nbob i1 i4\ncat i3 i2 i1 i5\n")
-    cut = validation_split(read_parts(Files(file)), "last-out", seed=0)
-    names = cut.train.items.ids
-    assert {names[item] for item in cut.test.item_ix} == {"i2", "i1"}
-    assert {names[item] for item in cut.train.item_ix} == {"i1", "i3", "i2"}
-    with pytest.raises(Invalid, match="validation"):
-        tune(Files(train=file, test=file), ["ease"], tmp_path / "t", spaces={})
-
-
-def test_a_trial_that_fails_is_kept_with_its_reason(tmp_path):
-    found = tune(
-        Files(tastes(tmp_path)),
-        ["als"],
-        tmp_path / "t",
-        spaces={"regularization": "0.0001|20", "n_factors": "4", "n_epochs": "2..5", "confidence": "4"},
-        split="last-out",
-        n_trials=8,
-    )
-    errors = [one.error for one in found.trials if one.error]
-    assert 0 < len(errors) < 8
-    assert all("regularization" in error for error in errors)
-    assert len(found.best) == 1
 
 
 def test_the_usual_pipelines_on_files_need_no_moments():

@@ -15,7 +15,7 @@ from rich.table import Table as Grid
 from serendip.domain import Item, Slate
 
 if TYPE_CHECKING:
-    from serendip.evaluation import Table
+    from serendip.evaluation import RatingTable, Table
     from serendip.flows.bring import Report
     from serendip.flows.tune import Tuned
     from serendip.sources import Mapping as Mapping_
@@ -82,6 +82,24 @@ def show_table(table: Table, metrics: Sequence[str] = ("ndcg@10", "recall@10", "
         out.print(note, style="dim", markup=False)
 
 
+def show_ratings(table: RatingTable) -> None:
+    """Errors of predicted ratings with their 95% intervals and those of each fold, best first."""
+    out.print(f"\n[bold]{table.about()}[/bold]; 95% intervals")
+    grid = Grid()
+    folds = [f"fold {n}" for n in range(1, table.n_folds + 1)] if table.n_folds > 1 else []
+    for name in ("model", *table.shown, f"{table.metric} beside biases", *folds, "seconds a fit"):
+        grid.add_column(name, justify="left" if name == "model" else "right", no_wrap=True)
+    for row in table.rows:
+        gap = row.vs.get("biases")
+        cells = [f"{one.mean:.4f} ±{(one.high - one.low) / 2:.4f}" for one in (row.metrics[m] for m in table.shown)]
+        cells.append(f"{gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]" if gap else "")
+        cells += [f"{one:.4f}" for one in row.folds[table.metric]] if folds else []
+        grid.add_row(row.name, *cells, f"{row.fit_seconds:.2f}" if row.fit_seconds else "")
+    out.print(grid)
+    for note in table.notes:
+        out.print(note, style="dim", markup=False)
+
+
 def show_tuned(found: Tuned, trials_file: str) -> None:
     """What a search found, best first, and how to measure it."""
     for one in found.best:
@@ -92,8 +110,9 @@ def show_tuned(found: Tuned, trials_file: str) -> None:
     for trial in found.trials:
         if trial.error is not None:
             out.print(f"{trial.pipeline} {trial.number + 1} failed: {trial.error}", style="dim", markup=False)
+    each = ", ".join(f"{name} {one['trials']:.0f} in {one['seconds']:.1f} s" for name, one in found.spent.items())
     before = f", {found.resumed} of them done before" if found.resumed else ""
-    out.print(f"{found.budget}; every trial is in {trials_file}{before}", style="dim", markup=False)
+    out.print(f"{found.budget} ({each}); every trial is in {trials_file}{before}", style="dim", markup=False)
 
 
 def said_of(table: Table) -> str:

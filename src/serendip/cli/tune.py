@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -11,7 +12,8 @@ from serendip.cli.options import as_json, files, parse_pairs, print_json
 
 
 @click.command()
-@click.argument("pipelines", nargs=-1, required=True, metavar="PIPELINE...")
+@click.argument("pipelines", nargs=-1, metavar="PIPELINE...")
+@click.option("--model", "models", multiple=True, metavar="PIPELINE", help="Another way to name one.  [repeatable]")
 @files
 @click.option(
     "--map",
@@ -31,9 +33,19 @@ from serendip.cli.options import as_json, files, parse_pairs, print_json
     "--space", "spaces", multiple=True, metavar="NAME=RANGE", help="16..128, 1..200:log or cosine|bm25.  [repeatable]"
 )
 @click.option("--trials", "n_trials", default=12, show_default=True, help="How many each pipeline gets.")
-@click.option("--halving", is_flag=True, help="Begin with few users; the best third goes on to three times as many.")
 @click.option(
-    "--metrics", default="ndcg@10", show_default=True, metavar="NAME@K,...", help="The first decides, all are kept."
+    "--search",
+    type=click.Choice(["random", "halving", "optuna"]),
+    default="random",
+    show_default=True,
+    help="halving: begin with few users; the best third goes on to three times as many. optuna: by what was reached "
+    "before; needs serendip[tune].",
+)
+@click.option("--halving", is_flag=True, help="Short for --search halving.")
+@click.option(
+    "--metrics",
+    metavar="NAME@K,...",
+    help="The first decides, all are kept.  [default: ndcg@10, or rmse,mae for models of ratings]",
 )
 @click.option("--seed", default=0, show_default=True, help="The same seed draws the same trials.")
 @click.option(
@@ -46,6 +58,7 @@ from serendip.cli.options import as_json, files, parse_pairs, print_json
 @as_json
 def tune(
     pipelines: tuple[str, ...],
+    models: tuple[str, ...],
     data: str | None,
     train: str | None,
     validation: str | None,
@@ -54,8 +67,9 @@ def tune(
     split: str,
     spaces: tuple[str, ...],
     n_trials: int,
+    search: Literal["random", "halving", "optuna"],
     halving: bool,
-    metrics: str,
+    metrics: str | None,
     seed: int,
     trials_file: str,
     json: bool,
@@ -72,11 +86,14 @@ def tune(
 
     if test is not None:
         raise Invalid("tuning does not look at a test part; leave --test out and give --validation", field="test")
+    if not (pipelines := pipelines + models):
+        raise Invalid("name what is to be searched, such as als or --model als", field="pipelines")
     with steps(quiet=json) as progress:
         found = tune(
             Files(data, train, validation, columns=parse_pairs(columns, "--map")), pipelines, Path(trials_file),
-            spaces=parse_pairs(spaces, "--space"), split=split, n_trials=n_trials, halving=halving,
-            metrics=metrics.split(","), seed=seed, progress=progress,
+            spaces=parse_pairs(spaces, "--space"), split=split, n_trials=n_trials,
+            search="halving" if halving else search, metrics=metrics.split(",") if metrics else (),
+            seed=seed, progress=progress,
         )  # fmt: skip
     if json:
         print_json(asdict(found) | {"trials_file": trials_file})

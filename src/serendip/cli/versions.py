@@ -9,8 +9,15 @@ import click
 from serendip.cli.options import as_json, clock, files, opened, parse_pairs, parse_settings, print_json, where
 
 PIPELINES = click.argument("pipelines", nargs=-1, metavar="[PIPELINE]...")
+MODELS = click.option(
+    "--model", "models", multiple=True, metavar="PIPELINE", help="Another way to name one.  [repeatable]"
+)
 SETTINGS = click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the models, for example n_factors=128."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting of the models, for example n_factors=128.  [repeatable]",
 )
 MAP = click.option(
     "--map",
@@ -70,6 +77,7 @@ def train(
 
 @click.command()
 @PIPELINES
+@MODELS
 @SETTINGS
 @SEED
 @files
@@ -87,10 +95,10 @@ def train(
     default="time:0.1",
     show_default=True,
     metavar="SPLIT",
-    help="time:SHARE, last-out or random:SHARE[:SEED]; the last two only for comparison with papers.",
+    help="time:SHARE; or, only for comparison with papers, last-out, random:SHARE[:SEED], kfold:N[:SEED].",
 )
 @click.option("--refresh", metavar="DAYS", help="Refit all models every so many days, for example 1d (replayed only).")
-@click.option("--metrics", metavar="NAME@K,...", help="What the table holds, such as recall@20,ndcg@20.")
+@click.option("--metrics", metavar="NAME@K,...", help="What the table holds, such as recall@20,ndcg@20; or rmse,mae.")
 @click.option(
     "-k", "k", default=10, type=click.IntRange(min=1), show_default=True, help="Length, where --metrics says none."
 )
@@ -98,6 +106,7 @@ def train(
 @as_json
 def evaluate(
     pipelines: tuple[str, ...],
+    models: tuple[str, ...],
     settings: tuple[str, ...],
     seed: int,
     data: str | None,
@@ -116,14 +125,17 @@ def evaluate(
     database: str | None,
     artifacts: str | None,
 ) -> None:
-    """Compare pipelines on the recorded interactions, or on files alone, without keeping anything."""
-    from serendip.cli.show import show_table, steps
-    from serendip.evaluation import parse_metrics
+    """Compare pipelines on the recorded interactions, or on files alone, without keeping anything.
+
+    Models of ratings (svd, nmf) named alone, or --metrics rmse,mae, are measured by the errors of predicted ratings.
+    """
+    from serendip.cli.show import show_ratings, show_table, steps
+    from serendip.evaluation import RatingTable, parse_metrics
     from serendip.flows.measure_files import Files, configs_for, evaluate_files
     from serendip.flows.train import configs_of, evaluate
 
-    wanted = [f"{name}@{length}" for name, length in parse_metrics(metrics.split(",") if metrics else (), k)]
-    chosen = parse_settings(settings)
+    wanted = [str(one) for one in parse_metrics(metrics.split(",") if metrics else (), k)]
+    chosen, pipelines = parse_settings(settings), pipelines + models
     if data or train or validation or test or candidates or join_validation or columns:
         files = Files(data, train, validation, test, candidates, parse_pairs(columns, "--map"))
         with steps(quiet=json) as progress:
@@ -134,10 +146,11 @@ def evaluate(
     else:
         with opened(database, artifacts) as (store, _), steps(quiet=json) as progress:
             configs = configs_of(store, pipelines, chosen)
-            way = protocol or ("replayed" if split.startswith("time") else "frozen")
-            table = evaluate(store, configs, way, split, refresh, k, seed, progress, wanted)
+            table = evaluate(store, configs, protocol, split, refresh, k, seed, progress, wanted)
     if json:
         print_json(table.to_dict())
+    elif isinstance(table, RatingTable):
+        show_ratings(table)
     else:
         show_table(table, wanted or tuple(f"{name}@{k}" for name in ("ndcg", "recall", "hit-rate", "mrr")))
 

@@ -1,10 +1,12 @@
 """Slates against what happened: splits, replay, metrics, comparison and the gate."""
 
 from serendip.evaluation.bootstrap import Estimate, paired_interval
-from serendip.evaluation.comparison import allows_repeats, compare, parse_metrics
+from serendip.evaluation.comparison import Metric, allows_repeats, compare, parse_metrics
+from serendip.evaluation.evaluate import evaluate, rates
 from serendip.evaluation.gate import Verdict, judge
 from serendip.evaluation.measure import Fits, Outcome, measure
-from serendip.evaluation.ratings import RatingRow, measure_ratings
+from serendip.evaluation.rating_table import RatingRow, RatingTable
+from serendip.evaluation.ratings import compare_ratings, measure_ratings
 from serendip.evaluation.rounds import Round, frozen, replayed
 from serendip.evaluation.split import (
     Split,
@@ -15,6 +17,7 @@ from serendip.evaluation.split import (
     parse_folds,
     random_split,
     split_of,
+    splits_of,
     time_split,
 )
 from serendip.evaluation.table import Difference, Protocol, Row, Slice, Table
@@ -23,9 +26,11 @@ __all__ = [
     "Difference",
     "Estimate",
     "Fits",
+    "Metric",
     "Outcome",
     "Protocol",
     "RatingRow",
+    "RatingTable",
     "Round",
     "Row",
     "Slice",
@@ -35,6 +40,8 @@ __all__ = [
     "Verdict",
     "allows_repeats",
     "compare",
+    "compare_ratings",
+    "evaluate",
     "frozen",
     "given_split",
     "judge",
@@ -46,7 +53,9 @@ __all__ = [
     "parse_folds",
     "parse_metrics",
     "random_split",
+    "rates",
     "replayed",
     "split_of",
+    "splits_of",
     "time_split",
 ]

@@ -33,22 +33,33 @@ def estimates(
     comparison. One group alone has an interval without width: the caller must ask for more.
     """
     _, group = np.unique(groups, return_inverse=True)
-    n_groups = int(group.max()) + 1
-    sums = np.stack([np.bincount(group, column, n_groups) for column in [*values.T, np.ones(len(group))]], axis=1)
+    columns = [*values.T, np.ones(len(group))]
+    sums = np.stack([np.bincount(group, column).astype(np.float64) for column in columns], axis=1)
+    totals = resampled(sums, seed, n)
+    mean = values.mean(axis=0, dtype=np.float64)
+    return [estimate_of(*one) for one in zip(mean, (totals[:, :-1] / totals[:, -1:]).T, strict=True)]
+
+
+def resampled(sums: NDArray[np.float64], seed: int = 0, n: int = N_RESAMPLES) -> NDArray[np.float64]:
+    """Totals of ``n`` draws of all groups with replacement; (n_groups, n_columns) -> (n, n_columns)."""
+    n_groups = len(sums)
     rng = np.random.default_rng(seed)
     at_once = max(1, CELLS // n_groups)
-    means = []
+    totals = []
     for start in range(0, n, at_once):
         n_draws = min(at_once, n - start)
         drawn = rng.integers(n_groups, size=(n_draws, n_groups), dtype=np.int64)
         drawn += (np.arange(n_draws) * n_groups)[:, None]
         times = np.bincount(drawn.ravel(), minlength=n_draws * n_groups).reshape(n_draws, n_groups)
-        totals = times.astype(np.float64) @ sums
-        means.append(totals[:, :-1] / totals[:, -1:])
+        totals.append(times.astype(np.float64) @ sums)
+    return np.concatenate(totals)
+
+
+def estimate_of(mean: float, draws: NDArray[np.float64]) -> Estimate:
+    """``mean`` with what the middle 95% of ``draws`` (n,) span."""
     tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(np.concatenate(means), [tail, 100 - tail], axis=0)
-    mean = values.mean(axis=0, dtype=np.float64)
-    return [Estimate(*map(float, one)) for one in zip(mean, low, high, strict=True)]
+    low, high = np.percentile(draws, [tail, 100 - tail])
+    return Estimate(float(mean), float(low), float(high))
 
 
 def paired_interval(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import permutations
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,10 @@ from serendip import models
 from serendip.data import Dataset
 from serendip.domain import Invalid, moment
 from serendip.evaluation.bootstrap import Estimate, estimates
-from serendip.evaluation.measure import Fits, Outcome, Progress, measure
+from serendip.evaluation.measure import Fits, Outcome, Progress, joined, measure
 from serendip.evaluation.metrics import BY_QUERY
 from serendip.evaluation.rounds import Round, frozen, replayed
-from serendip.evaluation.split import Split, split_of
+from serendip.evaluation.split import Split, splits_of
 from serendip.evaluation.table import Difference, Protocol, Row, Slice, Table
 from serendip.pipeline import PipelineConfig
 
@@ -30,7 +31,7 @@ def compare(
     configs: Sequence[PipelineConfig],
     data: Dataset,
     protocol: str = "replayed",
-    split: str | Split = "time",
+    split: str | Split | Sequence[Split] = "time",
     *,
     fraction: float = 0.1,
     k: int = 10,
@@ -44,23 +45,30 @@ def compare(
 ) -> Table:
     """Every pipeline and every baseline, fitted to what was before the cut and asked about what came after.
 
-    ``protocol`` is replayed or frozen. ``split`` is as in ``split_of``, or parts already made. ``metrics`` are what
-    the table holds, such as ``recall@20``; none are all there are at ``k``. With ``candidates``, users and items over
-    the vocabularies of ``data``, only these are ranked (frozen only). ``fits`` that is given to several comparisons of
-    the same data and split spares them fitting again. Differences are between all pairs of rows, in the first of
-    ``metrics`` that single questions have, else in nDCG at ``k``.
+    ``protocol`` is replayed or frozen. ``split`` is as in ``splits_of``, or parts already made. ``metrics`` are what
+    the table holds, such as ``recall@20``; none are all there are at ``k``, but for ``auc``. With ``candidates``, users
+    and items over the vocabularies of ``data``, only these are ranked (frozen only). ``fits`` that is given to several
+    comparisons of the same data and split spares them fitting again. Differences are between all pairs of rows, in the
+    first of ``metrics`` that single questions have, else in nDCG at ``k``.
     """
     wanted = parse_metrics(metrics, k)
-    ks = tuple(dict.fromkeys(length for _, length in wanted)) or (k,)
-    first = next((one for one in wanted if one[0] in PER_QUERY), ("ndcg", ks[0]))
-    parts = split if isinstance(split, Split) else split_of(data, split, fraction, seed)
+    if rates := [str(one) for one in wanted if one.name in RATING]:
+        raise Invalid(f"{' and '.join(rates)} is of predicted ratings, not of lists; ask for it alone", field="metrics")
+    ks = tuple(dict.fromkeys(one.places for one in wanted if one.places)) or (k,)
+    first = next((one for one in wanted if one.name in (*PER_QUERY, *WHOLE)), Metric("ndcg", ks[0]))
+    folds = splits_of(data, split, fraction, seed)
     checked: Protocol = "frozen" if protocol == "frozen" else "replayed"
     if protocol != checked:
         raise Invalid(f"no protocol {protocol!r}; there are replayed and frozen", field="protocol")
+    parts, whole = folds[0], any(one.name in WHOLE for one in wanted)
     baselines, notes = baselines_for(parts.train)
     lineup, named = line_up(configs, baselines)
-    rounds = rounds_of(data, parts, checked, window_days, candidates)
-    outcomes = measure(lineup, rounds, ks, refresh_days, seed, fits, progress)
+    asked = []
+    for fold in folds:
+        rounds = rounds_of(data, fold, checked, window_days, candidates)
+        kept = fits if len(folds) == 1 else None
+        asked.append(measure(lineup, rounds, ks, refresh_days, seed, kept, progress, whole))
+    outcomes = joined([one for one in asked if one])
     if not outcomes:
         raise Invalid(
             "after the cut, no known user takes an item that was known before and may be shown to them, so nothing can "
@@ -78,7 +86,7 @@ def compare(
     return Table(
         checked,
         parts.name,
-        f"{first[0]}@{first[1]}",
+        str(first),
         len(outcomes[0].user_ix),
         len(np.unique(outcomes[0].user_ix)),
         None if parts.cut is None else moment(parts.cut).isoformat(),
@@ -88,30 +96,48 @@ def compare(
         seed,
         named,
         tuple(notes),
-        rows_of(lineup, outcomes, first, [f"{name}@{length}" for name, length in wanted], seed),
+        rows_of(lineup, outcomes, str(first), ks[0], [str(one) for one in wanted], seed),
         sampled=candidates is not None,
     )
 
 
 PER_QUERY = (*BY_QUERY, "novelty")
 CATALOGUE = ("coverage", "gini", "fallback")
+WHOLE = ("auc",)
+RATING = ("rmse", "mae")
 ALSO_CALLED = {"hit": "hit-rate", "hr": "hit-rate", "hitrate": "hit-rate"}
 
 
-def parse_metrics(names: Sequence[str], k: int = 10) -> list[tuple[str, int]]:
+class Metric(NamedTuple):
+    """What is measured, over how many places."""
+
+    name: str
+    places: int
+    """0 for what knows no places: ``auc``, of the whole ranking, and errors of ratings."""
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.places}" if self.places else self.name
+
+
+def parse_metrics(names: Sequence[str], k: int = 10) -> list[Metric]:
     """``recall@20`` as its name and its number of places, which is ``k`` where none is said."""
     out = []
     for given in names:
         word, at, places = given.strip().lower().partition("@")
         name = ALSO_CALLED.get(word, word)
-        if name not in PER_QUERY + CATALOGUE:
-            known = ", ".join(PER_QUERY + CATALOGUE)
+        if name not in PER_QUERY + CATALOGUE + WHOLE + RATING:
+            known = ", ".join(PER_QUERY + CATALOGUE + WHOLE + RATING)
             raise Invalid(f"no metric {given!r}; the metrics are {known}, as in recall@20", field="metrics")
+        if name in WHOLE + RATING:
+            if at:
+                raise Invalid(f"{name} knows no places; write it without @{places}", field="metrics")
+            out.append(Metric(name, 0))
+            continue
         if at and not (places.isascii() and places.isdigit() and 0 < int(places) <= MOST_PLACES):
             raise Invalid(
                 f"{given!r} needs a number of places from 1 to {MOST_PLACES:,}, as in {name}@20", field="metrics"
             )
-        out.append((name, int(places) if at else k))
+        out.append(Metric(name, int(places) if at else k))
     return list(dict.fromkeys(out))
 
 
@@ -170,13 +196,18 @@ def line_up(
 
 
 def rows_of(
-    configs: Sequence[PipelineConfig], outcomes: Sequence[Outcome], first: tuple[str, int], wanted: list[str], seed: int
+    configs: Sequence[PipelineConfig],
+    outcomes: Sequence[Outcome],
+    metric: str,
+    k: int,
+    wanted: Sequence[str],
+    seed: int,
 ) -> tuple[Row, ...]:
-    """One row a pipeline, the best by its metric ``first`` first; ``outcomes`` are of the same questions.
+    """One row a pipeline, the best by ``metric`` first; ``outcomes`` are of the same questions.
 
-    A row holds the metrics ``wanted``, or all where none is named.
+    A row holds the metrics ``wanted``, or all where none is named; of tail items their nDCG over ``k`` places.
     """
-    users, metric, k = outcomes[0].user_ix, f"{first[0]}@{first[1]}", first[1]
+    users = outcomes[0].user_ix
     names = [
         name
         for name in outcomes[0].metrics

@@ -75,9 +75,12 @@ class _Tally:
     metrics: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
     n_filled: Counter[int] = field(default_factory=Counter)
 
-    def add(self, values: dict[str, NDArray[np.float64]], answers: Answers, k: int) -> None:
+    def put(self, values: dict[str, NDArray[np.float64]]) -> None:
         for name, column in values.items():
             self.metrics.setdefault(name, []).append(column)
+
+    def add(self, values: dict[str, NDArray[np.float64]], answers: Answers, k: int) -> None:
+        self.put(values)
         placed = answers.rows != NOTHING
         self.shown[k] += np.bincount(answers.rows[placed], minlength=len(self.shown[k]))
         self.n_filled[k] += int(np.count_nonzero(placed & (answers.source > 0)))
@@ -100,8 +103,11 @@ def measure(
     seed: int = 0,
     fits: Fits | None = None,
     progress: Progress = lambda _: None,
+    whole: bool = False,
 ) -> list[Outcome]:
     """What every pipeline makes of ``rounds``, by its first ``k`` places, or by the first of several numbers of them.
+
+    With ``whole``, everything that may be shown is ranked too, for the metric ``auc``.
 
     All are fitted to what is known at the first round's moment; at later rounds their trend models are refitted, and
     with ``refresh_days`` everything whenever that long has passed.
@@ -131,6 +137,8 @@ def measure(
                 for k in ks:
                     first = answers.first(k)
                     tally.add(values(first, turn, rows, tail, k), first, k)
+                if whole:
+                    tally.put({"auc": whole_auc(one.answer(queries, most_shown(allowed), hidden, allowed), turn, rows)})
         progress(f"asked {sum(len(users) for users, _, _ in asked):,} questions")
     if not asked:
         return []
@@ -161,6 +169,26 @@ def batches(n_queries: int, n_items: int) -> Iterator[slice]:
     return (slice(start, min(start + size, n_queries)) for start in range(0, n_queries, size))
 
 
+def most_shown(allowed: Mask) -> int:
+    """The most items that any asker may be shown, by a mask of shape (n_items,) or (n_queries, n_items)."""
+    return max(1, int(np.count_nonzero(allowed, axis=-1).max(initial=0)))
+
+
+def joined(folds: Sequence[Sequence[Outcome]]) -> list[Outcome]:
+    """The outcomes of several folds as one a pipeline: all questions, and the mean of what whole catalogues have."""
+    return [
+        Outcome(
+            parts[0].name,
+            np.concatenate([one.user_ix for one in parts]),
+            np.concatenate([one.moment for one in parts]),
+            np.concatenate([one.n_events for one in parts]),
+            {name: np.concatenate([one.metrics[name] for one in parts]) for name in parts[0].metrics},
+            {name: float(np.mean([one.catalogue[name] for one in parts])) for name in parts[0].catalogue},
+        )
+        for parts in zip(*folds, strict=True)
+    ]
+
+
 def tail_items(met: NDArray[np.int64]) -> Mask:
     """The least met items, which together hold ``TAIL_SHARE`` of all meetings; shape (n_items,)."""
     order = np.argsort(met, kind="stable")
@@ -169,11 +197,23 @@ def tail_items(met: NDArray[np.int64]) -> Mask:
     return tail
 
 
-def values(answers: Answers, turn: Round, rows: slice, tail: Mask, k: int) -> dict[str, NDArray[np.float64]]:
-    """Every metric of the answers to the queries ``rows`` of a round, each of shape (n_queries,)."""
+def sought(turn: Round, rows: slice) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+    """What the queries ``rows`` are to find: how many items each (n_queries,), the items, and whose each is."""
     begin, end = turn.relevant.indptr[rows.start], turn.relevant.indptr[rows.stop]
     n_relevant = np.diff(turn.relevant.indptr)[rows]
-    items, asker = turn.relevant.item_ix[begin:end], np.repeat(np.arange(len(n_relevant)), n_relevant)
+    return n_relevant, turn.relevant.item_ix[begin:end], np.repeat(np.arange(len(n_relevant)), n_relevant)
+
+
+def whole_auc(answers: Answers, turn: Round, rows: slice) -> NDArray[np.float64]:
+    """``metrics.auc`` of answers that hold everything that may be shown; shape (n_queries,)."""
+    n_relevant, items, asker = sought(turn, rows)
+    hits = find_hits(answers, asker, items, turn.known.n_items)
+    return metrics.auc(hits, answers.rows != NOTHING, n_relevant)
+
+
+def values(answers: Answers, turn: Round, rows: slice, tail: Mask, k: int) -> dict[str, NDArray[np.float64]]:
+    """Every metric of the answers to the queries ``rows`` of a round, each of shape (n_queries,)."""
+    n_relevant, items, asker = sought(turn, rows)
     hits = find_hits(answers, asker, items, turn.known.n_items)
     out = {f"{name}@{k}": function(hits, n_relevant) for name, function in metrics.BY_QUERY.items()}
     placed = answers.rows != NOTHING

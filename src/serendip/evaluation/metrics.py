@@ -75,6 +75,24 @@ BY_QUERY: dict[str, Callable[[Hits, Counts], PerQuery]] = {
 """Every metric of hits by its name."""
 
 
+def auc(hits: Hits, placed: Hits, n_relevant: Counts) -> PerQuery:
+    """How often a relevant item stands before one that is not, over all such pairs (area under the ROC curve).
+
+    ``hits`` and ``placed`` (n_queries, n) are over the ranking of everything that may be shown, ``placed`` False at
+    empty places at the end:
+
+        AUC = sum over hits of the other items behind it / (n_relevant * all other items)
+
+    A relevant item that is nowhere in the ranking stands behind everything. 1/2 where there is no other.
+    """
+    _check(n_relevant)
+    others = (placed & ~hits).astype(np.int64)
+    n_others = others.sum(axis=1)
+    behind = n_others[:, None] - np.cumsum(others, axis=1)
+    pairs = np.asarray(n_relevant) * n_others
+    return np.where(pairs > 0, (behind * hits).sum(axis=1) / np.maximum(pairs, 1), 0.5)
+
+
 def coverage(shown: Counts) -> float:
     """Share of the catalogue that appeared in any slate; ``shown`` (n_items,) counts each item's appearances."""
     return float(np.count_nonzero(shown) / len(shown)) if len(shown) else 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,11 +42,31 @@ def split_of(data: Dataset, spec: str, fraction: float = 0.1, seed: int = 0) -> 
     except ValueError:
         share, drawn = -1.0, -1
     most = {"time": 1, "random": 2, "last-out": 0, "leave-last-out": 0}.get(name, -1)
+    if name == "kfold":
+        raise Invalid(
+            f"{spec} makes several parts, and one is needed here; write time:0.1, last-out or random:0.2", "split"
+        )
     if len(more) > most or not 0 < share < 1 or drawn < 0:
-        raise Invalid(f"{spec!r} is no split; write time:0.1, last-out, random:0.2 or random:0.2:SEED", field="split")
+        raise Invalid(
+            f"{spec!r} is no split; write time:0.1, last-out, random:0.2, random:0.2:SEED or kfold:5:SEED",
+            field="split",
+        )
     if name == "time":
         return time_split(data, share)
     return random_split(data, share, drawn) if name == "random" else last_out_split(data)
+
+
+def splits_of(data: Dataset, split: str | Split | Sequence[Split], fraction: float = 0.1, seed: int = 0) -> list[Split]:
+    """The split that a text names (see ``split_of``), the folds of ``kfold:5`` or, with a seed, ``kfold:5:7``; or those
+    already made.
+    """
+    if isinstance(split, Split):
+        return [split]
+    if not isinstance(split, str):
+        return list(split)
+    if split.partition(":")[0] == "kfold":
+        return list(k_folds(data, *parse_folds(split, seed)))
+    return [split_of(data, split, fraction, seed)]
 
 
 def given_split(train: Dataset, test: Dataset) -> Split:
@@ -102,16 +122,16 @@ def random_split(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Split:
     return Split("random", data.take(~out), data.take(out))
 
 
-def parse_folds(text: str) -> tuple[int, int]:
-    """``kfold:5:seed`` as the number of folds and the seed; 5 and 0 where they are left out."""
+def parse_folds(text: str, seed: int = 0) -> tuple[int, int]:
+    """``kfold:5:7`` as the number of folds and the seed; 5 and ``seed`` where they are left out."""
     word, *rest = text.split(":")
     numbers = [int(part) if part.isdecimal() else -1 for part in rest]
     if word != "kfold" or len(rest) > 2 or min(numbers, default=0) < 0:
         raise Invalid(
             f"{text!r} is no split into folds; write kfold:5 or kfold:5:0, the second number the seed", "split"
         )
-    n_folds, seed = [*numbers, *(5, 0)[len(numbers) :]]
-    return n_folds, seed
+    n_folds, drawn = [*numbers, *(5, seed)[len(numbers) :]]
+    return n_folds, drawn
 
 
 def k_folds(data: Dataset, n_folds: int = 5, seed: int = 0) -> Iterator[Split]:

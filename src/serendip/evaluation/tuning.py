@@ -35,6 +35,8 @@ SPACES: Mapping[str, Mapping[str, str]] = {
         "n_neighbours": "10..500:log",
         "shrinkage": "0..50",
     },
+    "svd": {"n_factors": "8..128:log", "n_epochs": "5..40", "regularization": "0.005..0.2:log", "ridge": "1..30:log"},
+    "nmf": {"n_factors": "4..40:log", "n_epochs": "4..30", "ridge": "1..30:log"},
     "popularity": {"half_life_days": "1..365:log"},
 }
 """Where each kind is searched unless somebody says otherwise."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from serendip.data import Dataset, dataset_of
 from serendip.domain import Invalid
-from serendip.evaluation import Protocol, Split, Table, compare, given_split, split_of
+from serendip.evaluation import Protocol, RatingTable, Split, Table, evaluate, given_split, splits_of
 from serendip.flows.train import USUAL, parse_days, with_settings
 from serendip.pipeline import PipelineConfig
 from serendip.sources import all_interactions, is_sequences
@@ -90,22 +90,22 @@ def evaluate_files(
     metrics: Sequence[str] = (),
     seed: int = 0,
     progress: Progress = lambda _: None,
-) -> Table:
+) -> Table | RatingTable:
     """A comparison on files: on the last part by ``split`` of one, or on ``test`` of parts (``validation`` without it).
 
     ``validation`` is learnt from only where ``join_validation`` says so, as for the final test of what was tuned on it.
-    Without ``protocol`` a split in time is replayed, any other frozen, and so are given candidates.
+    Without ``protocol`` a split in time is replayed, any other frozen, and so are given candidates. Errors of predicted
+    ratings where ``metrics`` are ``rmse`` or ``mae``, or where every model learns from ratings.
     """
     parts = read_parts(files, progress)
-    cut, notes = cut_of(parts, split, seed, join_validation)
-    known = np.bincount(cut.train.user_ix, minlength=cut.train.n_users) > 0
-    if strangers := int((~known[cut.test.user_ix]).sum()):
-        notes.append(f"{strangers:,} interactions to be found are of users without history, who are not asked")
-    table = compare(
+    cuts, notes = cuts_of(parts, split, seed, join_validation)
+    if unknown := strangers(cuts):
+        notes.append(f"{unknown:,} interactions to be found are of users without history, who are not asked")
+    table = evaluate(
         configs,
-        parts.of("data") or cut.train,
-        protocol or ("frozen" if cut.cut is None or files.candidates is not None else "replayed"),
-        cut,
+        parts.of("data") or cuts[0].train,
+        cuts,
+        protocol=protocol,
         k=k,
         metrics=metrics,
         candidates=parts.of("candidates"),
@@ -113,22 +113,34 @@ def evaluate_files(
         seed=seed,
         progress=progress,
     )
+    if isinstance(table, RatingTable):
+        # There a user without history is answered by the biases, and the table says so.
+        notes = [note for note in notes if "are not asked" not in note]
     return replace(table, notes=(*table.notes, *notes))
 
 
-def cut_of(parts: Parts, split: str, seed: int, join_validation: bool) -> tuple[Split, list[str]]:
+def cuts_of(parts: Parts, split: str, seed: int, join_validation: bool) -> tuple[list[Split], list[str]]:
     """What is learnt from and what is to be found, and what a reader must know of it."""
     if join_validation and (parts.of("validation") is None or parts.of("test") is None):
         raise Invalid("--join-validation needs --validation and --test beside --train", field="validation")
     if (whole := parts.of("data")) is not None:
-        return split_of(whole, split, seed=seed), []
+        return splits_of(whole, split, seed=seed), []
     names = ("train", "validation") if join_validation else ("train",)
     train, test = parts.of(*names), parts.of("test") or parts.of("validation")
     assert train is not None
     assert test is not None
     unused = not join_validation and parts.of("test") is not None and parts.of("validation") is not None
     notes = ["the validation part was not learnt from; --join-validation adds it for a final test"] if unused else []
-    return given_split(train, test), notes
+    return [given_split(train, test)], notes
+
+
+def strangers(cuts: Sequence[Split]) -> int:
+    """Interactions to be found whose user is not known in training."""
+    count = 0
+    for cut in cuts:
+        known = np.bincount(cut.train.user_ix, minlength=cut.train.n_users) > 0
+        count += int((~known[cut.test.user_ix]).sum())
+    return count
 
 
 def configs_for(specs: Sequence[str], settings: Mapping[str, Any]) -> list[PipelineConfig]:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from serendip import __version__, models
+from serendip import __version__, evaluation, models
 from serendip import pipeline as pipelines
 from serendip.data import Dataset
 from serendip.domain import ORDER_ONLY, Invalid, micros, moment
-from serendip.evaluation import Fits, Protocol, Table, allows_repeats, compare, judge
+from serendip.evaluation import Fits, Protocol, RatingTable, Table, allows_repeats, compare, judge
 from serendip.flows.gather import gather
 from serendip.flows.live import KEYS
 from serendip.pipeline import Pipeline, PipelineConfig
@@ -131,22 +131,22 @@ def usual(repeats: bool, moments: bool = True) -> tuple[str, ...]:
 def evaluate(
     store: Store,
     configs: Sequence[PipelineConfig],
-    protocol: Protocol,
+    protocol: Protocol | None,
     split: str,
     refresh: str | None,
     k: int,
     seed: int,
     progress: Progress = lambda _: None,
     metrics: Sequence[str] = (),
-) -> Table:
-    """A comparison on what the store holds; ``split`` as time:0.1, last-out or random:0.2, ``refresh`` as 1d."""
+) -> Table | RatingTable:
+    """A comparison on what the store holds; ``split`` as in ``evaluation.splits_of``, ``refresh`` as 1d."""
     progress("reading interactions")
     data = gather(store)
     if not len(data):
         raise Invalid("there are no interactions to measure on; `serendip import FILE --as interactions` first")
     days = parse_days(refresh) if refresh is not None else None
-    return compare(
-        configs, data, protocol, split, k=k, metrics=metrics, refresh_days=days, seed=seed, progress=progress
+    return evaluation.evaluate(
+        configs, data, split, protocol=protocol, k=k, metrics=metrics, refresh_days=days, seed=seed, progress=progress
     )
 
 

@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
+
+from serendip.data import Dataset, Vocabulary
 from serendip.domain import Invalid, NotReady
-from serendip.evaluation import Split, frozen, given_split, measure, parse_metrics, split_of
-from serendip.evaluation.tuning import Rung, Space, best, draw, rungs, some_users, space_of
+from serendip.evaluation import (
+    Split,
+    frozen,
+    given_split,
+    measure,
+    measure_ratings,
+    parse_metrics,
+    rates,
+    split_of,
+)
+from serendip.evaluation.tuning import Choice, Range, Rung, Space, best, draw, rungs, some_users, space_of
 from serendip.flows.measure_files import Files, Parts, read_parts
+from serendip.flows.trials import Trial, Trials
 from serendip.pipeline import PipelineConfig
 
+Search = Literal["random", "halving", "optuna"]
+SEARCHES: tuple[Search, ...] = ("random", "halving", "optuna")
+
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One choice of settings and what it reached."""
-
-    pipeline: str
-    number: int
-    """Among the pipeline's trials, from 0."""
-    share: float
-    """Of the users that it learnt from and was asked by."""
-    settings: Mapping[str, Any]
-    metrics: Mapping[str, float]
-    """Means over the questions; empty where it failed."""
-    seconds: float
-    error: str | None = None
-    """Why it could not be done."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +43,33 @@ class Tuned:
     """What decides."""
     budget: str
     """What each pipeline got, in a sentence."""
+    spent: Mapping[str, Mapping[str, float]]
+    """For each pipeline ``trials`` and ``seconds``, those of earlier runs with them."""
     trials: tuple[Trial, ...]
     best: tuple[Trial, ...]
     """Each pipeline's best of those that saw everybody; the best pipeline first."""
     resumed: int
     """How many trials were in the file already."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What every trial is asked: one split, some metrics, one seed."""
+
+    cut: Split
+    wanted: tuple[str, ...]
+    ratings: bool
+    """Errors of predicted ratings, which are to be small."""
+    seed: int
+
+    @property
+    def sign(self) -> int:
+        """What makes the largest the best."""
+        return -1 if self.ratings else 1
+
+    def worth(self, trial: Trial) -> float:
+        """How good a trial was; more is better."""
+        return self.sign * trial.metrics[self.wanted[0]]
 
 
 def tune(
@@ -60,52 +80,75 @@ def tune(
     spaces: Mapping[str, str],
     split: str = "time:0.1",
     n_trials: int = 12,
-    halving: bool = False,
-    metrics: Sequence[str] = ("ndcg@10",),
+    search: Search = "random",
+    metrics: Sequence[str] = (),
     seed: int = 0,
     progress: Progress = lambda _: None,
 ) -> Tuned:
     """Search every pipeline's space with the same number of trials, on validation data only.
 
     Of parts, ``train`` is learnt from and ``validation`` asked for. Of one file, ``split`` first cuts the test part
-    off, which is not looked at, and then the validation part off the rest. The first of ``metrics`` decides.
+    off, which is not looked at, and then the validation part off the rest. The first of ``metrics`` decides; without
+    any, rmse for models of ratings alone, else nDCG@10. ``optuna`` needs the extra ``tune``.
     """
-    wanted = [f"{name}@{k}" for name, k in parse_metrics(metrics)]
+    configs = [PipelineConfig.parse(pipeline) for pipeline in pipelines]
+    given = [str(one) for one in parse_metrics(metrics)]
+    ratings = rates(configs, given)
+    wanted = tuple(given) or (("rmse", "mae") if ratings else ("ndcg@10",))
     searched = {pipeline: space_of(pipeline, spaces) for pipeline in pipelines}
     for name in spaces:
         if not any(name in space for space in searched.values()):
             raise Invalid(f"none of {', '.join(pipelines)} has a setting {name!r}", field=name)
-    steps = rungs(n_trials, halving)
+    steps = rungs(n_trials, search == "halving")
+    if search == "optuna":
+        sampler_of(seed)  # says so at once where it is not installed
     cut = validation_split(read_parts(files, progress), split, seed)
-    study = _Study(kept, _digest(cut, wanted, seed))
-    trials: list[Trial] = []
+    study = _Study(Question(cut, wanted, ratings, seed), Trials(kept, _digest(cut, wanted, seed)), progress)
     finals: list[Trial] = []
     for pipeline, space in searched.items():
-        done = _search(pipeline, space, steps, cut, wanted, seed, study, progress)
-        trials += done
-        finals += [one for one in done if one.share == 1 and one.metrics]
-    winners = [
-        max((one for one in finals if one.pipeline == pipeline), key=lambda one: one.metrics[wanted[0]])
-        for pipeline in searched
-        if any(one.pipeline == pipeline for one in finals)
-    ]
-    ordered = tuple(sorted(winners, key=lambda one: -one.metrics[wanted[0]]))
+        done = study.optuna(pipeline, space, n_trials) if search == "optuna" else study.draws(pipeline, space, steps)
+        reached = [one for one in done if one.share == 1 and one.metrics]
+        finals += [max(reached, key=study.question.worth)] if reached else []
     budget = said_of(steps)
     for pipeline, space in searched.items():
-        if (n := len(draw(space, seed, pipeline, n_trials))) < n_trials:
+        if search != "optuna" and (n := len(draw(space, seed, pipeline, n_trials))) < n_trials:
             budget += f"; the space of {pipeline} holds only {n} settings"
-    return Tuned(wanted[0], budget, tuple(trials), ordered, study.n_found)
+    return Tuned(
+        wanted[0],
+        budget,
+        {pipeline: _spent([one for one in study.done if one.pipeline == pipeline]) for pipeline in searched},
+        tuple(study.done),
+        tuple(sorted(finals, key=lambda one: -study.question.worth(one))),
+        sum(study.kept.was_there(one) for one in study.done),
+    )
+
+
+def _spent(trials: Sequence[Trial]) -> dict[str, float]:
+    return {"trials": len(trials), "seconds": round(sum(one.seconds for one in trials), 3)}
 
 
 def validation_split(parts: Parts, split: str, seed: int) -> Split:
-    """What is learnt from and what is asked for while tuning; a test part has no say."""
+    """What is learnt from and what is asked for while tuning; a test part has no say, not even by the names in it."""
     train, validation = parts.of("train"), parts.of("validation")
     if (whole := parts.of("data")) is not None:
-        rest = split_of(whole, split, seed=seed).train
+        rest = without_strangers(split_of(whole, split, seed=seed).train)
         return split_of(rest, split, seed=seed + 1)
     if train is None or validation is None:
         raise Invalid("tuning needs --data, or --train and --validation; the test part is not for it", "validation")
     return given_split(train, validation)
+
+
+def without_strangers(data: Dataset) -> Dataset:
+    """The same events over vocabularies of just the users and items that have some, in their order."""
+    users, user_ix = np.unique(data.user_ix, return_inverse=True)
+    items, item_ix = np.unique(data.item_ix, return_inverse=True)
+    return replace(
+        data,
+        user_ix=user_ix.astype(np.int32),
+        item_ix=item_ix.astype(np.int32),
+        users=Vocabulary(tuple(data.users.ids[row] for row in users)),
+        items=Vocabulary(tuple(data.items.ids[row] for row in items)),
+    )
 
 
 def said_of(steps: Sequence[Rung]) -> str:
@@ -116,109 +159,107 @@ def said_of(steps: Sequence[Rung]) -> str:
     return f"each pipeline got {rungs}" + (f": as much as {whole:.3g} on all" if len(steps) > 1 else "")
 
 
-def _search(
-    pipeline: str,
-    space: Space,
-    steps: Sequence[Rung],
-    cut: Split,
-    wanted: Sequence[str],
-    seed: int,
-    study: _Study,
-    progress: Progress,
-) -> list[Trial]:
-    settings = draw(space, seed, pipeline, steps[0].n_trials)
-    alive, done = list(range(len(settings))), []
-    for step in steps:
-        part = some_users(cut, step.share, seed)
-        rung = []
-        for number in alive[: step.n_trials]:
-            trial = study.find(pipeline, settings[number], step.share)
-            if trial is None:
-                trial = _tried(pipeline, number, step.share, settings[number], part, wanted, seed)
-                study.keep(trial)
-            reached = f"{trial.metrics[wanted[0]]:.4f}" if trial.metrics else str(trial.error)
-            progress(f"{pipeline} {number + 1}/{len(settings)} on {step.share:.0%}: {reached} {dict(trial.settings)}")
-            rung.append(trial)
-        done += rung
-        alive = best([(one.number, one.metrics[wanted[0]]) for one in rung if one.metrics], len(rung))
-    return done
+@dataclass(frozen=True)
+class _Study:
+    """One question put to many settings."""
+
+    question: Question
+    kept: Trials
+    progress: Progress
+    done: list[Trial] = field(default_factory=list)
+
+    def draws(self, pipeline: str, space: Space, steps: Sequence[Rung]) -> list[Trial]:
+        """Random settings, all on everybody, or the best of each step on ever more users."""
+        settings = draw(space, self.question.seed, pipeline, steps[0].n_trials)
+        alive, done = list(range(len(settings))), []
+        for step in steps:
+            part = some_users(self.question.cut, step.share, self.question.seed)
+            asked = replace(self.question, cut=part)
+            rung = [
+                self._tried(pipeline, number, step.share, settings[number], asked, len(settings))
+                for number in alive[: step.n_trials]
+            ]
+            done += rung
+            alive = best([(one.number, self.question.worth(one)) for one in rung if one.metrics], len(rung))
+        return done
+
+    def optuna(self, pipeline: str, space: Space, n_trials: int) -> list[Trial]:
+        """Settings that a sampler asks for, told what those before reached; the same ones for the same seed."""
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        seed = int.from_bytes(hashlib.sha256(f"{self.question.seed} {pipeline}".encode()).digest()[:4], "big")
+        study = optuna.create_study(direction="maximize", sampler=sampler_of(seed))
+        done: dict[str, Trial] = {}
+        for number in range(n_trials):
+            asked = study.ask()
+            settings = {name: suggested(asked, name, space[name]) for name in sorted(space)}
+            key = json.dumps(settings, sort_keys=True)
+            if key not in done:
+                done[key] = self._tried(pipeline, number, 1.0, settings, self.question, n_trials)
+            if done[key].metrics:
+                study.tell(asked, self.question.worth(done[key]))
+            else:
+                study.tell(asked, state=optuna.trial.TrialState.FAIL)
+        return list(done.values())
+
+    def _tried(
+        self, pipeline: str, number: int, share: float, settings: Mapping[str, Any], asked: Question, of: int
+    ) -> Trial:
+        trial = self.kept.find(pipeline, settings, share)
+        if trial is None:
+            trial = attempt(pipeline, number, share, settings, asked)
+            self.kept.keep(trial)
+        self.done.append(trial)
+        reached = f"{trial.metrics[asked.wanted[0]]:.4f}" if trial.metrics else str(trial.error)
+        self.progress(f"{pipeline} {number + 1}/{of} on {share:.0%}: {reached} {dict(settings)}")
+        return trial
 
 
-def _tried(
-    pipeline: str,
-    number: int,
-    share: float,
-    settings: Mapping[str, Any],
-    cut: Split,
-    wanted: Sequence[str],
-    seed: int,
-) -> Trial:
+def attempt(pipeline: str, number: int, share: float, settings: Mapping[str, Any], asked: Question) -> Trial:
+    """Fit once and ask once."""
     begun = perf_counter()
-    ks = tuple(dict.fromkeys(int(name.partition("@")[2]) for name in wanted))
     try:
-        config = PipelineConfig.parse(pipeline, settings)
-        outcomes = measure([config], frozen(cut), ks, seed=seed)
+        found = _reached(PipelineConfig.parse(pipeline, settings), asked)
     except Invalid as error:
-        return Trial(pipeline, number, share, settings, {}, perf_counter() - begun, str(error))
-    if not outcomes:
-        raise Invalid("no user of the validation part has a history to be asked with; check the files", "validation")
-    found = outcomes[0].catalogue | {name: float(column.mean()) for name, column in outcomes[0].metrics.items()}
-    reached = {name: found[name] for name in wanted}
+        return Trial(pipeline, number, share, settings, {}, round(perf_counter() - begun, 3), str(error))
+    reached = {name: found[name] for name in asked.wanted}
     return Trial(pipeline, number, share, settings, reached, round(perf_counter() - begun, 3))
+
+
+def _reached(config: PipelineConfig, asked: Question) -> Mapping[str, float]:
+    if asked.ratings:
+        source = config.sources[0]
+        row = measure_ratings([(source.model, source.model_settings())], [asked.cut], asked.seed)[-1]
+        return {name: one.mean for name, one in row.metrics.items()}
+    ks = tuple(dict.fromkeys(int(name.partition("@")[2]) for name in asked.wanted if "@" in name)) or (10,)
+    outcomes = measure([config], frozen(asked.cut), ks, seed=asked.seed, whole="auc" in asked.wanted)
+    if not outcomes:
+        raise NotReady("no user of the validation part has a history to be asked with; check the files")
+    return outcomes[0].catalogue | {name: float(column.mean()) for name, column in outcomes[0].metrics.items()}
+
+
+def sampler_of(seed: int) -> Any:
+    """Optuna's own way of choosing (tree-structured Parzen estimator, Bergstra et al. 2011)."""
+    try:
+        import optuna
+    except ImportError:
+        raise NotReady(
+            "the search optuna needs the package optuna; pip install 'serendip[tune]', or search at random"
+        ) from None
+    return optuna.samplers.TPESampler(seed=seed)
+
+
+def suggested(trial: Any, name: str, span: Range | Choice) -> Any:
+    """What a sampler suggests within ``span``."""
+    if isinstance(span, Choice):
+        return trial.suggest_categorical(name, span.values)
+    if span.whole:
+        return trial.suggest_int(name, int(span.low), int(span.high), log=span.log)
+    return float(f"{trial.suggest_float(name, span.low, span.high, log=span.log):.4g}")
 
 
 def _digest(cut: Split, wanted: Sequence[str], seed: int) -> str:
     """The same for the same question: the data, the metrics, the seed."""
     told = json.dumps([cut.train.fingerprint(), cut.test.fingerprint(), list(wanted), seed])
     return hashlib.sha256(told.encode()).hexdigest()[:12]
-
-
-class _Study:
-    """The trials of a file that belong to one question; a line each, written whole or not at all."""
-
-    def __init__(self, path: Path, digest: str) -> None:
-        self.path, self.digest, self.n_found = path, digest, 0
-        self.found: dict[str, Trial] = {}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            raw = path.read_bytes() if path.exists() else b""
-            whole = raw[: raw.rfind(b"\n") + 1]
-            for number, line in enumerate(whole.splitlines(), start=1):
-                self._take(line, number)
-            if len(whole) < len(raw):
-                # The last line was cut short by a kill.
-                os.truncate(path, len(whole))
-        except OSError as error:
-            raise NotReady(
-                f"{path} cannot keep the trials: {error.strerror}; name another with --trials-file"
-            ) from None
-
-    def _take(self, line: bytes, number: int) -> None:
-        try:
-            told = json.loads(line)
-            study = told.pop("study")
-            trial = Trial(**told)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise Invalid(f"{self.path}, line {number}, is no trial; name another file with --trials-file") from None
-        if study == self.digest and trial.metrics:
-            self.found[_key(trial.pipeline, trial.settings, trial.share)] = trial
-
-    def find(self, pipeline: str, settings: Mapping[str, Any], share: float) -> Trial | None:
-        """The trial that was done before, if it was."""
-        trial = self.found.get(_key(pipeline, settings, share))
-        self.n_found += trial is not None
-        return trial
-
-    def keep(self, trial: Trial) -> None:
-        """Write a trial to disk before the next begins."""
-        told = {"study": self.digest, **vars(trial)}
-        with self.path.open("ab") as file:
-            file.write(json.dumps(told, sort_keys=True).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        if trial.metrics:
-            self.found[_key(trial.pipeline, trial.settings, trial.share)] = trial
-
-
-def _key(pipeline: str, settings: Mapping[str, Any], share: float) -> str:
-    return json.dumps([pipeline, dict(settings), share], sort_keys=True)

@@ -1,0 +1,180 @@
+"""Searching for settings with files alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serendip.domain import Invalid, NotReady
+from serendip.flows.measure_files import Files, read_parts
+from serendip.flows.tune import Tuned, tune, validation_split
+
+
+def put(folder: Path, name: str, text: str) -> Path:
+    file = folder / name
+    file.write_text(text)
+    return file
+
+
+def tastes(folder: Path, n_users: int = 60) -> Path:
+    """Two tastes, each over twelve items, taken in no order; a line a user."""
+    rng = np.random.default_rng(0)
+    lines = [
+        " ".join([f"u{user}", *(f"i{item * 2 + user % 2}" for item in rng.permutation(12)[: 6 + user % 3])])
+        for user in range(n_users)
+    ]
+    return put(folder, "tastes.txt", "\n".join(lines) + "\n")
+
+
+def test_a_search_keeps_every_trial_and_is_not_done_twice(tmp_path):
+    data, kept = Files(tastes(tmp_path)), tmp_path / "deep" / "trials.jsonl"
+
+    def search(pipelines=("item-knn", "ease"), **more):
+        return tune(data, pipelines, kept, spaces={}, split="last-out", n_trials=4, **more)
+
+    first = search()
+    assert (len(first.trials), first.resumed) == (8, 0)
+    lines = kept.read_text().splitlines()
+    assert len(lines) == 8
+    assert {json.loads(line)["pipeline"] for line in lines} == {"item-knn", "ease"}
+    assert first.best[0].metrics["ndcg@10"] == max(one.metrics["ndcg@10"] for one in first.trials)
+    assert first.budget == "each pipeline got 4 trials on all users"
+    assert {name: one["trials"] for name, one in first.spent.items()} == {"item-knn": 4, "ease": 4}
+    took = sum(one.seconds for one in first.trials if one.pipeline == "ease")
+    assert first.spent["ease"]["seconds"] == pytest.approx(took, abs=0.002)
+
+    # A kill in the middle of a line: what is whole is kept, the rest is done again, and the answer is the same.
+    kept.write_text("\n".join(lines[:5]) + "\n" + lines[5][:20])
+    again = search()
+    assert again.resumed == 5
+    assert [(one.settings, one.metrics) for one in again.trials] == [
+        (one.settings, one.metrics) for one in first.trials
+    ]
+    assert len(kept.read_text().splitlines()) == 8
+    # Another question is another study, in the same file.
+    assert search(seed=1).resumed == 0
+
+
+def test_a_search_by_halving_asks_everybody_in_the_end(tmp_path):
+    found = tune(
+        Files(tastes(tmp_path)), ["item-knn"], tmp_path / "t", spaces={}, split="last-out", n_trials=9, search="halving"
+    )
+    assert [round(one.share, 2) for one in found.trials] == [0.11] * 9 + [0.33] * 3 + [1.0]
+    assert found.best == (found.trials[-1],)
+    assert found.budget.endswith("1 trials on all users: as much as 3 on all")
+
+
+def test_tuning_never_sees_the_test_part(tmp_path):
+    file = put(tmp_path, "all.txt", "ann i1 i2 i3\nbob i1 i4\ncat i3 i2 i1 i5\n")
+    cut = validation_split(read_parts(Files(file)), "last-out", seed=0)
+    names = cut.train.items.ids
+    assert {names[item] for item in cut.test.item_ix} == {"i2", "i1"}
+    assert {names[item] for item in cut.train.item_ix} == {"i1", "i3", "i2"}
+    with pytest.raises(Invalid, match="validation"):
+        tune(Files(train=file, test=file), ["ease"], tmp_path / "t", spaces={})
+
+
+def test_a_trial_that_fails_is_kept_with_its_reason(tmp_path):
+    found = tune(
+        Files(tastes(tmp_path)),
+        ["als"],
+        tmp_path / "t",
+        spaces={"regularization": "0.0001|20", "n_factors": "4", "n_epochs": "2..5", "confidence": "4"},
+        split="last-out",
+        n_trials=8,
+    )
+    errors = [one.error for one in found.trials if one.error]
+    assert 0 < len(errors) < 8
+    assert all("regularization" in error for error in errors)
+    assert len(found.best) == 1
+
+
+def said(found: Tuned) -> list[object]:
+    return [(one.pipeline, one.number, one.share, one.settings, one.metrics, one.error) for one in found.trials]
+
+
+@pytest.mark.parametrize("search", ["random", "halving"])
+def test_a_kill_at_any_byte_loses_at_most_the_trial_that_was_being_written(search, tmp_path):
+    data, kept = Files(tastes(tmp_path, 20)), tmp_path / "trials.jsonl"
+
+    def searched() -> Tuned:
+        return tune(data, ["popular"], kept, spaces={}, split="last-out", n_trials=4, search=search)
+
+    first, raw = searched(), kept.read_bytes()
+    ends = [place for place, byte in enumerate(raw, start=1) if byte == ord("\n")]
+    for cut in {0, 1, 5, 11, ends[1] - 1, ends[1], ends[1] + 1, ends[-2] + 20, len(raw) - 1, len(raw)}:
+        kept.write_bytes(raw[:cut])
+        again = searched()
+        assert again.resumed == sum(end <= cut for end in ends), cut
+        assert said(again) == said(first), cut
+        assert len(kept.read_bytes().splitlines()) == len(ends), cut
+
+
+def test_a_file_that_holds_other_things_is_not_cut(tmp_path):
+    kept = put(tmp_path, "thesis.txt", "all my work, without a last line end")
+    with pytest.raises(Invalid, match=r"thesis.txt, line 1, is no trial"):
+        tune(Files(tastes(tmp_path)), ["ease"], kept, spaces={}, split="last-out", n_trials=1)
+    assert kept.read_text().startswith("all my work")
+
+
+@pytest.mark.parametrize("split", ["time:0.2", "last-out"])
+def test_what_the_test_part_holds_changes_no_trial(split, tmp_path):
+    rng = np.random.default_rng(2)
+    rows = [(f"u{u}", f"i{i}") for u in range(30) for i in rng.permutation(12)[:8]]
+    rows = [rows[place] for place in rng.permutation(len(rows))]
+    days = [f"2026-01-01T{place // 60:02}:{place % 60:02}" for place in range(len(rows))]
+    lines = [f"{user},{item},{day}" for (user, item), day in zip(rows, days, strict=True)]
+    if split == "last-out":
+        last = {user: place for place, (user, _) in enumerate(rows)}
+        tested = set(last.values())
+    else:
+        tested = set(range(int(0.8 * len(rows)), len(rows)))
+    other = [
+        line if place not in tested else f"{rows[place][0]},never-seen-{place},{days[place]}"
+        for place, line in enumerate(lines)
+    ]
+    found = []
+    for name, text in (("one", lines), ("other", other)):
+        file = put(tmp_path, f"{name}.csv", "user,item,at\n" + "\n".join(text) + "\n")
+        settings = {"n_factors": "3..6", "n_epochs": "2..4", "regularization": "1..9", "confidence": "1..9"}
+        found.append(tune(Files(file), ["als"], tmp_path / "t", spaces=settings, split=split, n_trials=3))
+    assert said(found[0]) == said(found[1])
+    # It is the same question even: nothing is done again.
+    assert (found[0].resumed, found[1].resumed) == (0, 3)
+
+
+def test_models_of_ratings_are_searched_for_the_smallest_error(tmp_path):
+    rows = [f"u{u},i{i},{1 + (u % 2 + i) % 5}" for u in range(20) for i in range(8)]
+    file = put(tmp_path, "stars.csv", "user,item,rating\n" + "\n".join(rows) + "\n")
+    settings = {"n_factors": "2..6", "n_epochs": "1..20", "ridge": "1..9", "regularization": "0.01..0.1"}
+    found = tune(Files(file), ["svd"], tmp_path / "t", spaces=settings, split="random:0.3", n_trials=5)
+    assert (found.metric, set(found.best[0].metrics)) == ("rmse", {"rmse", "mae"})
+    assert found.best[0].metrics["rmse"] == min(one.metrics["rmse"] for one in found.trials)
+
+
+def test_optuna_is_told_what_was_reached_and_goes_on_where_it_was(tmp_path):
+    pytest.importorskip("optuna")
+    data, kept = Files(tastes(tmp_path, 20)), tmp_path / "trials.jsonl"
+    space = {"n_neighbours": "2..20:log", "similarity": "cosine|tfidf", "shrinkage": "0.5..9.5"}
+
+    def searched() -> Tuned:
+        return tune(data, ["item-knn"], kept, spaces=space, split="last-out", n_trials=12, search="optuna")
+
+    first, raw = searched(), kept.read_bytes()
+    assert (first.resumed, first.spent["item-knn"]["trials"]) == (0, 12)
+    assert first.best[0].metrics["ndcg@10"] == max(one.metrics["ndcg@10"] for one in first.trials)
+    assert all(2 <= one.settings["n_neighbours"] <= 20 for one in first.trials)
+    kept.write_bytes(raw[: len(raw) // 2])
+    again = searched()
+    assert 0 < again.resumed < 12
+    assert said(again) == said(first)
+
+
+def test_where_optuna_is_missing_one_sentence_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(NotReady, match=r"needs the package optuna; pip install 'serendip\[tune\]'"):
+        tune(Files(tastes(tmp_path)), ["ease"], tmp_path / "t", spaces={}, split="last-out", search="optuna")
