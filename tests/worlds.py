@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from serendip.data import Dataset, Queries, Vocabulary
+from serendip.data import Columns, Dataset, Queries, Vocabulary
 from serendip.domain import Interaction, InteractionKind, micros
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -73,6 +73,36 @@ def rated(data: Dataset) -> Dataset:
     """The same events, each with its worth as a rating."""
     users, items = (np.array([int(one[1:]) for one in names.ids]) for names in (data.users, data.items))
     return replace(data, value=np.float32(worth(users[data.user_ix], items[data.item_ix])))
+
+
+def described(data: Dataset) -> Dataset:
+    """The same events with attributes of every item and user, each by its number.
+
+    Items: a title and tags that an item shares with those of its colour, and a vector that points its colour's way.
+    Users: an age, a town, and hobbies that all of one colour have.
+    """
+    items, users = ([int(one[1:]) for one in names.ids] for names in (data.items, data.users))
+    of_items = [
+        {
+            "title": f"{('plain', 'odd')[i % 2]} thing of row {i % 3}",
+            "tags": [("even", "odd")[i % 2], f"third-{i % 3}"] + ["every"] * (i % 4 == 0),
+            "look": [1.0, i % 2, (i % 5) / 4] if i % 2 else [-1.0, 1.0, (i % 3) / 2],
+        }
+        for i in items
+    ]
+    of_users = [
+        {
+            "age": 20 + 7 * u % 40,
+            "town": ("North", "South")[u % 2],
+            "member": u % 3 == 0,
+            "hobbies": [("chess", "swimming")[u % 2], f"hobby-{u % 4}"],
+            "R": 1.0 + u % 7,
+            "F": 1.0 + u % 5,
+            "M": 10.0 ** (u % 4),
+        }
+        for u in users
+    ]
+    return replace(data, item_columns=Columns.of(of_items), user_columns=Columns.of(of_users))
 
 
 def ask(data: Dataset, *histories: Sequence[Interaction]) -> Queries:

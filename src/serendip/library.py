@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,22 @@ from numpy.typing import NDArray
 from serendip import __version__, evaluation
 from serendip import pipeline as pipelines
 from serendip.bundle import MANIFEST, read_bundle, write_bundle
-from serendip.data import UNKNOWN, Arrays, Dataset, ItemLists, Queries, Vocabulary, as_frame, dataset_of, hidden_items
+from serendip.data import (
+    UNKNOWN,
+    Arrays,
+    Columns,
+    Dataset,
+    ItemLists,
+    Queries,
+    Vocabulary,
+    as_frame,
+    dataset_of,
+    described,
+    hidden_items,
+)
 from serendip.domain import Interaction, InteractionKind, Invalid, NotFound, NotReady, moment
 from serendip.evaluation import Protocol, RatingTable, Table, given_split
+from serendip.models import HasInterests, HasPeople, Overlaps
 from serendip.pipeline import Pipeline, PipelineConfig
 from serendip.ranking import NOTHING, Mask
 
@@ -75,17 +88,19 @@ class Recommender:
         k: int = 10,
         *,
         history: Sequence[str] | None = None,
+        profile: Mapping[str, Any] | None = None,
         filter_seen: bool = True,
         items: Iterable[str] | None = None,
     ) -> Recommendations:
         """The best ``k`` items for each of ``users``, or for a bare ``history`` of item ids, oldest first.
 
-        A stranger gets the fallback. ``filter_seen``: leave out what the asker has met, as far as the kinds say that it
-        hides. ``items``: only among these.
+        A stranger gets the fallback. ``profile``: attributes of somebody unknown, with a history or without one.
+        ``filter_seen``: leave out what the asker has met, as far as the kinds say that it hides. ``items``: only among
+        these.
         """
         if k < 1:
             raise Invalid(f"k is {k}; ask for 1 item or more", field="k")
-        queries, hidden, names = self._asked(users, history, filter_seen)
+        queries, hidden, names = self._asked(users, history, filter_seen, profile)
         answers = self.pipeline.answer(queries, k, hidden, self._among(items))
         ids = np.array([*self.pipeline.items.ids, None], object)
         return Recommendations(
@@ -115,6 +130,47 @@ class Recommender:
         _, rows, likeness = self.pipeline.neighbours(np.array([self._item_row(item)], np.int32), k)
         found = zip(rows[0], likeness[0], strict=True)
         return [(self.pipeline.items.ids[row], float(like)) for row, like in found if row != NOTHING]
+
+    def similar_users(
+        self, user: str | None = None, k: int = 10, *, profile: Mapping[str, Any] | None = None
+    ) -> list[tuple[str, float]]:
+        """The ``k`` users most alike ``user``, or somebody of this ``profile``, with their likeness, best first.
+
+        Who is alike says the first model that knows: user-knn by what people took, profile-knn by their profiles.
+        """
+        if k < 1:
+            raise Invalid(f"k is {k}; ask for 1 user or more", field="k")
+        queries, _, _ = self._asked(user, None, filter_seen=False, profile=profile)
+        rows, likeness = self._able(HasPeople, "knows no likeness of people; fit user-knn or profile-knn").people(
+            queries, k
+        )
+        found = zip(rows[0], likeness[0], strict=True)
+        return [(self.data.users.ids[row], float(like)) for row, like in found if row != UNKNOWN]
+
+    def overlap(self, item: str, other: str) -> list[tuple[str, float]]:
+        """The words and tags that both items have, with their parts of the cosine of TF-IDF, largest first."""
+        model = self._able(Overlaps, "knows no words of items; fit content-knn")
+        found: list[tuple[str, float]] = model.overlap(self._item_row(item), self._item_row(other))
+        return found
+
+    def interests(self, user: str) -> list[tuple[str, float, float]]:
+        """For each cluster of tags: how many ``user`` met, and how many are expected; the most expected first.
+
+        Empty for somebody who has met none.
+        """
+        queries, _, _ = self._asked(user, None, filter_seen=False)
+        names, counts, expected = self._able(HasInterests, "knows no clusters of tags; fit tag-svd").interests(queries)
+        if np.isnan(expected[0]).any():
+            return []
+        order = np.argsort(-expected[0], kind="stable")
+        return [(names[t], float(counts[0, t]), float(expected[0, t])) for t in order]
+
+    def _able(self, what: type, without: str) -> Any:
+        """The first source's model that can do ``what``."""
+        for source in self.pipeline.sources:
+            if isinstance(source.model, what):
+                return source.model
+        raise Invalid(f"{self.pipeline.config.name} {without} for that")
 
     def save(self, folder: str | Path) -> None:
         """Keep all of it in ``folder``, as plain arrays and a manifest; one that was saved there before is replaced."""
@@ -157,14 +213,20 @@ class Recommender:
         return allowed
 
     def _asked(
-        self, users: str | Sequence[str] | None, history: Sequence[str] | None, filter_seen: bool
+        self,
+        users: str | Sequence[str] | None,
+        history: Sequence[str] | None,
+        filter_seen: bool,
+        profile: Mapping[str, Any] | None = None,
     ) -> tuple[Queries, ItemLists | None, tuple[str | None, ...]]:
         """The queries, what is hidden from each, and who asks."""
-        if (users is None) == (history is None):
-            raise Invalid("say who is asked for: users, or a history of item ids, not both")
-        if history is not None:
-            events = [bare_event(item, place, self.pipeline.kinds[0]) for place, item in enumerate(history)]
+        if (users is None) == (history is None and profile is None):
+            raise Invalid("say who is asked for: users, or a history of item ids or a profile, not both")
+        if users is None:
+            events = [bare_event(item, place, self.pipeline.kinds[0]) for place, item in enumerate(history or ())]
             queries = self.pipeline.queries([events], EPOCH + timedelta(days=1))
+            if profile is not None:
+                queries = replace(queries, profile=Columns.of([profile]))
             return queries, ItemLists(queries.indptr, queries.item_ix) if filter_seen else None, (None,)
         names = tuple(str(user) for user in ([users] if isinstance(users, str | int) else users or ()))
         rows = self.data.users.rows(names)
@@ -199,6 +261,7 @@ class Recommender:
                 empty.salt,
                 own,
                 asked.kinds,
+                None if self.data.user_columns is None else self.data.user_columns.take(own),
             ),
             ItemLists.of(lists),
         )
@@ -241,7 +304,10 @@ def load(folder: str | Path) -> Recommender:
         fitted = pipelines.restore(config, kinds, {name: arrays[name] for name in arrays if name[:5] != "data."})
         own = {name.removeprefix("data."): array for name, array in arrays.items() if name[:5] == "data."}
         users = Vocabulary.restore({name.removeprefix("users."): own[name] for name in ("users.blob", "users.ends")})
-        columns = {name: np.asarray(own[name]) for name in COLUMNS if name in own}
+        columns: dict[str, Any] = {name: np.asarray(own[name]) for name in COLUMNS if name in own}
+        for name in ATTRIBUTES:
+            found = {key.removeprefix(f"{name}."): own[key] for key in own if key.startswith(f"{name}.")}
+            columns[name] = Columns.restore(found) if found else None
         data = Dataset(users=users, items=fitted.items, kinds=data_kinds, until=manifest["data"]["until"], **columns)
     except (KeyError, TypeError, ValueError) as error:
         raise Invalid(f"{path} holds no model that `save` wrote: {error!r}") from None
@@ -249,11 +315,15 @@ def load(folder: str | Path) -> Recommender:
 
 
 COLUMNS = ("user_ix", "item_ix", "weight", "kind", "value", "at")
+ATTRIBUTES = ("item_columns", "user_columns")
 
 
 def _data_arrays(data: Dataset) -> Arrays:
-    """The columns and the users; the items are the pipeline's."""
+    """The columns, the attributes and the users; the items are the pipeline's."""
     columns = {f"data.{name}": getattr(data, name) for name in COLUMNS if getattr(data, name) is not None}
+    for name in ATTRIBUTES:
+        if (attributes := getattr(data, name)) is not None:
+            columns |= {f"data.{name}.{key}": array for key, array in attributes.arrays().items()}
     return columns | {f"data.users.{name}": array for name, array in data.users.arrays().items()}
 
 
@@ -274,14 +344,22 @@ def renamed(data: Any, columns: Mapping[str, str] | None) -> pl.DataFrame:
 
 
 def fit(
-    model: str, data: Any, *, seed: int = 0, columns: Mapping[str, str] | None = None, **settings: Any
+    model: str,
+    data: Any,
+    *,
+    seed: int = 0,
+    columns: Mapping[str, str] | None = None,
+    items: Any = None,
+    users: Any = None,
+    **settings: Any,
 ) -> Recommender:
     """A recommender of kind ``model`` (als, ease, item-knn, popularity, again, or several joined by ``+``).
 
     ``data``: a Dataset or a frame with user, item[, value][, at]; ``settings`` are the model's own. The same seed gives
-    the same model.
+    the same model. ``items`` and ``users``: frames of attributes, with a column item or user that holds the ids; items
+    that nobody took join those that can be recommended.
     """
-    dataset = adopt(data, columns)
+    dataset = described(adopt(data, columns), items, users)
     return Recommender(pipelines.fit(PipelineConfig.parse(model, settings), dataset, seed), dataset)
 
 
@@ -296,25 +374,27 @@ def evaluate(
     seed: int = 0,
     protocol: Protocol = "frozen",
     columns: Mapping[str, str] | None = None,
+    items: Any = None,
+    users: Any = None,
 ) -> Table | RatingTable:
     """A table of ``models`` and the usual baselines over ``split``, with 95% intervals.
 
     ``split``: time:0.1, last-out, random:0.2 or kfold:5, the last two with a seed behind if wanted. With ``test``, a
     frame as ``data`` is, everything in ``data`` is learnt from and ``test`` is to be found. ``metrics``, such as
     ``recall@20``, are what the table holds; none are all there are at ``k``. ``rmse`` and ``mae``, or models of ratings
-    alone, give a table of predicted ratings beside their mean and the biases.
+    alone, give a table of predicted ratings beside their mean and the biases. ``items`` and ``users`` are frames of
+    attributes, as for ``fit``.
     """
     configs = [PipelineConfig.parse(model) if isinstance(model, str) else model for model in models]
     if test is None:
-        return evaluation.evaluate(
-            configs, adopt(data, columns), split, protocol=protocol, k=k, metrics=metrics, seed=seed
-        )
+        told = described(adopt(data, columns), items, users)
+        return evaluation.evaluate(configs, told, split, protocol=protocol, k=k, metrics=metrics, seed=seed)
     if isinstance(data, Dataset) or isinstance(test, Dataset):
         raise Invalid("parts are given as two frames, so that their ids can be told apart together", field="test")
     rows = [renamed(one, columns) for one in (data, test)]
     if not all("at" in frame.columns for frame in rows):
         rows = [frame.drop("at", strict=False) for frame in rows]
     n = rows[0].height
-    whole = dataset_of(pl.concat(rows, how="diagonal_relaxed"))
+    whole = described(dataset_of(pl.concat(rows, how="diagonal_relaxed")), items, users)
     parts = given_split(whole.take(slice(0, n)), whole.take(slice(n, len(whole))))
     return evaluation.evaluate(configs, parts.train, parts, protocol=protocol, k=k, metrics=metrics, seed=seed)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import worlds
-from serendip.data import Dataset, Queries
+from serendip.data import UNKNOWN, Dataset, Queries
 from serendip.domain import Interaction, InteractionKind, Invalid, micros
 from serendip.models import KINDS, Explains, HasFactors, HasNeighbours, Model, Predicts, fit, kind_of, restore
 from serendip.models.parallel import threads
-from worlds import DISLIKE, NOON, ask, rated, world, worth
+from worlds import DISLIKE, NOON, rated, worth
 
 SMALL = {"n_factors": 4, "n_epochs": 4, "regularization": 0.5}
 STEEP = {"n_factors": 4, "n_epochs": 8, "learning_rate": 0.05, "init_sigma": 0.3}
@@ -39,6 +41,9 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("svd", {**STEEP, "n_factors": 40, "ridge": 1.0}),
     ("nmf", {"n_factors": 4}),
     ("nmf", {"n_factors": 20, "ridge": 1.0}),
+    ("content-knn", {}),
+    ("content-knn", {"n_factors": 3, "n_neighbours": 4, "binary": False}),
+    ("content-knn", {"vectors": "look"}),
 ]
 EVERY = pytest.mark.parametrize(
     ("kind", "settings"), CASES, ids=["-".join([kind, *map(str, settings.values())]) for kind, settings in CASES]
@@ -49,11 +54,11 @@ def those(*kinds: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("kind", "settings"), [case for case in CASES if case[0] in kinds], ids=str)
 
 
-PERSONAL = those(*(name for name, kind in KINDS.items() if kind.personal))
+PERSONAL = those(*(name for name, kind in KINDS.items() if kind.personal and not kind.by_profile))
 COLLABORATIVE = those("item-knn", "ease", "als")
 KNOWING = those("item-knn", "ease", "als", "svd", "nmf")
-SUMMING = those("again", "item-knn", "ease", "als")
-EXPLAINING = those("again", "item-knn", "ease", "als", "svd", "nmf")
+SUMMING = those("again", "item-knn", "ease", "als", "content-knn")
+EXPLAINING = those("again", "item-knn", "ease", "als", "svd", "nmf", "content-knn")
 RATING = those(*(name for name, kind in KINDS.items() if kind.rates))
 
 
@@ -63,11 +68,27 @@ def took(user: int, item: int, hours_ago: float = 1.0, kind: str = "interaction"
 
 
 def checkerboard(untouched: int = 0) -> Dataset:
-    return rated(worlds.checkerboard(untouched=untouched))
+    return worlds.described(rated(worlds.checkerboard(untouched=untouched)))
 
 
 def market() -> Dataset:
-    return rated(worlds.market())
+    return worlds.described(rated(worlds.market()))
+
+
+def world(
+    events: Sequence[Interaction],
+    n_items: int | None = None,
+    kinds: tuple[InteractionKind, ...] = (InteractionKind("interaction"),),
+) -> Dataset:
+    return worlds.described(worlds.world(events, n_items, kinds))
+
+
+def ask(data: Dataset, *histories: Sequence[Interaction]) -> Queries:
+    """These histories; whoever has one is user 0 of the data, with that profile, and who has none is nobody."""
+    rows = np.array([0 if len(history) else UNKNOWN for history in histories], np.int32)
+    names = [data.users.ids[row] if row == 0 and data.n_users else None for row in rows]
+    queries = Queries.of(histories, data.items, NOON, data.kinds, names, data.users)
+    return queries if data.user_columns is None else replace(queries, profile=data.user_columns.take(rows))
 
 
 def trained(kind: str, settings: dict[str, Any], data: Dataset, seed: int = 0) -> Model:
@@ -289,7 +310,7 @@ def test_only_the_latest_rating_of_an_item_counts(kind, settings) -> None:
 @RATING
 def test_data_without_a_value_is_refused_with_the_way_out(kind, settings) -> None:
     with pytest.raises(Invalid, match=f"{kind} learns from ratings, and no interaction carries a value; import"):
-        trained(kind, settings, worlds.checkerboard())
+        trained(kind, settings, worlds.described(worlds.checkerboard()))
 
 
 @RATING
@@ -351,6 +372,11 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("nmf", "n_epochs"): ({"ridge": 1.0}, {"n_epochs": 2}),
     ("nmf", "ridge"): ({"ridge": 1.0}, {"ridge": 0.5}),
     ("nmf", "bias_ridge"): ({"ridge": 1.0}, {"bias_ridge": 0.5}),
+    ("content-knn", "vectors"): ({}, {"vectors": "look"}),
+    ("content-knn", "columns"): ({}, {"columns": "title"}),
+    ("content-knn", "n_factors"): ({"n_factors": 0}, {"n_factors": 2}),
+    ("content-knn", "n_neighbours"): ({}, {"n_neighbours": 3}),
+    ("content-knn", "binary"): ({}, {"binary": False}),
 }
 
 
@@ -399,7 +425,7 @@ def test_odd_data_gives_rows_wholly_finite_or_wholly_nan(kind: str, events: list
     scores = trained(kind, {}, data).score(everybody(data))
     finite = np.isfinite(scores)
     assert (finite.all(axis=1) | np.isnan(scores).all(axis=1)).all()
-    assert kind in ("item-knn", "ease") or finite.all()
+    assert kind in ("item-knn", "ease", "content-knn") or finite.all()
 
 
 def test_more_factors_than_users_or_items_is_a_fit() -> None:
@@ -445,7 +471,7 @@ def test_the_smallest_and_the_largest_weights_give_finite_scores(kind: str, weig
 @KIND_NAMES
 def test_data_without_moments_is_learnt_from(kind: str) -> None:
     board = checkerboard()
-    data = Dataset.of(board.user_ix, board.item_ix, board.users, board.items, value=board.value)
+    data = worlds.described(Dataset.of(board.user_ix, board.item_ix, board.users, board.items, value=board.value))
     assert np.isfinite(trained(kind, {}, data).score(everybody(data))).all()
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serendip.data import Column, Columns
 from serendip.domain import Invalid
-from serendip.ranking.columns import Column
-from serendip.ranking.filters import ItemColumns, mask, parse
+from serendip.ranking.filters import mask, parse
 from serendip.ranking.grammar import MAX_DEPTH, MAX_LENGTH, MAX_TERMS, And, Compare, Flag, Has, Not, OneOf, Or
 
-SHELF = ItemColumns.of(
+SHELF = Columns.of(
     [
         {"id": "a", "genre": "drama", "price": 20, "hidden": False, "tags": ["war", "love"], "out": "2024-01-31"},
         {"id": "b", "genre": "comedy", "price": 5.5, "hidden": True, "tags": [], "out": "2023-06-01"},
@@ -176,11 +176,11 @@ def test_expressions_have_bounds():
 
 
 def test_a_catalogue_without_items_refuses_nothing():
-    assert mask(parse("whatever == 3"), ItemColumns.of([])).shape == (0,)
+    assert mask(parse("whatever == 3"), Columns.of([])).shape == (0,)
 
 
 def test_names_may_exist_though_no_item_here_has_them():
-    columns = ItemColumns.of([{"genre": "drama"}], names=["price"])
+    columns = Columns.of([{"genre": "drama"}], names=["price"])
     assert mask(parse("not price > 3"), columns).tolist() == [True]
 
 

@@ -1,7 +1,9 @@
 """Interactions as arrays: what models learn from and what they are asked with."""
 
-from serendip.data.dataset import DAY, Dataset, Floats, ItemLists, ItemRows
-from serendip.data.frames import as_frame, dataset_of
+from serendip.data.columns import Column, Columns
+from serendip.data.dataset import DAY, Dataset
+from serendip.data.frames import as_frame, dataset_of, described
+from serendip.data.lists import Floats, ItemLists, ItemRows
 from serendip.data.queries import Queries, hidden_items
 from serendip.data.vocabulary import UNKNOWN, Arrays, Vocabulary
 
@@ -9,6 +11,8 @@ __all__ = [
     "DAY",
     "UNKNOWN",
     "Arrays",
+    "Column",
+    "Columns",
     "Dataset",
     "Floats",
     "ItemLists",
@@ -17,5 +21,6 @@ __all__ = [
     "Vocabulary",
     "as_frame",
     "dataset_of",
+    "described",
     "hidden_items",
 ]

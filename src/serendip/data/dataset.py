@@ -11,36 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from serendip.data.columns import Columns
+from serendip.data.lists import Floats, ItemRows
 from serendip.data.vocabulary import Vocabulary
 from serendip.domain import InteractionKind
 
-Floats = NDArray[np.float32]
-ItemRows = NDArray[np.int32]
-
 DAY = 86_400_000_000
 """Microseconds."""
-
-
-@dataclass(frozen=True)
-class ItemLists:
-    """A list of item rows for each of several askers, end to end."""
-
-    indptr: NDArray[np.int64]
-    """Asker ``q`` owns ``item_ix[indptr[q]:indptr[q + 1]]``; shape (n_askers + 1,)."""
-    item_ix: ItemRows
-
-    @staticmethod
-    def of(lists: Sequence[Sequence[int] | ItemRows]) -> ItemLists:
-        """The lists as given, one an asker."""
-        indptr = np.concatenate([[0], np.cumsum([len(one) for one in lists], dtype=np.int64)]).astype(np.int64)
-        joined = np.concatenate([np.asarray(one, np.int32) for one in lists]) if lists else np.empty(0, np.int32)
-        return ItemLists(indptr, joined.astype(np.int32))
-
-    def __len__(self) -> int:
-        return len(self.indptr) - 1
-
-    def __getitem__(self, asker: int) -> ItemRows:
-        return self.item_ix[self.indptr[asker] : self.indptr[asker + 1]]
 
 
 @dataclass(frozen=True)
@@ -62,6 +39,10 @@ class Dataset:
     """Microseconds since 1970; None where the data has no moments."""
     until: int | None = None
     """The moment the data is cut at, exclusive; None: one microsecond after the latest event."""
+    item_columns: Columns | None = None
+    """What is known of the items besides events, a row an item. It has no moments: a cut in time leaves it as it is."""
+    user_columns: Columns | None = None
+    """The same of the users: their profiles."""
 
     @staticmethod
     def of(
@@ -153,6 +134,9 @@ class Dataset:
             digest.update(b"-" if column is None else np.ascontiguousarray(column).tobytes())
         for vocabulary in (self.users, self.items):
             digest.update(vocabulary.hashes.tobytes())
+        for columns in (self.item_columns, self.user_columns):
+            for name, array in sorted(columns.arrays().items()) if columns is not None else ():
+                digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
         digest.update(repr((self.kinds, self.now)).encode())
         return digest.hexdigest()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
+from serendip.data.columns import Column, Columns
 from serendip.data.dataset import Dataset
 from serendip.data.vocabulary import Vocabulary
 from serendip.domain import InteractionKind, Invalid
@@ -42,7 +44,10 @@ def as_frame(data: Any) -> pl.DataFrame:
 
 def _plain(column: NDArray[Any]) -> NDArray[Any] | list[Any]:
     """A column that polars takes: objects as a list, with None for what is missing."""
-    return column if column.dtype != object else [None if value != value else value for value in column.tolist()]
+    if column.dtype != object:
+        return column
+    values = (value.tolist() if isinstance(value, np.ndarray) else value for value in column.tolist())
+    return [value if isinstance(value, list) or value == value else None for value in values]
 
 
 def dataset_of(frame: pl.DataFrame, kinds: Sequence[InteractionKind] = ()) -> Dataset:
@@ -68,6 +73,69 @@ def dataset_of(frame: pl.DataFrame, kinds: Sequence[InteractionKind] = ()) -> Da
         raise Invalid("some values are infinite; drop these rows or correct them", field="value")
     at = _micros(frame["at"]) if "at" in frame.columns and frame["at"].null_count() < frame.height else None
     return Dataset.of(user_ix, item_ix, users, items, kind=kind_ix, value=value, at=at, kinds=used or tuple(kinds))
+
+
+def described(data: Dataset, items: Any = None, users: Any = None) -> Dataset:
+    """``data`` with the attributes of frames whose columns ``item`` and ``user`` hold the ids.
+
+    Columns are of numbers, texts, booleans, lists of texts or vectors (lists or arrays of as many numbers each). Items
+    and users without an event join the vocabularies, at their ends. Columns that ``data`` has already are replaced.
+    """
+    known_items, item_columns = _attributes(items, "item", data.items)
+    known_users, user_columns = _attributes(users, "user", data.users)
+    return replace(
+        data,
+        items=known_items,
+        users=known_users,
+        item_columns=item_columns or data.item_columns,
+        user_columns=user_columns or data.user_columns,
+    )
+
+
+def _attributes(given: Any, name: str, known: Vocabulary) -> tuple[Vocabulary, Columns | None]:
+    """``known`` with the frame's other ids at its end, and the frame's columns in its order."""
+    if given is None:
+        return known, None
+    frame = as_frame(given)
+    if name not in frame.columns:
+        raise Invalid(f"there is no column {name!r}; the columns are {', '.join(frame.columns)}", field=f"{name}s")
+    if frame[name].null_count():
+        raise Invalid(f"{frame[name].null_count()} rows have no {name}; drop them or fill them in", field=f"{name}s")
+    ids = frame[name].cast(pl.String).to_list()
+    if len(set(ids)) < len(ids):
+        twice = frame[name].cast(pl.String).to_frame().filter(pl.col(name).is_duplicated())[name][0]
+        raise Invalid(f"the {name} {twice!r} has several rows; give each {name} one", field=f"{name}s")
+    whole = Vocabulary((*known.ids, *(one for one in ids if one not in known)))
+    where = Vocabulary(tuple(ids)).rows(whole.ids)
+    columns = {one.name: column_of(one).take(where) for one in frame.drop(name).iter_columns()}
+    return whole, Columns(len(whole), columns)
+
+
+def column_of(series: pl.Series) -> Column:
+    """The column of a frame's column; moments are taken as text."""
+    kind = series.dtype
+    if kind.is_numeric():
+        numbers = series.cast(pl.Float64).to_numpy()
+        return Column(numbers=np.where(np.isfinite(numbers), numbers, np.nan))
+    if kind.is_temporal() or isinstance(kind, pl.Categorical | pl.Enum):
+        return Column.of(series.cast(pl.String).to_list())
+    if not isinstance(kind, pl.List | pl.Array) or not kind.inner.is_numeric():
+        return Column.of(series.to_list())
+    lists = series.arr.to_list() if isinstance(kind, pl.Array) else series
+    sizes = lists.list.len()
+    lengths = sizes.filter(sizes > 0).unique().to_list()
+    if len(lengths) > 1:
+        raise Invalid(
+            f"the vectors of column {series.name!r} have lengths from {min(lengths)} to {max(lengths)}; give all one",
+            field=series.name,
+        )
+    out = np.full((len(series), *lengths), np.nan, np.float32)
+    if not lengths:
+        return Column()
+    have = (sizes.fill_null(0) > 0).to_numpy()
+    out[have] = lists.filter(pl.Series(have)).explode().cast(pl.Float32).to_numpy().reshape(-1, *lengths)
+    out[~np.isfinite(out).all(axis=1)] = np.nan
+    return Column(vectors=out)
 
 
 def encode(column: pl.Series) -> tuple[NDArray[np.int32], Vocabulary]:

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from serendip.data.dataset import DAY, Dataset, Floats, ItemLists, ItemRows, kind_weights, newest_only
+from serendip.data.columns import Columns
+from serendip.data.dataset import DAY, Dataset, kind_weights, newest_only
+from serendip.data.lists import Floats, ItemLists, ItemRows
 from serendip.data.vocabulary import UNKNOWN, Vocabulary
 from serendip.domain import HISTORY_LIMIT, Interaction, InteractionKind, micros
 
@@ -36,6 +38,8 @@ class Queries:
     own: NDArray[np.int32]
     """The asker's own row in the training data, or UNKNOWN; shape (n_queries,)."""
     kinds: tuple[InteractionKind, ...] = (InteractionKind("interaction"),)
+    profile: Columns | None = None
+    """What is known of each asker besides events, a row a query; None: of nobody anything."""
 
     def __len__(self) -> int:
         return len(self.moment)
@@ -112,6 +116,7 @@ class Queries:
             data.users.hashes[user_ix],
             np.asarray(user_ix, np.int32),
             data.kinds,
+            None if data.user_columns is None else data.user_columns.take(user_ix),
         )
 
     def take(self, rows: NDArray[np.integer] | slice) -> Queries:
@@ -131,6 +136,7 @@ class Queries:
             moment=self.moment[picked],
             salt=self.salt[picked],
             own=self.own[picked],
+            profile=None if self.profile is None else self.profile.take(picked),
         )
 
     @cached_property

@@ -13,9 +13,9 @@ import orjson
 import polars as pl
 from numpy.typing import NDArray
 
-from serendip.data import UNKNOWN, Vocabulary
+from serendip.data import UNKNOWN, Columns, Vocabulary
 from serendip.domain import micros
-from serendip.ranking import Filter, ItemColumns, Mask, mask, parse
+from serendip.ranking import Filter, Mask, mask, parse
 from serendip.store import Store
 
 ALWAYS = np.iinfo(np.int64)
@@ -73,10 +73,10 @@ class Catalogue:
         return np.asarray(passing)
 
     @cached_property
-    def _columns(self) -> tuple[ItemColumns, ItemColumns]:
+    def _columns(self) -> tuple[Columns, Columns]:
         """The attributes of both shelves; one that only the other shelf has is known to both."""
         names = {name for shelf in (self.known, self.newcomers) for record in shelf.records for name in record}
-        return ItemColumns.of(self.known.records, names), ItemColumns.of(self.newcomers.records, names)
+        return Columns.of(self.known.records, names), Columns.of(self.newcomers.records, names)
 
 
 def catalogue_of(store: Store, items: Vocabulary, keys: NDArray[np.int64]) -> Catalogue:

@@ -6,11 +6,22 @@ import numpy as np
 
 from serendip.data import Arrays, Dataset
 from serendip.domain import Invalid
-from serendip.models import again, als, chance, ease, item_knn, nmf, popularity, svd
-from serendip.models.contract import Explains, HasFactors, HasNeighbours, Kind, Model, ModelConfig, Predicts
+from serendip.models import again, als, chance, content_knn, ease, item_knn, nmf, popularity, svd
+from serendip.models.contract import (
+    Explains,
+    HasFactors,
+    HasInterests,
+    HasNeighbours,
+    HasPeople,
+    Kind,
+    Model,
+    ModelConfig,
+    Overlaps,
+    Predicts,
+)
 
 KINDS: dict[str, Kind] = {
-    module.KIND.name: module.KIND for module in (chance, popularity, again, item_knn, ease, als, svd, nmf)
+    module.KIND.name: module.KIND for module in (chance, popularity, again, item_knn, ease, als, svd, nmf, content_knn)
 }
 """Every kind by its name."""
 
@@ -59,10 +70,13 @@ __all__ = [
     "KINDS",
     "Explains",
     "HasFactors",
+    "HasInterests",
     "HasNeighbours",
+    "HasPeople",
     "Kind",
     "Model",
     "ModelConfig",
+    "Overlaps",
     "Predicts",
     "fit",
     "kind_of",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
@@ -76,6 +77,36 @@ class Predicts(Protocol):
         ...
 
 
+@runtime_checkable
+class HasPeople(Protocol):
+    """A model that knows which people are alike."""
+
+    def people(self, queries: Queries, k: int) -> tuple[NDArray[np.int32], Floats]:
+        """The ``k`` users most alike each asker, best first: rows (n_queries, k) padded with -1, and likenesses.
+
+        Nobody is alike oneself; equal ones stand in the order of their rows.
+        """
+        ...
+
+
+@runtime_checkable
+class Overlaps(Protocol):
+    """A model that can say what two items have in common."""
+
+    def overlap(self, item: int, other: int) -> list[tuple[str, float]]:
+        """What both have, with its part of their likeness, largest first."""
+        ...
+
+
+@runtime_checkable
+class HasInterests(Protocol):
+    """A model that sees an asker's history as counts of a few things, and says how many it expects of each."""
+
+    def interests(self, queries: Queries) -> tuple[tuple[str, ...], Floats, Floats]:
+        """The things, and of each how many the history holds and how many are expected; both (n_queries, n_things)."""
+        ...
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of model: its name, what can be set, and how it is made and read back."""
@@ -85,7 +116,7 @@ class Kind:
     fit: Callable[[Any, Dataset, np.random.Generator], Model]
     restore: Callable[[Any, Arrays], Model]
     personal: bool = True
-    """The answer depends on the history; popularity's does not."""
+    """The answer depends on who asks; popularity's does not."""
     zero_is_silence: bool = False
     """A score of exactly 0 means "nothing to say about this item", so that its place goes to the fallback."""
     counts: bool = False
@@ -94,3 +125,7 @@ class Kind:
     """It learns from the values that events carry, and scores are such values; without any it refuses to be fitted."""
     trend: bool = False
     """Cheap to refit and worth nothing when stale: refitted at every replayed window, and by a server every minute."""
+    by_profile: bool = False
+    """It looks at the asker's profile and not at the history."""
+    reads: tuple[Literal["item_columns", "user_columns"], ...] = ()
+    """What it may learn from besides interactions."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from serendip.data import Column, Columns
 from serendip.domain import Invalid
-from serendip.ranking.columns import Column, ItemColumns
 from serendip.ranking.grammar import And, Compare, Filter, Flag, Has, Not, OneOf, Or, Value, parse
 from serendip.ranking.top import Mask
 
@@ -21,9 +21,9 @@ COMPARE = {
 }
 
 
-def mask(tree: Filter, columns: ItemColumns) -> Mask:
+def mask(tree: Filter, columns: Columns) -> Mask:
     """Which items pass, of shape (n_items,)."""
-    if not columns.n_items:
+    if not columns.n_rows:
         return np.zeros(0, np.bool_)
     match tree:
         case And(parts):
@@ -44,7 +44,7 @@ def mask(tree: Filter, columns: ItemColumns) -> Mask:
             return _compared(_column(columns, name, place), columns, tree, "==", True)
 
 
-def _column(columns: ItemColumns, name: str, place: int) -> Column:
+def _column(columns: Columns, name: str, place: int) -> Column:
     if name not in columns.columns:
         known = ", ".join(sorted(columns.columns)) or "none"
         raise Invalid(
@@ -54,7 +54,7 @@ def _column(columns: ItemColumns, name: str, place: int) -> Column:
     return columns.columns[name]
 
 
-def _compared(column: Column, columns: ItemColumns, term: Term, operator: str, value: Value) -> Mask:
+def _compared(column: Column, columns: Columns, term: Term, operator: str, value: Value) -> Mask:
     if isinstance(value, bool):
         if column.flags is None:
             return _none(column, columns, term, "true or false")
@@ -71,14 +71,14 @@ def _compared(column: Column, columns: ItemColumns, term: Term, operator: str, v
     return np.asarray(COMPARE[operator](column.numbers, value) & ~np.isnan(column.numbers))
 
 
-def _none(column: Column, columns: ItemColumns, term: Term, wanted: str) -> Mask:
+def _none(column: Column, columns: Columns, term: Term, wanted: str) -> Mask:
     """No item, where the attribute has no value at all; Invalid where its values are all of another type."""
     if not column.empty:
         hint = f'; write {term.name} has "x"' if column.lists is not None else ""
         raise Invalid(
             f"{term.name!r} (character {term.place} of the filter) is {column.what}, not {wanted}{hint}", field="filter"
         )
-    return np.zeros(columns.n_items, np.bool_)
+    return np.zeros(columns.n_rows, np.bool_)
 
 
-__all__ = ["Filter", "ItemColumns", "mask", "parse"]
+__all__ = ["Filter", "mask", "parse"]
