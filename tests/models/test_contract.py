@@ -41,6 +41,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("svd", {**STEEP, "n_factors": 40, "ridge": 1.0}),
     ("nmf", {"n_factors": 4}),
     ("nmf", {"n_factors": 20, "ridge": 1.0}),
+    ("user-knn", {}),
+    ("user-knn", {"similarity": "tfidf", "n_neighbours": 3, "shrinkage": 2.0, "binary": False}),
     ("content-knn", {}),
     ("content-knn", {"n_factors": 3, "n_neighbours": 4, "binary": False}),
     ("content-knn", {"vectors": "look"}),
@@ -56,9 +58,9 @@ def those(*kinds: str) -> pytest.MarkDecorator:
 
 PERSONAL = those(*(name for name, kind in KINDS.items() if kind.personal and not kind.by_profile))
 COLLABORATIVE = those("item-knn", "ease", "als")
-KNOWING = those("item-knn", "ease", "als", "svd", "nmf")
-SUMMING = those("again", "item-knn", "ease", "als", "content-knn")
-EXPLAINING = those("again", "item-knn", "ease", "als", "svd", "nmf", "content-knn")
+KNOWING = those("item-knn", "ease", "als", "svd", "nmf", "user-knn")
+SUMMING = those("again", "item-knn", "ease", "als", "user-knn", "content-knn")
+EXPLAINING = those("again", "item-knn", "ease", "als", "svd", "nmf", "user-knn", "content-knn")
 RATING = those(*(name for name, kind in KINDS.items() if kind.rates))
 
 
@@ -208,7 +210,7 @@ def test_an_item_that_nobody_took_tells_nothing(kind, settings) -> None:
     np.testing.assert_allclose(scores[1], scores[2], rtol=1e-6)
 
 
-@COLLABORATIVE
+@those("item-knn", "ease", "als", "user-knn")
 def test_the_item_of_my_colour_that_i_missed_comes_first(kind, settings) -> None:
     board = checkerboard()
     scores = trained(kind, settings, board).score(everybody(board))
@@ -372,6 +374,10 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("nmf", "n_epochs"): ({"ridge": 1.0}, {"n_epochs": 2}),
     ("nmf", "ridge"): ({"ridge": 1.0}, {"ridge": 0.5}),
     ("nmf", "bias_ridge"): ({"ridge": 1.0}, {"bias_ridge": 0.5}),
+    ("user-knn", "similarity"): ({}, {"similarity": "tfidf"}),
+    ("user-knn", "n_neighbours"): ({}, {"n_neighbours": 2}),
+    ("user-knn", "shrinkage"): ({}, {"shrinkage": 3.0}),
+    ("user-knn", "binary"): ({}, {"binary": False}),
     ("content-knn", "vectors"): ({}, {"vectors": "look"}),
     ("content-knn", "columns"): ({}, {"columns": "title"}),
     ("content-knn", "n_factors"): ({"n_factors": 0}, {"n_factors": 2}),
@@ -425,7 +431,7 @@ def test_odd_data_gives_rows_wholly_finite_or_wholly_nan(kind: str, events: list
     scores = trained(kind, {}, data).score(everybody(data))
     finite = np.isfinite(scores)
     assert (finite.all(axis=1) | np.isnan(scores).all(axis=1)).all()
-    assert kind in ("item-knn", "ease", "content-knn") or finite.all()
+    assert kind in ("item-knn", "ease", "user-knn", "content-knn") or finite.all()
 
 
 def test_more_factors_than_users_or_items_is_a_fit() -> None:
