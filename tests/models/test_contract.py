@@ -18,6 +18,7 @@ from worlds import DISLIKE, NOON, rated, worth
 
 SMALL = {"n_factors": 4, "n_epochs": 4, "regularization": 0.5}
 STEEP = {"n_factors": 4, "n_epochs": 8, "learning_rate": 0.05, "init_sigma": 0.3}
+TAGS = {"n_factors": 3, "n_epochs": 8, "learning_rate": 0.05, "init_sigma": 0.3}
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("random", {}),
     ("popularity", {}),
@@ -46,6 +47,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("content-knn", {}),
     ("content-knn", {"n_factors": 3, "n_neighbours": 4, "binary": False}),
     ("content-knn", {"vectors": "look"}),
+    ("tag-svd", TAGS),
+    ("tag-svd", {**TAGS, "clusters": {"even": "colour", "odd": "colour", "third-0": "third", "third-1": "other"}}),
 ]
 EVERY = pytest.mark.parametrize(
     ("kind", "settings"), CASES, ids=["-".join([kind, *map(str, settings.values())]) for kind, settings in CASES]
@@ -60,7 +63,7 @@ PERSONAL = those(*(name for name, kind in KINDS.items() if kind.personal and not
 COLLABORATIVE = those("item-knn", "ease", "als")
 KNOWING = those("item-knn", "ease", "als", "svd", "nmf", "user-knn")
 SUMMING = those("again", "item-knn", "ease", "als", "user-knn", "content-knn")
-EXPLAINING = those("again", "item-knn", "ease", "als", "svd", "nmf", "user-knn", "content-knn")
+EXPLAINING = those("again", "item-knn", "ease", "als", "svd", "nmf", "user-knn", "content-knn", "tag-svd")
 RATING = those(*(name for name, kind in KINDS.items() if kind.rates))
 
 
@@ -383,6 +386,15 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("content-knn", "n_factors"): ({"n_factors": 0}, {"n_factors": 2}),
     ("content-knn", "n_neighbours"): ({}, {"n_neighbours": 3}),
     ("content-knn", "binary"): ({}, {"binary": False}),
+    ("tag-svd", "column"): (TAGS, {"column": "title"}),
+    ("tag-svd", "clusters"): (TAGS, {"clusters": {"even": "a", "odd": "b", "third-0": "a"}}),
+    ("tag-svd", "n_factors"): (TAGS, {"n_factors": 5}),
+    ("tag-svd", "n_epochs"): (TAGS, {"n_epochs": 9}),
+    ("tag-svd", "learning_rate"): (TAGS, {"learning_rate": 0.02}),
+    ("tag-svd", "regularization"): (TAGS, {"regularization": 0.8}),
+    ("tag-svd", "init_sigma"): (TAGS, {"init_sigma": 0.2}),
+    ("tag-svd", "ridge"): (TAGS, {"ridge": 1.0}),
+    ("tag-svd", "bias_ridge"): (TAGS, {"bias_ridge": 1.0}),
 }
 
 
