@@ -18,6 +18,7 @@ from worlds import DISLIKE, NOON, rated, worth
 
 SMALL = {"n_factors": 4, "n_epochs": 4, "regularization": 0.5}
 STEEP = {"n_factors": 4, "n_epochs": 8, "learning_rate": 0.05, "init_sigma": 0.3}
+TAGS = {"n_factors": 3, "n_epochs": 8, "learning_rate": 0.05, "init_sigma": 0.3}
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("random", {}),
     ("popularity", {}),
@@ -41,9 +42,13 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("svd", {**STEEP, "n_factors": 40, "ridge": 1.0}),
     ("nmf", {"n_factors": 4}),
     ("nmf", {"n_factors": 20, "ridge": 1.0}),
+    ("user-knn", {}),
+    ("user-knn", {"similarity": "tfidf", "n_neighbours": 3, "shrinkage": 2.0, "binary": False}),
     ("content-knn", {}),
     ("content-knn", {"n_factors": 3, "n_neighbours": 4, "binary": False}),
     ("content-knn", {"vectors": "look"}),
+    ("tag-svd", TAGS),
+    ("tag-svd", {**TAGS, "clusters": {"even": "colour", "odd": "colour", "third-0": "third", "third-1": "other"}}),
 ]
 EVERY = pytest.mark.parametrize(
     ("kind", "settings"), CASES, ids=["-".join([kind, *map(str, settings.values())]) for kind, settings in CASES]
@@ -56,9 +61,9 @@ def those(*kinds: str) -> pytest.MarkDecorator:
 
 PERSONAL = those(*(name for name, kind in KINDS.items() if kind.personal and not kind.by_profile))
 COLLABORATIVE = those("item-knn", "ease", "als")
-KNOWING = those("item-knn", "ease", "als", "svd", "nmf")
-SUMMING = those("again", "item-knn", "ease", "als", "content-knn")
-EXPLAINING = those("again", "item-knn", "ease", "als", "svd", "nmf", "content-knn")
+KNOWING = those("item-knn", "ease", "als", "svd", "nmf", "user-knn")
+SUMMING = those("again", "item-knn", "ease", "als", "user-knn", "content-knn")
+EXPLAINING = those("again", "item-knn", "ease", "als", "svd", "nmf", "user-knn", "content-knn", "tag-svd")
 RATING = those(*(name for name, kind in KINDS.items() if kind.rates))
 
 
@@ -208,7 +213,7 @@ def test_an_item_that_nobody_took_tells_nothing(kind, settings) -> None:
     np.testing.assert_allclose(scores[1], scores[2], rtol=1e-6)
 
 
-@COLLABORATIVE
+@those("item-knn", "ease", "als", "user-knn")
 def test_the_item_of_my_colour_that_i_missed_comes_first(kind, settings) -> None:
     board = checkerboard()
     scores = trained(kind, settings, board).score(everybody(board))
@@ -372,11 +377,24 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("nmf", "n_epochs"): ({"ridge": 1.0}, {"n_epochs": 2}),
     ("nmf", "ridge"): ({"ridge": 1.0}, {"ridge": 0.5}),
     ("nmf", "bias_ridge"): ({"ridge": 1.0}, {"bias_ridge": 0.5}),
+    ("user-knn", "similarity"): ({}, {"similarity": "tfidf"}),
+    ("user-knn", "n_neighbours"): ({}, {"n_neighbours": 2}),
+    ("user-knn", "shrinkage"): ({}, {"shrinkage": 3.0}),
+    ("user-knn", "binary"): ({}, {"binary": False}),
     ("content-knn", "vectors"): ({}, {"vectors": "look"}),
     ("content-knn", "columns"): ({}, {"columns": "title"}),
     ("content-knn", "n_factors"): ({"n_factors": 0}, {"n_factors": 2}),
     ("content-knn", "n_neighbours"): ({}, {"n_neighbours": 3}),
     ("content-knn", "binary"): ({}, {"binary": False}),
+    ("tag-svd", "column"): (TAGS, {"column": "title"}),
+    ("tag-svd", "clusters"): (TAGS, {"clusters": {"even": "a", "odd": "b", "third-0": "a"}}),
+    ("tag-svd", "n_factors"): (TAGS, {"n_factors": 5}),
+    ("tag-svd", "n_epochs"): (TAGS, {"n_epochs": 9}),
+    ("tag-svd", "learning_rate"): (TAGS, {"learning_rate": 0.02}),
+    ("tag-svd", "regularization"): (TAGS, {"regularization": 0.8}),
+    ("tag-svd", "init_sigma"): (TAGS, {"init_sigma": 0.2}),
+    ("tag-svd", "ridge"): (TAGS, {"ridge": 1.0}),
+    ("tag-svd", "bias_ridge"): (TAGS, {"bias_ridge": 1.0}),
 }
 
 
@@ -425,7 +443,7 @@ def test_odd_data_gives_rows_wholly_finite_or_wholly_nan(kind: str, events: list
     scores = trained(kind, {}, data).score(everybody(data))
     finite = np.isfinite(scores)
     assert (finite.all(axis=1) | np.isnan(scores).all(axis=1)).all()
-    assert kind in ("item-knn", "ease", "content-knn") or finite.all()
+    assert kind in ("item-knn", "ease", "user-knn", "content-knn") or finite.all()
 
 
 def test_more_factors_than_users_or_items_is_a_fit() -> None:

@@ -1,0 +1,141 @@
+"""Neighbours among people: whom an asker is like, and what these took."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from serendip.data import Dataset, Floats, ItemRows, Queries
+from serendip.models.answers import BATCH, SMALL_BATCH
+from serendip.models.item_item import FAST, Csr, at_places
+from serendip.models.near import ROUNDING, insert_best
+from serendip.models.parallel import equal_work, in_chunks
+
+NOBODY = -1
+
+People = tuple[NDArray[np.int32], Floats]
+"""Rows of users, best first, padded with NOBODY, and how alike they are; both (n_queries, k)."""
+
+
+def taken_by(data: Dataset, binary: bool) -> Csr:
+    """What every user's items count, (n_users, n_items): 1, or their summed weight."""
+    matrix = data.matrix()
+    if binary:
+        matrix.data[:] = 1
+    return Csr.of(matrix)
+
+
+def own_rows(queries: Queries, hashes: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """Which of the users learnt from each asker is, or NOBODY; shape (n_queries,).
+
+    hashes (n_users,): of the users' ids. An asker is known by the salt, which is the same number wherever the question
+    is asked: the vocabulary of users is no part of a model.
+    """
+    order = np.argsort(hashes, kind="stable")
+    place = np.minimum(np.searchsorted(hashes, queries.salt, sorter=order), len(hashes) - 1)
+    found = order[place]
+    return np.where(hashes[found] == queries.salt, found, NOBODY).astype(np.int32)
+
+
+def chunks(n_queries: int) -> list[int]:
+    """Bounds of the parts that threads take."""
+    return equal_work(np.ones(n_queries), 1 if n_queries < SMALL_BATCH else 16)
+
+
+def scores_of(people: People, taken: Csr, n_items: int, among: ItemRows | None) -> Floats:
+    """score_qi = sum over the people u of query q of likeness_qu * taken_ui, (n_queries, n_items), or of ``among``."""
+    rows, likeness = people
+
+    def summed(here: slice) -> Floats:
+        out = np.empty((len(rows[here]), n_items), np.float32)
+        some = (rows[here], likeness[here])
+        in_chunks(lambda start, stop: sum_people(*some, taken, out, start, stop), chunks(len(out)))
+        return out
+
+    if among is None:
+        return summed(slice(None))
+    scores = np.empty((len(rows), among.shape[-1]), np.float32)
+    for first in range(0, len(rows), BATCH):
+        here = slice(first, first + BATCH)
+        full = summed(here)
+        scores[here] = full[:, among] if among.ndim == 1 else np.take_along_axis(full, np.maximum(among[here], 0), 1)
+    return scores
+
+
+def taken_at(rows: NDArray[np.int32], taken: Csr, items: NDArray[np.int32]) -> Floats:
+    """What ``items`` (n,) count for each of the users ``rows`` (m,): (m, n)."""
+    found = [at_places(*taken, int(row), items) for row in rows]
+    return np.array(found, np.float32).reshape(len(rows), len(items))
+
+
+@numba.njit(cache=True, nogil=True)
+def sum_people(rows, likeness, taken, out, start, stop):  # type: ignore[no-untyped-def]
+    """That sum, for queries ``start`` to ``stop`` (exclusive)."""
+    for q in range(start, stop):
+        sums = out[q]
+        sums[:] = 0
+        for p in range(rows.shape[1]):
+            u = rows[q, p]
+            if u < 0:
+                break
+            for t in range(taken.indptr[u], taken.indptr[u + 1]):
+                sums[taken.indices[t]] += likeness[q, p] * taken.value[t]
+
+
+@numba.njit(cache=True, nogil=True)
+def nearest_by_items(history, takers, n_users, own, shrinkage, rows, values, start, stop):  # type: ignore[no-untyped-def]
+    """The users of the largest products with queries ``start`` to ``stop``, into ``rows``, ``values`` (n_queries, k).
+
+    history: V (n_queries, n_items); takers: X (n_users, n_items) by item. With n the items that query q and user u
+    have both met,
+
+        likeness_qu = (sum over items j of v_qj x_uj) * n / (n + shrinkage)
+
+    if it is above 0 and u is not own[q]. Only users of the history's items are looked at.
+    """
+    total = np.zeros(n_users, np.float32)
+    met = np.zeros(n_users, np.int32)
+    touched = np.empty(n_users, np.int32)
+    for q in range(start, stop):
+        n_touched = 0
+        for s in range(history.indptr[q], history.indptr[q + 1]):
+            j = history.indices[s]
+            v = history.value[s]
+            for t in range(takers.indptr[j], takers.indptr[j + 1]):
+                u = takers.indices[t]
+                if met[u] == 0:
+                    touched[n_touched] = u
+                    n_touched += 1
+                met[u] += 1
+                total[u] += v * takers.value[t]
+        size = 0
+        for t in range(n_touched):
+            u = touched[t]
+            value = np.float32(total[u] * met[u] / (met[u] + shrinkage))
+            met[u] = 0
+            total[u] = 0
+            if u != own[q] and value > 0:
+                size = insert_best(rows[q], values[q], size, u, value)
+        rows[q, size:] = NOBODY
+        values[q, size:] = 0
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def nearest_by_vectors(asked, unit, own, rows, values, start, stop):  # type: ignore[no-untyped-def]
+    """The same by inner products above ROUNDING of ``asked`` (n_queries, d) and ``unit`` (n_users, d).
+
+    Every product is summed in the same order, so that equal people are equally alike.
+    """
+    for q in range(start, stop):
+        size = 0
+        vector = asked[q]
+        for u in range(unit.shape[0]):
+            row = unit[u]
+            value = np.float32(0)
+            for f in range(row.shape[0]):
+                value += vector[f] * row[f]
+            if u != own[q] and value > ROUNDING:
+                size = insert_best(rows[q], values[q], size, u, value)
+        rows[q, size:] = NOBODY
+        values[q, size:] = 0
