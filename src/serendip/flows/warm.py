@@ -17,8 +17,8 @@ from serendip.domain import Invalid
 from serendip.models import Predicts
 from serendip.pipeline import Pipeline, PipelineConfig, SourceConfig
 
-N_USERS, N_ITEMS, N_EVENTS = 40, 2_100, 12_000
-"""Enough for the ways that are only taken where there is much."""
+N_USERS, N_ITEMS, N_EVENTS = 40, 2_100, 1_500
+"""As many askers and items as the ways need that are only taken where there are many."""
 
 
 def warm() -> list[str]:
@@ -54,7 +54,7 @@ def kernels() -> dict[str, CPUDispatcher]:
         for module, loaded in list(sys.modules.items())
         if module.startswith("serendip.")
         for name, function in vars(loaded).items()
-        if isinstance(function, CPUDispatcher) and function.__module__ == module
+        if isinstance(function, CPUDispatcher) and function.__module__ == module and function.stats.cache_path
     }
 
 
