@@ -77,7 +77,11 @@ def revoke(id_: str, database: str | None, artifacts: str | None) -> None:
 
 
 @click.command()
-@click.option("--warm", is_flag=True, help="Also compile the kernels now, so that the first request is quick.")
+@click.option(
+    "--warm",
+    is_flag=True,
+    help="Also compile the kernels now, a minute or two of work, so that no first fit or request waits for it.",
+)
 @where
 @as_json
 def doctor(warm: bool, json: bool, database: str | None, artifacts: str | None) -> None:

@@ -8,13 +8,9 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from serendip import models
-from serendip.data import Dataset, Queries, Vocabulary
 from serendip.domain import SerendipError
+from serendip.flows import warm
 from serendip.flows.live import Live
-from serendip.ranking import top
 from serendip.store import Artifacts, Store
 
 ENOUGH_BYTES = 1 << 30
@@ -29,8 +25,8 @@ class Finding:
     said: str
 
 
-def examine(database_url: str, artifacts: Path, warm: bool) -> list[Finding]:
-    """Look at everything; nothing is changed but the kernels' cache, and that only if ``warm``."""
+def examine(database_url: str, artifacts: Path, compiling: bool) -> list[Finding]:
+    """Look at everything; nothing is changed but the kernels' cache, and that only if ``compiling``."""
     found = [_disk(artifacts), _cores()]
     if database_url.startswith("sqlite"):
         found.append(_sqlite())
@@ -43,7 +39,7 @@ def examine(database_url: str, artifacts: Path, warm: bool) -> list[Finding]:
         found += _versions(store, Artifacts(artifacts))
     finally:
         store.close()
-    if warm:
+    if compiling:
         found.append(_kernels())
     return found
 
@@ -95,14 +91,8 @@ def _versions(store: Store, artifacts: Artifacts) -> list[Finding]:
 
 
 def _kernels() -> Finding:
-    """Fit and ask every kind once on a dozen events, which compiles and caches what they need."""
-    rng = np.random.default_rng(0)
-    ids = Vocabulary(tuple(f"{n}" for n in range(6)))
-    at = np.arange(24, dtype=np.int64)
-    value = rng.integers(1, 6, 24).astype(np.float32)
-    data = Dataset.of(rng.integers(0, 6, 24), rng.integers(0, 6, 24), ids, ids, value=value, at=at)
-    queries = Queries.of_users(data, np.arange(6))
-    for name, kind in models.KINDS.items():
-        scores = models.fit(name, kind.config(), data).score(queries)
-        top(scores, 3, ids.hashes, queries.salt)
-    return Finding("kernels", True, f"compiled and cached: {', '.join(models.KINDS)}")
+    """Compile what every kind needs, which Numba keeps on disk for every later process."""
+    kinds = warm.warm()
+    folders = {kernel.stats.cache_path for kernel in warm.kernels().values() if kernel.signatures}
+    said = f"{len(warm.kernels())} compiled, for {', '.join(kinds)}; kept in {', '.join(sorted(map(str, folders)))}"
+    return Finding("kernels", True, said)
