@@ -139,7 +139,8 @@ def test_cg_of_factors_in_bfloat16_comes_as_near_as_they_are() -> None:
 
 
 def test_ials_counts_the_pairs_that_met_twice_which_is_another_lambda() -> None:
-    # Rendle et al., eq. 4: x_u = (Y_u'Y_u w + alpha_0 Y'Y + lambda I)^-1 Y_u' w, at factors longer by t = (1 + alpha_0 / w)^1/2.
+    # Rendle et al.: x_u = (w Y_u'Y_u + alpha_0 Y'Y + lambda I)^-1 Y_u' w. With t = (1 + alpha_0 / w)^1/2 and factors
+    # t Y, ours are t x_u.
     y, r, w, unseen, ridge = factors(5, 3).astype(float), SIX.toarray() > 0, 2.0, 0.3, 0.7
     t = np.sqrt(1 + unseen / w)
     config = AlsConfig(

@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from serendip.models.lanes import add_images, add_misses, add_scaled, gather_rows, inner, padded
+from serendip.models.lanes import add_images, add_misses, add_scaled, gather_rows, inner, padded, prefetch_row
 
 
 @numba.njit
@@ -19,6 +19,7 @@ def misses(rows, n, right, p, q):
 
 @numba.njit
 def gathered(z, indices, weight, first, n, scale, rows):
+    prefetch_row(rows, 0)
     gather_rows(z, indices, weight, first, n, scale, rows)
 
 

@@ -1,7 +1,7 @@
 """Implicit ALS: factors of users and items from what was taken, and how surely.
 
-Hu, Koren and Volinsky 2008, with the weights of iALS (Rendle, Krichene, Zhang, Koren 2021, "Revisiting the performance of
-iALS on item recommendation benchmarks"): alpha_0 of pairs that never met, and lambda by frequency. iALS counts the pairs
+Hu, Koren and Volinsky 2008, with the weights of iALS (Rendle, Krichene, Zhang, Koren 2021, "Revisiting the performance
+of iALS on item recommendation benchmarks"): alpha_0 of pairs that never met, and lambda by frequency. iALS counts pairs
 that met in its sum over all pairs too, with preference 0; where they all have the same w = c - alpha_0, that is this
 model with lambda (1 + alpha_0 / w) in place of lambda, and x and y longer by (1 + alpha_0 / w)^1/2.
 """
@@ -35,6 +35,10 @@ BLOCK = 8192
 """Rows of factors that are multiplied at a time; fixed, so that sums do not depend on the number of threads."""
 
 
+NONE_MET = np.zeros(1, np.int64)
+"""The length of an empty history."""
+
+
 class AlsConfig(ModelConfig):
     """Size and weights of the factorisation."""
 
@@ -45,7 +49,7 @@ class AlsConfig(ModelConfig):
     regularization: float = Field(20.0, ge=1e-5)
     """lambda: weight of the squared norm of every vector, before ``frequency_scaling``."""
     frequency_scaling: float = Field(0.0, ge=0, le=2)
-    """nu: a vector's lambda grows with (what it met + alpha_0 times all there is to meet)^nu. With 0 all have the same."""
+    """nu: a vector's lambda grows with (what it met + alpha_0 times all there is to meet)^nu; 0: the same for all."""
     confidence: float = Field(4.0, gt=0, le=1e6)
     """alpha: what a weight of 1 adds to the confidence of a pair that never met."""
     unobserved_weight: float = Field(1.0, ge=1e-6, le=1e6)
@@ -134,12 +138,14 @@ def extra_confidence(weight: Floats, config: AlsConfig) -> Doubles:
     return np.maximum(config.confidence * grown, 1e-8)
 
 
-def ridges(n_met: NDArray[np.integer], n_other: int, config: AlsConfig) -> Doubles:
+def ridges(n_met: NDArray[np.int64], n_other: int, config: AlsConfig) -> Doubles:
     """lambda_u of vectors that met ``n_met`` (n,) of ``n_other``: lambda (n_met + alpha_0 n_other)^nu.
 
     Rendle et al. 2021, section 3.2. A newcomer's is that of the own history's length.
     """
-    return np.asarray(config.regularization * (n_met + config.unobserved_weight * n_other) ** config.frequency_scaling)
+    return np.asarray(
+        config.regularization * np.power(n_met + config.unobserved_weight * n_other, config.frequency_scaling)
+    )
 
 
 def fold_in(
@@ -151,7 +157,7 @@ def fold_in(
     """
     n_queries, lengths = len(indptr) - 1, np.diff(indptr)
     x = np.empty((n_queries, items.shape[1]), np.float64)
-    extra, floor = extra_confidence(weight, config), float(ridges(np.zeros(1), len(items), config)[0])
+    extra, floor = extra_confidence(weight, config), float(ridges(NONE_MET, len(items), config)[0])
     more = ridges(lengths, len(items), config) - floor
     unseen = config.unobserved_weight
 
@@ -198,7 +204,7 @@ def rotation(shared: Doubles, ridge: Doubles) -> tuple[Rotation, Doubles]:
     """
     eye = np.eye(len(shared))
     if not len(ridge) or np.ptp(ridge) == 0:
-        lower = np.linalg.cholesky(shared + ridge[:1] * eye)
+        lower = np.asarray(np.linalg.cholesky(shared + ridge[:1] * eye), np.float64)
         inverse = solve_triangular(lower, eye, lower=True)
         return Rotation(inverse.T, lower, inverse, np.ones(len(eye))), np.zeros(len(ridge))
     spectrum, vectors = np.linalg.eigh(shared)
@@ -267,7 +273,7 @@ def fit(config: AlsConfig, data: Dataset, rng: np.random.Generator) -> Als:
             for _ in range(config.n_epochs):
                 half_step(sides[0], extras[0], y, x, config, bounds[0])
                 half_step(sides[1], extras[1], x, y, config, bounds[1])
-            base = config.unobserved_weight * gram(y) + ridges(np.zeros(1), len(y), config) * np.eye(k)
+            base = config.unobserved_weight * gram(y) + ridges(NONE_MET, len(y), config) * np.eye(k)
     except np.linalg.LinAlgError:
         raise Invalid(f"als cannot be solved with regularization={config.regularization:g}; raise it") from None
     return Als(y, base, known, config)

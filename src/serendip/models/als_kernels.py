@@ -6,8 +6,8 @@ A row's solution is eq. 4,
 
     x_u = (c_0 Y'Y + lambda_u I + Y_u' W_u Y_u)^-1  Y_u' (c_0 + w_u)
 
-with Y_u (n, k) the factors of the row's own columns and W_u = diag(w_u): Y'Y is made once for all rows. In the paper c_0
-is 1 and lambda the same for all.
+with Y_u (n, k) the factors of the row's own columns and W_u = diag(w_u): Y'Y is made once for all rows. In the paper
+c_0 is 1 and lambda the same for all.
 """
 
 from __future__ import annotations

@@ -46,22 +46,22 @@ def array_of(context: Any, builder: Any, signature: Any, args: Any, place: int) 
     return array.data, cgutils.unpack_tuple(builder, array.shape)
 
 
-def _address(builder: Any, data: Any, offset: Any) -> Any:
+def address(builder: Any, data: Any, offset: Any) -> Any:
     """Where the vector at ``offset`` begins."""
     return builder.bitcast(builder.gep(data, [offset]), VECTOR.as_pointer())
 
 
 def load(builder: Any, data: Any, offset: Any) -> Any:
     """Sixteen numbers from ``offset`` on."""
-    return builder.load(_address(builder, data, offset), align=4)
+    return builder.load(address(builder, data, offset), align=4)
 
 
 def store(builder: Any, vector: Any, data: Any, offset: Any) -> None:
     """Sixteen numbers to ``offset`` and beyond."""
-    builder.store(vector, _address(builder, data, offset), align=4)
+    builder.store(vector, address(builder, data, offset), align=4)
 
 
-def splat(builder: Any, number: Any) -> Any:
+def spread(builder: Any, number: Any) -> Any:
     """One number sixteen times."""
     one = builder.insert_element(VECTOR(ir.Undefined), number, SMALL(0))
     return pick(builder, one, one, [0] * LANES)
@@ -105,12 +105,36 @@ def by_width(builder: Any, lanes: Any, narrow: Callable[[int], None], wide: Call
     builder.position_at_end(done)
 
 
+def _prefetch(builder: Any, data: Any, offset: Any) -> None:
+    """Begin to fetch the line of cache at ``offset``."""
+    byte = BYTE.as_pointer()
+    signature = ir.FunctionType(ir.VoidType(), [byte, SMALL, SMALL, SMALL])
+    fetch = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
+    place = builder.bitcast(builder.gep(data, [offset]), byte)
+    # To be read, kept in all caches, data and not code.
+    builder.call(fetch, [place, SMALL(0), SMALL(3), SMALL(1)])
+
+
+@intrinsic
+def prefetch_row(_: Any, rows: Any, _at: Any) -> Any:
+    """Begin to fetch row ``at`` of ``rows`` (n, k), which will be wanted soon."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data, (_rows, k) = array_of(context, builder, signature, args, 0)
+        first = builder.mul(args[1], k)
+        with cgutils.for_range_slice(builder, INT(0), k, INT(LANES), INT) as (f, _count):
+            _prefetch(builder, data, builder.add(first, f))
+        return context.get_dummy_value()
+
+    return types.void(rows, types.int64), generate
+
+
 @intrinsic
 def gather_rows(_: Any, z: Any, indices: Any, weight: Any, _first: Any, _n: Any, scale: Any, rows: Any) -> Any:
     """rows[t] = sqrt(weight[first + t]) * scale * z[indices[first + t]] for 0 <= t < n.
 
-    z (n_cols, k), float32, or uint16: the upper halves of float32, bfloat16; indices and weight (nnz,); scale (k,); rows
-    (>= n, >= k). Each row of z begins to be fetched ``AHEAD`` rows before its turn, across the end of this call too.
+    z (n_cols, k), float32, or uint16: the upper halves of float32, bfloat16; indices and weight (nnz,); scale (k,);
+    rows (>= n, >= k). A row of z begins to be fetched ``AHEAD`` rows before its turn, across the end of this call too.
     """
     half = z.dtype == types.uint16
 
@@ -121,18 +145,13 @@ def gather_rows(_: Any, z: Any, indices: Any, weight: Any, _first: Any, _n: Any,
         first, n = args[3], args[4]
         end = builder.sub(nnz, INT(1))
         root = square_root(builder)
-        fetch = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), [BYTE.as_pointer(), SMALL, SMALL, SMALL]), "llvm.prefetch.p0"
-        )
 
         def place_of(t: Any) -> Any:
             return builder.mul(builder.sext(builder.load(builder.gep(names, [t])), INT), k)
 
         def of_row(t: Any, f: Any, row: Any, later: Any, weight: Any, fetched: bool) -> None:
             if fetched:
-                place = builder.bitcast(builder.gep(far, [builder.add(later, f)]), BYTE.as_pointer())
-                # To be read, kept in all caches, data and not code.
-                builder.call(fetch, [place, SMALL(0), SMALL(3), SMALL(1)])
+                _prefetch(builder, far, builder.add(later, f))
             if half:
                 shorts = ir.VectorType(ir.IntType(16), LANES).as_pointer()
                 bits = builder.load(builder.bitcast(builder.gep(far, [builder.add(row, f)]), shorts), align=2)
@@ -151,7 +170,7 @@ def gather_rows(_: Any, z: Any, indices: Any, weight: Any, _first: Any, _n: Any,
                 soon = builder.add(at, INT(AHEAD))
                 soon = builder.select(builder.icmp_signed("<", soon, end), soon, end)
                 row, later = place_of(at), place_of(soon)
-                weight = splat(builder, builder.call(root, [builder.load(builder.gep(weights, [at]))]))
+                weight = spread(builder, builder.call(root, [builder.load(builder.gep(weights, [at]))]))
                 of_lanes(lambda f, fetched: of_row(t, f, row, later, weight, fetched))
 
         def narrow(n_lanes: int) -> None:
@@ -174,15 +193,16 @@ def gather_rows(_: Any, z: Any, indices: Any, weight: Any, _first: Any, _n: Any,
     return types.void(z, indices, weight, types.int64, types.int64, scale, rows), generate
 
 
-def _dots_of_four(builder: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-    """The sums of four vectors, in this order four times over."""
+def _sums_of(builder: Any, vectors: list[Any]) -> Any:
+    """The sums of two or four vectors, in this order, repeated to the end of the lanes."""
     low = [place + side for lane in range(0, LANES, 4) for place in (lane, lane + 1) for side in (0, LANES)]
-    ab, cd = (
-        builder.fadd(pick(builder, u, v, low), pick(builder, u, v, [place + 2 for place in low]), flags=FAST)
-        for u, v in ((a, b), (c, d))
-    )
-    pairs = [lane + place for lane in range(0, LANES, 4) for place in (0, 1, LANES, LANES + 1)]
-    total = builder.fadd(pick(builder, ab, cd, pairs), pick(builder, ab, cd, [p + 2 for p in pairs]), flags=FAST)
+    pairs = [
+        builder.fadd(pick(builder, a, b, low), pick(builder, a, b, [place + 2 for place in low]), flags=FAST)
+        for a, b in zip(vectors[::2], vectors[1::2], strict=True)
+    ]
+    ab, cd = pairs[0], pairs[-1]
+    first = [lane + place for lane in range(0, LANES, 4) for place in (0, 1, LANES, LANES + 1)]
+    total = builder.fadd(pick(builder, ab, cd, first), pick(builder, ab, cd, [p + 2 for p in first]), flags=FAST)
     for apart in (8, 4):
         turned = pick(builder, total, total, [place ^ apart for place in range(LANES)])
         total = builder.fadd(total, turned, flags=FAST)
@@ -199,34 +219,38 @@ def _pass_over(rows: Any, right: Any, p: Any) -> Any:
         sums, _ = array_of(context, builder, signature, args, len(args) - 1)
         wanted = None if right is None else array_of(context, builder, signature, args, 2)[0]
 
-        def factors(t: Any, dots: Any) -> list[Any]:
-            """What each of four rows is added with."""
+        def factors(t: Any, dots: list[Any]) -> list[Any]:
+            """What each of the rows from ``t`` is added with."""
+            sums, n_rows = _sums_of(builder, dots), len(dots)
             if wanted is not None:
-                four = ir.VectorType(FLOAT, ROWS)
-                aims = builder.load(builder.bitcast(builder.gep(wanted, [t]), four.as_pointer()), align=4)
-                dots = builder.fsub(pick(builder, aims, aims, [0, 1, 2, 3] * 4), dots, flags=FAST)
-            return [pick(builder, dots, dots, [lane // 4 * 4 + r for lane in range(LANES)]) for r in range(ROWS)]
+                few = ir.VectorType(FLOAT, n_rows)
+                aims = builder.load(builder.bitcast(builder.gep(wanted, [t]), few.as_pointer()), align=4)
+                repeated = pick(builder, aims, aims, [lane % n_rows for lane in range(LANES)])
+                sums = builder.fsub(repeated, sums, flags=FAST)
+            return [pick(builder, sums, sums, [lane // 4 * 4 + r for lane in range(LANES)]) for r in range(n_rows)]
 
-        def offsets(t: Any) -> list[Any]:
-            return [builder.mul(builder.add(t, INT(r)), stride) for r in range(ROWS)]
+        def offsets(t: Any, n_rows: int) -> list[Any]:
+            return [builder.mul(builder.add(t, INT(r)), stride) for r in range(n_rows)]
 
         def narrow(n_lanes: int) -> None:
             lanes = [INT(lane * LANES) for lane in range(n_lanes)]
             own = [load(builder, known, f) for f in lanes]
             totals = [cgutils.alloca_once_value(builder, load(builder, sums, f)) for f in lanes]
-            with cgutils.for_range_slice(builder, INT(0), n, INT(ROWS), INT) as (t, _count):
-                places = offsets(t)
-                four = [[load(builder, data, builder.add(place, f)) for f in lanes] for place in places]
+            # More than four rows of four vectors do not fit into 32 registers beside the sums.
+            n_rows = ROWS if n_lanes <= 4 else 2
+            with cgutils.for_range_slice(builder, INT(0), n, INT(n_rows), INT) as (t, _count):
+                places = offsets(t, n_rows)
+                block = [[load(builder, data, builder.add(place, f)) for f in lanes] for place in places]
                 dots = []
-                for row in four:
+                for row in block:
                     total = builder.fmul(row[0], own[0], flags=FAST)
                     for numbers, mine in zip(row[1:], own[1:], strict=True):
                         total = multiply_add(builder, numbers, mine, total)
                     dots.append(total)
-                shares = factors(t, _dots_of_four(builder, *dots))
+                shares = factors(t, dots)
                 for lane in range(n_lanes):
                     total = builder.load(totals[lane])
-                    for row, share in zip(four, shares, strict=True):
+                    for row, share in zip(block, shares, strict=True):
                         total = multiply_add(builder, row[lane], share, total)
                     builder.store(total, totals[lane])
             for f, kept in zip(lanes, totals, strict=True):
@@ -234,7 +258,7 @@ def _pass_over(rows: Any, right: Any, p: Any) -> Any:
 
         def wide() -> None:
             with cgutils.for_range_slice(builder, INT(0), n, INT(ROWS), INT) as (t, _count):
-                places = offsets(t)
+                places = offsets(t, ROWS)
                 dots = [cgutils.alloca_once(builder, VECTOR) for _ in places]
                 for dot in dots:
                     builder.store(VECTOR([0.0] * LANES), dot)
@@ -243,7 +267,7 @@ def _pass_over(rows: Any, right: Any, p: Any) -> Any:
                     for place, dot in zip(places, dots, strict=True):
                         row = load(builder, data, builder.add(place, f))
                         builder.store(multiply_add(builder, row, own, builder.load(dot)), dot)
-                shares = factors(t, _dots_of_four(builder, *(builder.load(dot) for dot in dots)))
+                shares = factors(t, [builder.load(dot) for dot in dots])
                 with cgutils.for_range_slice(builder, INT(0), k, INT(LANES), INT) as (f, _inner):
                     total = load(builder, sums, f)
                     for place, share in zip(places, shares, strict=True):
@@ -291,7 +315,7 @@ def add_scaled(_: Any, a: Any, _s: Any, b: Any, _out: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         (left, (k,)), (right, _), (out, _) = (array_of(context, builder, signature, args, place) for place in (0, 2, 3))
-        share = splat(builder, args[1])
+        share = spread(builder, args[1])
         with cgutils.for_range_slice(builder, INT(0), k, INT(LANES), INT) as (f, _count):
             numbers = multiply_add(builder, load(builder, right, f), share, load(builder, left, f))
             store(builder, numbers, out, f)

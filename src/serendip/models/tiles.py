@@ -1,9 +1,9 @@
-"""Small dense systems in registers: rank updates, Cholesky factors and solutions, eight rows by sixteen columns at once.
+"""Small dense systems in registers: rank updates, Cholesky factors and solutions, eight rows by sixteen columns.
 
-A system of n unknowns stands in the upper triangle of an array of rows, with its right side as column n; n is a multiple
-of ``SIDE``. Vectors of ``LANES`` columns are counted from the diagonal on, so that rows reach up to ``LANES`` columns past
-the right side; these must hold finite numbers, and are never looked at. No bounds are checked; arrays are C-contiguous
-float32.
+A system of n unknowns stands in the upper triangle of an array of rows, with its right side as column n; n is a
+multiple of ``SIDE``. Vectors of ``LANES`` columns are counted from the diagonal on, so that rows reach up to ``LANES``
+columns past the right side; these must hold finite numbers, and are never looked at. No bounds are checked; arrays are
+C-contiguous float32.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from serendip.models.lanes import (
     load,
     multiply_add,
     pick,
-    splat,
+    spread,
     square_root,
     store,
     total_of,
@@ -60,7 +60,7 @@ def _tile(
         numbers = [load(builder, r, builder.add(start, f)) for f in lanes]
         first = builder.add(start, i)
         for s, row in enumerate(sums):
-            one = splat(builder, builder.load(builder.gep(r, [builder.add(first, INT(s))])))
+            one = spread(builder, builder.load(builder.gep(r, [builder.add(first, INT(s))])))
             for total, vector in zip(row, numbers, strict=True):
                 builder.store(multiply_add(builder, one, vector, builder.load(total)), total)
     for s, row in enumerate(sums):
@@ -94,13 +94,13 @@ def _band(less: bool) -> Any:
 
 
 @intrinsic
-def add_band(_: Any, r: Any, n: Any, a: Any, _i: Any, _end: Any) -> Any:
+def add_band(_: Any, r: Any, _n: Any, a: Any, _i: Any, _end: Any) -> Any:
     """a[i : i + SIDE, i:end] += r[:n, i : i + SIDE]' r[:n, i:end]; r (>= n, > end + LANES), a the same width."""
     return types.void(r, types.int64, a, types.int64, types.int64), _band(less=False)
 
 
 @intrinsic
-def take_band(_: Any, r: Any, n: Any, a: Any, _i: Any, _end: Any) -> Any:
+def take_band(_: Any, r: Any, _n: Any, a: Any, _i: Any, _end: Any) -> Any:
     """As ``add_band``, subtracting; r may be the rows of a above i."""
     return types.void(r, types.int64, a, types.int64, types.int64), _band(less=True)
 
@@ -124,22 +124,22 @@ def factor_band(_: Any, a: Any, _i: Any, _end: Any, scale: Any) -> Any:
             pivot = builder.extract_element(band[j], ir.IntType(32)(j))
             pivot = builder.select(builder.fcmp_ordered(">", pivot, FLOAT(1.0)), pivot, FLOAT(1.0))
             inverse = builder.fdiv(FLOAT(1.0), pivot)
-            shares = builder.fmul(band[j], splat(builder, inverse), flags=FAST)
+            shares = builder.fmul(band[j], spread(builder, inverse), flags=FAST)
             for s in range(j + 1, SIDE):
                 share = builder.fneg(pick(builder, shares, shares, [s] * LANES))
                 band[s] = multiply_add(builder, share, band[j], band[s])
             short = builder.fdiv(FLOAT(1.0), builder.call(root, [pivot]))
             builder.store(short, builder.gep(scales, [builder.add(i, INT(j))]))
-            store(builder, builder.fmul(band[j], splat(builder, short), flags=FAST), data, builder.add(starts[j], i))
+            store(builder, builder.fmul(band[j], spread(builder, short), flags=FAST), data, builder.add(starts[j], i))
         rest = builder.add(i, INT(LANES))
         with cgutils.for_range_slice(builder, rest, end, INT(LANES), INT) as (f, _count):
             band = [load(builder, data, builder.add(start, f)) for start in starts]
             for j in range(SIDE):
                 short = builder.load(builder.gep(scales, [builder.add(i, INT(j))]))
-                band[j] = builder.fmul(band[j], splat(builder, short), flags=FAST)
+                band[j] = builder.fmul(band[j], spread(builder, short), flags=FAST)
                 for s in range(j + 1, SIDE):
                     place = builder.add(builder.add(starts[j], i), INT(s))
-                    share = builder.fneg(splat(builder, builder.load(builder.gep(data, [place]))))
+                    share = builder.fneg(spread(builder, builder.load(builder.gep(data, [place]))))
                     band[s] = multiply_add(builder, share, band[j], band[s])
                 store(builder, band[j], data, builder.add(starts[j], f))
         return context.get_dummy_value()
