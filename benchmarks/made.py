@@ -17,7 +17,11 @@ from serendip.data.dataset import csr
 from serendip.sources.world import generate_events
 
 SEED = 7
-SIZES = {"1M": (30_000, 10_000, 1_000_000), "10M": (150_000, 30_000, 10_000_000)}
+SIZES = {
+    "1M": (30_000, 10_000, 1_000_000),
+    "10M": (150_000, 30_000, 10_000_000),
+    "25M": (300_000, 60_000, 25_000_000),
+}
 """Users, items and interactions of the worlds that are measured."""
 
 

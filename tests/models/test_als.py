@@ -8,8 +8,8 @@ from scipy import sparse
 
 from serendip.data import Queries
 from serendip.models import als, fit
-from serendip.models.als import AlsConfig, extra_confidence, fold_in, gram, half_step
-from serendip.models.als_kernels import solve_by_lanes, solve_spd, solve_white_rows, step_white_rows
+from serendip.models.als import AlsConfig, extra_confidence, fold_in, gram, half_step, halved
+from serendip.models.als_kernels import PIECE, solve_spd, solve_white_rows, step_white_rows
 from serendip.models.item_item import Csr
 from serendip.models.parallel import threads
 from worlds import ask, checkerboard, market, took
@@ -29,12 +29,14 @@ SIX = sparse.csr_array(
 
 
 def literal_rows(r: sparse.csr_array, y: np.ndarray, config: AlsConfig) -> np.ndarray:
-    """Eq. 4 as it is printed: x_u = (Y' C_u Y + lambda I)^-1 Y' C_u p_u, with C_u and p_u written out in full."""
+    """Eq. 4 as it is printed: x_u = (Y' C_u Y + lambda_u I)^-1 Y' C_u p_u, with C_u and p_u written out in full."""
     dense, x = r.toarray(), []
     for row in dense:
         grown = row if config.growth == "linear" else np.log(1 + row)
-        c_u, p_u = np.diag(1 + config.confidence * grown), (row > 0).astype(float)
-        x.append(np.linalg.inv(y.T @ c_u @ y + config.regularization * np.eye(y.shape[1])) @ y.T @ c_u @ p_u)
+        c_u, p_u = np.diag(config.unobserved_weight + config.confidence * grown), (row > 0).astype(float)
+        met = (row > 0).sum() + config.unobserved_weight * len(y)
+        ridge = config.regularization * met**config.frequency_scaling
+        x.append(np.linalg.inv(y.T @ c_u @ y + ridge * np.eye(y.shape[1])) @ y.T @ c_u @ p_u)
     return np.array(x)
 
 
@@ -42,66 +44,114 @@ def factors(n: int, k: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((n, k)).astype(np.float32)
 
 
+WEIGHTS = pytest.mark.parametrize(
+    "weights", [{}, {"unobserved_weight": 0.2, "frequency_scaling": 0.8}], ids=["hu", "rendle"]
+)
+
+
+@WEIGHTS
 @pytest.mark.parametrize("growth", ["linear", "log"])
 @pytest.mark.parametrize("k", [1, 3, 7])
-def test_a_history_is_folded_in_exactly(k: int, growth: str) -> None:
-    config = AlsConfig(n_factors=k, regularization=0.3, confidence=1.7, growth=growth)
+def test_a_history_is_folded_in_exactly(k: int, growth: str, weights: dict[str, float]) -> None:
+    config = AlsConfig(n_factors=k, regularization=0.3, confidence=1.7, growth=growth, **weights)
     y, r = factors(5, k), Csr.of(SIX)
-    base = y.T.astype(float) @ y.astype(float) + 0.3 * np.eye(k)
-    x = fold_in(r.indptr, r.indices, extra_confidence(r.value, config), y, base, 0.3)
+    empty = 0.3 * (config.unobserved_weight * 5) ** config.frequency_scaling
+    base = config.unobserved_weight * y.T.astype(float) @ y.astype(float) + empty * np.eye(k)
+    x = fold_in(r.indptr, r.indices, r.value, y, base, config)
     np.testing.assert_allclose(x, literal_rows(SIX, y.astype(float), config), rtol=1e-10, atol=1e-12)
 
 
+@WEIGHTS
 @pytest.mark.parametrize("k", [2, 3, 8])
 @pytest.mark.parametrize("solver", ["exact", "cg"])
-def test_a_half_step_solves_every_row(k: int, solver: str) -> None:
-    # As many conjugate steps as factors: exact but for rounding. k = 2 makes rows longer than k, k = 8 all shorter.
-    config = AlsConfig(n_factors=k, regularization=0.5, confidence=2, solver=solver, n_cg_steps=k + 2)
+def test_a_half_step_solves_every_row(k: int, solver: str, weights: dict[str, float]) -> None:
+    # As many conjugate steps as factors: exact but for rounding.
+    config = AlsConfig(n_factors=k, regularization=0.5, confidence=2, solver=solver, n_cg_steps=k + 2, **weights)
     y, x, r = factors(5, k), factors(6, k, 1), Csr.of(SIX)
     half_step(r, extra_confidence(r.value, config).astype(np.float32), y, x, config, [0, 2, 6])
     np.testing.assert_allclose(x, literal_rows(SIX, y.astype(float), config), rtol=1e-4, atol=1e-4)
 
 
-def test_a_conjugate_step_is_the_textbooks() -> None:
-    z, x, r, w = factors(5, 16), factors(6, 16, 1), Csr.of(SIX), 1.5
+def literal_systems(dense: np.ndarray, z: np.ndarray, spectrum: np.ndarray, ridge: np.ndarray, unseen: float):  # type: ignore[no-untyped-def]
+    """A_u = diag(spectrum + ridge_u) + Z' W Z and b_u = Z'(c_0 + w) over the row's own columns, for every row."""
+    for row, own_ridge in zip(dense, ridge, strict=True):
+        yield np.diag(spectrum + own_ridge) + (z.T * row) @ z, z.T @ ((unseen + row) * (row > 0))
+
+
+def long_and_short(n: int) -> tuple[np.ndarray, Csr]:
+    """Rows of 0 to n - 1 columns, with weights."""
+    weight = np.random.default_rng(1).uniform(0.1, 3, (n, n)).astype(np.float32)
+    dense = np.where(np.arange(n)[:, None] > np.arange(n), weight, 0).astype(float)
+    return dense, Csr.of(sparse.csr_array(dense))
+
+
+@pytest.mark.parametrize("k", [16, 64, 144])
+def test_a_conjugate_step_is_the_textbooks_after_scaling(k: int) -> None:
+    dense, r = long_and_short(41)
+    z, x = 0.3 * factors(41, k), factors(41, k, 1)
+    spectrum, ridge = np.linspace(0.5, 3, k, dtype=np.float32), np.linspace(0.2, 1, 41, dtype=np.float32)
     expected = x.astype(float)
-    for u, row in enumerate(SIX.toarray()):
-        own = row > 0
-        a = np.eye(16) + (z[own].T * (w * row[own])) @ z[own]
-        b = z[own].T @ (1 + w * row[own])
-        residual = b - a @ expected[u]
+    for u, (a, b) in enumerate(literal_systems(dense, z.astype(float), spectrum, ridge, 0.7)):
+        scale = (spectrum + ridge[u]) ** -0.5
+        a, b, own = a * scale * scale[:, None], b * scale, expected[u] / scale
+        residual = b - a @ own
         p = residual.copy()
-        for _ in range(2 if own.any() else 0):
+        for _ in range(2):
             length = residual @ residual / (p @ a @ p)
-            expected[u] += length * p
+            own += length * p
             fresh = residual - length * (a @ p)
             p = fresh + (fresh @ fresh) / (residual @ residual) * p
             residual = fresh
-        if not own.any():
-            expected[u] = 0
-    step_white_rows(r.indptr, r.indices, np.float32(w) * r.value, z, 2, x, 0, 6)
-    np.testing.assert_allclose(x, expected, rtol=1e-4, atol=1e-5)
+        expected[u] = own * scale if dense[u].any() else 0
+    step_white_rows(r.indptr, r.indices, r.value, z, spectrum, ridge, np.float32(0.7), 2, x, 0, 41)
+    np.testing.assert_allclose(x, expected, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("k", [16, 32])
+@pytest.mark.parametrize("k", [16, 32, 96])
 def test_short_rows_are_solved_in_their_dual_and_long_ones_as_they_are(k: int) -> None:
-    # Rows of 0 to 79 columns, beside 16 or 32 factors; the longest are gathered in more than one piece.
-    rng, z = np.random.default_rng(1), 0.3 * factors(80, k)
-    dense = np.where(np.arange(80)[:, None] > np.arange(80), rng.uniform(0.1, 3, (80, 80)), 0)
-    r, x = Csr.of(sparse.csr_array(dense)), np.full((80, k), np.nan, np.float32)
-    solve_white_rows(r.indptr, r.indices, r.value, z, x, 0, 80)
-    for u, row in enumerate(dense):
-        a = np.eye(k) + (z.T * row) @ z
-        np.testing.assert_allclose(x[u], np.linalg.solve(a, z.T @ ((1 + row) * (row > 0))), rtol=1e-3, atol=1e-4)
+    # The longest rows are gathered in more than one piece.
+    n = PIECE + 40
+    dense, r = long_and_short(n)
+    z, x = 0.3 * factors(n, k), np.full((n, k), np.nan, np.float32)
+    spectrum, ridge = np.linspace(0.5, 3, k, dtype=np.float32), np.linspace(0.2, 1, n, dtype=np.float32)
+    solve_white_rows(r.indptr, r.indices, r.value, z, spectrum, ridge, np.float32(0.7), x, 0, n)
+    for u, (a, b) in enumerate(literal_systems(dense, z.astype(float), spectrum, ridge, 0.7)):
+        np.testing.assert_allclose(x[u], np.linalg.solve(a, b), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("n", [1, 4, 15, 16, 17, 32])
-def test_a_system_with_its_right_side_as_one_more_row_is_solved(n: int) -> None:
-    half, a, v = factors(n, n), np.full((36, 32), 7, np.float32), np.empty(32, np.float32)
-    full = half @ half.T + np.eye(n)
-    a[:n, :n], a[n, :n] = full, np.arange(n) + 1.0
-    solve_by_lanes(a, n, np.empty(32, np.float32), v)
-    np.testing.assert_allclose(v[:n], np.linalg.solve(full, np.arange(n) + 1.0), rtol=1e-3, atol=1e-3)
+def test_factors_in_bfloat16_are_the_nearest_of_eight_bits() -> None:
+    z = np.array([[1, 1 + 2**-8, 1 + 3 * 2**-8, -3.14159, 0, 1e-30, 2**-9, 255.9]], np.float32)
+    bits = halved(z)
+    # Halfway from 1 to its neighbour is even below, halfway from there to the next above.
+    expected = [1, 1, 1 + 2**-6, -3.140625, 0, 1e-30, 2**-9, 256]
+    np.testing.assert_allclose((bits.astype(np.uint32) << 16).view(np.float32)[0], expected, rtol=2**-8)
+    assert (bits.astype(np.uint32) << 16).view(np.float32)[0, :4].tolist() == expected[:4]
+
+
+def test_cg_of_factors_in_bfloat16_comes_as_near_as_they_are() -> None:
+    dense, r = long_and_short(40)
+    z, x = 0.3 * factors(40, 16), np.zeros((40, 16), np.float32)
+    ones, zeros = np.ones(16, np.float32), np.zeros(40, np.float32)
+    rounded = (halved(z).astype(np.uint32) << 16).view(np.float32)
+    step_white_rows(r.indptr, r.indices, r.value, halved(z), ones, zeros, np.float32(1), 20, x, 0, 40)
+    for u, (a, b) in enumerate(literal_systems(dense, rounded.astype(float), ones, zeros, 1)):
+        np.testing.assert_allclose(x[u], np.linalg.solve(a, b), rtol=1e-3, atol=1e-4)
+
+
+def test_ials_counts_the_pairs_that_met_twice_which_is_another_lambda() -> None:
+    # Rendle et al.: x_u = (w Y_u'Y_u + alpha_0 Y'Y + lambda I)^-1 Y_u' w. With t = (1 + alpha_0 / w)^1/2 and factors
+    # t Y, ours are t x_u.
+    y, r, w, unseen, ridge = factors(5, 3).astype(float), SIX.toarray() > 0, 2.0, 0.3, 0.7
+    t = np.sqrt(1 + unseen / w)
+    config = AlsConfig(
+        n_factors=3, growth="linear", confidence=w, unobserved_weight=unseen, regularization=ridge * t**2
+    )
+    ours = literal_rows(sparse.csr_array(r.astype(float)), y * t, config)
+    theirs = [
+        np.linalg.solve(w * y[own].T @ y[own] + unseen * y.T @ y + ridge * np.eye(3), w * y[own].sum(axis=0))
+        for own in r
+    ]
+    np.testing.assert_allclose(ours, np.array(theirs) * t, rtol=1e-9)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 64])

@@ -1,9 +1,15 @@
-"""Implicit ALS: factors of users and items from what was taken, and how surely (Hu, Koren, Volinsky 2008)."""
+"""Implicit ALS: factors of users and items from what was taken, and how surely.
+
+Hu, Koren and Volinsky 2008, with the weights of iALS (Rendle, Krichene, Zhang, Koren 2021, "Revisiting the performance
+of iALS on item recommendation benchmarks"): alpha_0 of pairs that never met, and lambda by frequency. iALS counts pairs
+that met in its sum over all pairs too, with preference 0; where they all have the same w = c - alpha_0, that is this
+model with lambda (1 + alpha_0 / w) in place of lambda, and x and y longer by (1 + alpha_0 / w)^1/2.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +18,7 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.domain import Invalid
-from serendip.models.als_kernels import solve_rows, solve_white_rows, step_white_rows
+from serendip.models.als_kernels import halve, solve_rows, solve_white_rows, step_white_rows
 from serendip.models.answers import SMALL_BATCH, finish, inner_scores, most_alike, silent
 from serendip.models.contract import Kind, ModelConfig
 from serendip.models.item_item import Csr
@@ -22,8 +28,15 @@ from serendip.models.parallel import equal_work, in_chunks, one_blas_thread
 
 Doubles = NDArray[np.float64]
 
+FAR = 2**20
+"""Factors of more bytes than this do not stay in the cache of one core: cg reads them in half the bytes."""
+
 BLOCK = 8192
 """Rows of factors that are multiplied at a time; fixed, so that sums do not depend on the number of threads."""
+
+
+NONE_MET = np.zeros(1, np.int64)
+"""The length of an empty history."""
 
 
 class AlsConfig(ModelConfig):
@@ -33,16 +46,22 @@ class AlsConfig(ModelConfig):
     """Length of the vectors."""
     n_epochs: PositiveInt = 15
     """Times that both sides are solved."""
-    regularization: float = Field(20.0, ge=1e-3)
-    """lambda: weight of the squared norm of every vector."""
+    regularization: float = Field(20.0, ge=1e-5)
+    """lambda: weight of the squared norm of every vector, before ``frequency_scaling``."""
+    frequency_scaling: float = Field(0.0, ge=0, le=2)
+    """nu: a vector's lambda grows with (what it met + alpha_0 times all there is to meet)^nu; 0: the same for all."""
     confidence: float = Field(4.0, gt=0, le=1e6)
-    """alpha: what a weight of 1 adds to the confidence 1 of a pair that never met."""
+    """alpha: what a weight of 1 adds to the confidence of a pair that never met."""
+    unobserved_weight: float = Field(1.0, ge=1e-6, le=1e6)
+    """alpha_0: confidence of a pair that never met; ``confidence`` comes on top of it for one that did."""
     growth: Literal["linear", "log"] = "log"
-    """How confidence grows with the weight r of a pair: 1 + alpha r, or 1 + alpha ln(1 + r)."""
+    """How confidence grows with the weight r of a pair: by alpha r, or by alpha ln(1 + r)."""
     solver: Literal["exact", "cg"] = "exact"
     """How training solves a row: exactly, or by conjugate gradients. Histories are solved exactly in any case."""
     n_cg_steps: PositiveInt = 3
     """Steps an epoch of the solver cg."""
+    init_sigma: float = Field(0.01, gt=0, le=10)
+    """Standard deviation of a vector's parts before the first epoch; Rendle et al. take .1 / sqrt(n_factors)."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +71,7 @@ class Als:
     items: Floats
     """Y (n_items, n_factors)."""
     base: Doubles
-    """Y'Y + lambda I, of shape (n_factors, n_factors), in the double precision that histories are solved in."""
+    """alpha_0 Y'Y + ``floor`` I, (n_factors, n_factors), in the double precision that histories are solved in."""
     known: NDArray[np.bool_]
     """Items with events; shape (n_items,)."""
     config: AlsConfig
@@ -69,16 +88,11 @@ class Als:
         Solved in double precision; a row is NaN where no item of the history is known.
         """
         indptr, item_ix, weight = queries.by_item
-        x = fold_in(indptr, item_ix, extra_confidence(weight, self.config), self.items, self.base, self.floor)
+        x = fold_in(indptr, item_ix, weight, self.items, self.base, self.config)
         return finish(x.astype(np.float32), silent(queries, self.known)), self.items
 
-    @property
-    def floor(self) -> float:
-        """No eigenvalue of ``base`` is below this: lambda."""
-        return self.config.regularization
-
     def explain(self, queries: Queries, items: ItemRows) -> list[Floats]:
-        """What each event adds to y_i'x_u: c_uj y_i' (Y'C_u Y + lambda I)^-1 y_j (section 5 of the paper).
+        """What each event adds to y_i'x_u: c_uj y_i' (Y'C_u Y + lambda_u I)^-1 y_j (section 5 of the paper).
 
         Events of the same item share its part by their weights.
         """
@@ -91,8 +105,10 @@ class Als:
         own, events = slice(indptr[q], indptr[q + 1]), slice(queries.indptr[q], queries.indptr[q + 1])
         y_u = self.items[item_ix[own]].astype(np.float64)
         extra = extra_confidence(weight[own], self.config)
-        factor = cho_factor(self.base + (y_u.T * extra) @ y_u)
-        of_items = (self.items[asked] @ cho_solve(factor, y_u.T)) * (1 + extra)  # (n_asked, n_own_items)
+        least, ridge = ridges(np.array([0, len(extra)]), len(self.items), self.config)
+        factor = cho_factor(self.base + (ridge - least) * np.eye(len(self.base)) + (y_u.T * extra) @ y_u)
+        sure = self.config.unobserved_weight + extra
+        of_items = (self.items[asked] @ cho_solve(factor, y_u.T)) * sure  # (n_asked, n_own_items)
         place = np.searchsorted(item_ix[own], queries.item_ix[events])
         counted = np.flatnonzero(queries.part[events])
         shares = np.zeros((len(asked), len(place)), np.float32)
@@ -112,24 +128,43 @@ class Als:
 
 
 def extra_confidence(weight: Floats, config: AlsConfig) -> Doubles:
-    """w = c - 1 of pairs of summed weight r = ``weight``, (nnz,): alpha r or alpha ln(1 + r).
+    """w = c - alpha_0 of pairs of summed weight r = ``weight``, (nnz,): alpha r or alpha ln(1 + r).
 
     The paper's logarithm is of 1 + r/epsilon; weights are declared a kind, and epsilon can be put there. At least
-    1e-8, which is nothing beside 1 in single precision and may be divided by.
+    1e-8, which is next to nothing and may be divided by.
     """
     r = weight.astype(np.float64)
     grown = r if config.growth == "linear" else np.log1p(r)
     return np.maximum(config.confidence * grown, 1e-8)
 
 
+def ridges(n_met: NDArray[np.int64], n_other: int, config: AlsConfig) -> Doubles:
+    """lambda_u of vectors that met ``n_met`` (n,) of ``n_other``: lambda (n_met + alpha_0 n_other)^nu.
+
+    Rendle et al. 2021, section 3.2. A newcomer's is that of the own history's length.
+    """
+    return np.asarray(
+        config.regularization * np.power(n_met + config.unobserved_weight * n_other, config.frequency_scaling)
+    )
+
+
 def fold_in(
-    indptr: NDArray[np.int64], item_ix: ItemRows, extra: Doubles, items: Floats, base: Doubles, floor: float
+    indptr: NDArray[np.int64], item_ix: ItemRows, weight: Floats, items: Floats, base: Doubles, config: AlsConfig
 ) -> Doubles:
-    """Exact factors of every history (n_queries, k) against items' factors, in double precision."""
-    n_queries = len(indptr) - 1
+    """Exact factors of every history (n_queries, k) against items' factors, in double precision.
+
+    base: alpha_0 Y'Y and, on its diagonal, the lambda of an empty history.
+    """
+    n_queries, lengths = len(indptr) - 1, np.diff(indptr)
     x = np.empty((n_queries, items.shape[1]), np.float64)
-    bounds = [0, n_queries] if n_queries < SMALL_BATCH else equal_work(np.diff(indptr) + items.shape[1] / 3, 32)
-    in_chunks(lambda start, stop: solve_rows(indptr, item_ix, extra, items, base, floor, x, start, stop), bounds)
+    extra, floor = extra_confidence(weight, config), float(ridges(NONE_MET, len(items), config)[0])
+    more = ridges(lengths, len(items), config) - floor
+    unseen = config.unobserved_weight
+
+    def solve(start: int, stop: int) -> None:
+        solve_rows(indptr, item_ix, extra, items, base, floor, more, unseen, x, start, stop)
+
+    in_chunks(solve, [0, n_queries] if n_queries < SMALL_BATCH else equal_work(lengths + items.shape[1] / 3, 32))
     return x
 
 
@@ -148,30 +183,69 @@ def times(y: Floats, matrix: NDArray[np.floating], out: Floats) -> None:
     in_chunks(lambda start, stop: np.matmul(y[start:stop], right, out=out[start:stop]), blocks)
 
 
+class Rotation(NamedTuple):
+    """Coordinates in which the part of a row's system that all rows share is diagonal."""
+
+    into: Doubles
+    """Factors times this (k, k) are in them."""
+    start: Doubles
+    """What is to be solved for times this (k, k) is in them."""
+    back: Doubles
+    """And times this (k, k) is no longer."""
+    spectrum: Doubles
+    """The diagonal, (k,), to which every row adds its own ridge."""
+
+
+def rotation(shared: Doubles, ridge: Doubles) -> tuple[Rotation, Doubles]:
+    """For ``shared`` = alpha_0 Y'Y (k, k) and all rows' ``ridge`` (n_rows,); and the ridge that is left to each row.
+
+    Where all rows have the same, A = shared + ridge I = L L': y -> L^-1 y and x -> L'x make it the identity. Else A is
+    V (S + ridge_u) V' for every u, with the eigenvectors V and eigenvalues S of shared: y -> V'y and x -> V'x.
+    """
+    eye = np.eye(len(shared))
+    if not len(ridge) or np.ptp(ridge) == 0:
+        lower = np.asarray(np.linalg.cholesky(shared + ridge[:1] * eye), np.float64)
+        inverse = solve_triangular(lower, eye, lower=True)
+        return Rotation(inverse.T, lower, inverse, np.ones(len(eye))), np.zeros(len(ridge))
+    spectrum, vectors = np.linalg.eigh(shared)
+    return Rotation(vectors, vectors, vectors.T, np.maximum(spectrum, 0)), ridge
+
+
 def half_step(r: Csr, extra: Floats, y: Floats, x: Floats, config: AlsConfig, bounds: list[int]) -> None:
     """Solve for all rows ``x`` (n_rows, k) of ``r`` while ``y`` (n_cols, k) stands still; in place.
 
-    Works on whitened factors Z = Y L^-T with Y'Y + lambda I = L L': the part of the system that all rows share is
-    then the identity, which spares its product in every step of cg, and lets short rows be solved in their dual.
+    In rotated factors the part of the system that all rows share is diagonal, and by scaling the identity: it costs cg
+    no product, and lets short rows be solved in their dual. cg reads factors too many for the cache in bfloat16.
     """
     k = y.shape[1]
-    wide = padded(k)
-    lower = np.linalg.cholesky(gram(y) + config.regularization * np.eye(k))
-    inverse = np.zeros((wide, k))
-    inverse[:k] = solve_triangular(lower, np.eye(k), lower=True)
-    z, white = np.empty((len(y), wide), np.float32), np.empty((len(x), wide), np.float32)
-    times(y, inverse.T, z)
+    more = padded(k) - k
+    ridge = ridges(np.diff(r.indptr), len(y), config)
+    turn, own_ridge = rotation(config.unobserved_weight * gram(y), ridge)
+    z, rotated = (np.empty((len(side), k + more), np.float32) for side in (y, x))
+    times(y, np.pad(turn.into, ((0, 0), (0, more))), z)
+    single = r.indptr, r.indices, extra
+    rest = np.pad(turn.spectrum, (0, more), constant_values=1).astype(np.float32), own_ridge.astype(np.float32)
+    unseen = np.float32(config.unobserved_weight)
     if config.solver == "cg":
-        times(x, np.pad(lower, ((0, 0), (0, wide - k))), white)
+        times(x, np.pad(turn.start, ((0, 0), (0, more))), rotated)
+        near = halved(z) if z.nbytes > FAR else z
 
     def solve(start: int, stop: int) -> None:
         if config.solver == "cg":
-            step_white_rows(r.indptr, r.indices, extra, z, config.n_cg_steps, white, start, stop)
+            step_white_rows(*single, near, *rest, unseen, config.n_cg_steps, rotated, start, stop)
         else:
-            solve_white_rows(r.indptr, r.indices, extra, z, white, start, stop)
+            solve_white_rows(*single, z, *rest, unseen, rotated, start, stop)
 
     in_chunks(solve, bounds)
-    times(white, inverse, x)
+    times(rotated, np.pad(turn.back, ((0, more), (0, 0))), x)
+
+
+def halved(z: Floats) -> NDArray[np.uint16]:
+    """``z`` (n, k) in bfloat16, as bits."""
+    out = np.empty(z.shape, np.uint16)
+    blocks = [*range(0, len(z), BLOCK), len(z)]
+    in_chunks(lambda start, stop: halve(z.view(np.uint32), out, start, stop), blocks)
+    return out
 
 
 def row_cost(r: Csr, config: AlsConfig) -> Doubles:
@@ -184,7 +258,7 @@ def row_cost(r: Csr, config: AlsConfig) -> Doubles:
 
 
 def fit(config: AlsConfig, data: Dataset, rng: np.random.Generator) -> Als:
-    """Alternate between the sides from random factors N(0, 0.01)."""
+    """Alternate between the sides from random factors."""
     k = config.n_factors
     needed = (data.n_users + data.n_items) * k * 4 * 3 + len(data) * 24
     claim(needed, f"als over {data.n_users} users and {data.n_items} items", "lower n_factors")
@@ -192,14 +266,14 @@ def fit(config: AlsConfig, data: Dataset, rng: np.random.Generator) -> Als:
     sides = [Csr.of(matrix), Csr.of(matrix.T.tocsr())]
     extras = [extra_confidence(side.value, config).astype(np.float32) for side in sides]
     bounds = [equal_work(row_cost(side, config), 128) for side in sides]
-    x, y = (rng.standard_normal((n, k), dtype=np.float32) * np.float32(0.01) for n in matrix.shape)
+    x, y = (rng.standard_normal((n, k), dtype=np.float32) * np.float32(config.init_sigma) for n in matrix.shape)
     known = np.diff(sides[1].indptr) > 0
     try:
         with one_blas_thread():
             for _ in range(config.n_epochs):
                 half_step(sides[0], extras[0], y, x, config, bounds[0])
                 half_step(sides[1], extras[1], x, y, config, bounds[1])
-            base = gram(y) + config.regularization * np.eye(k)
+            base = config.unobserved_weight * gram(y) + ridges(NONE_MET, len(y), config) * np.eye(k)
     except np.linalg.LinAlgError:
         raise Invalid(f"als cannot be solved with regularization={config.regularization:g}; raise it") from None
     return Als(y, base, known, config)
