@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip.data import Floats, ItemLists, ItemRows
-from serendip.models.lanes import prefetch_row
 from serendip.ranking.tiled import ROUNDING, TINY, best_in_tiles, inner_product
 from serendip.ranking.top import NOTHING, Mask, Ranked, drain, sink, tie_of
 
@@ -24,9 +23,6 @@ LEADING = 16
 
 MANY = 12
 """From this many askers on, tiles of scores are faster than a search for each; the answers are the same."""
-
-AHEAD = 8
-"""How many items before its turn a vector is fetched."""
 
 NO_MASK = np.empty((0, 0), np.bool_)
 
@@ -187,10 +183,7 @@ def search(  # type: ignore[no-untyped-def]
             for t in range(BLOCK):
                 near[n_near] = t
                 n_near += not bound[t] < values[0]
-            for c in range(n_near):
-                # The pad at the end repeats an item.
-                prefetch_row(items, max(order[b * BLOCK + near[min(c + AHEAD, n_near - 1)]], 0))
-                t = near[c]
+            for t in near[:n_near]:
                 i = order[b * BLOCK + t]
                 if bound[t] < values[0] or i == NOTHING or (mask.shape[0] and not mask[i]):
                     continue
