@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip.data import Floats, ItemLists, ItemRows
-from serendip.ranking.tiled import ROUNDING, best_in_tiles, inner_product, reach
+from serendip.ranking.tiled import ROUNDING, TINY, best_in_tiles, inner_product
 from serendip.ranking.top import NOTHING, Mask, Ranked, drain, sink, tie_of
 
 BLOCK = 128
@@ -176,8 +176,10 @@ def search(  # type: ignore[no-untyped-def]
         ties[:] = 0
         rows[:] = NOTHING
         turned[:] = 0
-        whole = after = 0.0
+        whole = after = base = far = 0.0
         for f in range(k):
+            base += np.float64(x[f]) * centre[f]
+            far += np.float64(centre[f]) * centre[f]
             whole += np.float64(x[f]) * x[f]
             for g in range(k):
                 turned[g] += x[f] * turn[f, g]
@@ -185,14 +187,14 @@ def search(  # type: ignore[no-untyped-def]
             after += np.float64(turned[f]) * turned[f]
         length_x, rest_x = np.float32(np.sqrt(whole)), np.float32(np.sqrt(after))
         margin = np.float32(ROUNDING) * length_x
-        base = reach(x, centre, length_x)
+        reach = np.float32(base + margin * np.sqrt(far) + TINY)
         unseen = _hide(hidden[indptr[q] : indptr[q + 1]], n_items)
         mask = masks[q if masks.shape[0] > 1 else 0] if masks.shape[0] else np.empty(0, np.bool_)
         # A vector that is not finite has no finite score.
         for b in range(leading.shape[0] if np.isfinite(whole) else 0):
-            if (length_x + margin) * length[b, 0] + base < values[0]:
+            if (length_x + margin) * length[b, 0] + reach < values[0]:
                 break
-            _bound(leading[b], turned, rest[b], length[b], rest_x, margin, base, bound)
+            _bound(leading[b], turned, rest[b], length[b], rest_x, margin, reach, bound)
             n_near = 0
             for t in range(BLOCK):
                 near[n_near] = t

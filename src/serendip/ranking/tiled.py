@@ -99,8 +99,10 @@ def _best_of_some(
     values = np.full((n_queries, n), -np.inf, np.float32)
     ties, rows = np.zeros((n_queries, n), np.uint64), np.full((n_queries, n), NOTHING, np.int32)
     whole = np.sqrt(np.square(vectors, dtype=np.float64).sum(axis=1)).astype(np.float32)
-    base = np.array([reach(x, centre, length) for x, length in zip(vectors, whole, strict=True)], np.float32)
-    far = np.float32(np.linalg.norm(centre.astype(np.float64)))
+    middle = centre.astype(np.float64)
+    far = np.float32(np.linalg.norm(middle))
+    # x'm, and a margin, on top of which the x'(y - m) are bounded.
+    base = (vectors @ middle + ROUNDING * whole * far + TINY).astype(np.float32)
     # Where the next hidden item of each stands.
     unseen = np.searchsorted(hidden, np.arange(n_queries) << 32)
     asked = np.flatnonzero(np.isfinite(vectors).all(axis=1))
@@ -131,16 +133,6 @@ def inner_product(y, x):  # type: ignore[no-untyped-def]
     for f in range(x.shape[0]):
         total += y[f] * x[f]
     return total
-
-
-@numba.njit(cache=True, nogil=True)
-def reach(x, centre, length_x):  # type: ignore[no-untyped-def]
-    """x'm and a margin for what single precision may err by there: what bounds of x'(y - m) are added to."""
-    total = far = 0.0
-    for f in range(x.shape[0]):
-        total += np.float64(x[f]) * centre[f]
-        far += np.float64(centre[f]) * centre[f]
-    return np.float32(total + ROUNDING * length_x * np.sqrt(far) + TINY)
 
 
 @numba.njit(cache=True, nogil=True)
