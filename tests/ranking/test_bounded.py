@@ -48,7 +48,9 @@ def test_a_search_finds_what_ranking_every_score_finds(n_items, k, n, n_queries,
     vectors[2] = np.nan
     hashes, salt = VOCABULARY.hashes[:n_items], VOCABULARY.hashes[:n_queries]
     hidden = ItemLists.of([rng.integers(-1, n_items + 2, (0, 9, 4)[q % 3]) for q in range(n_queries)])
-    allowed = {"none": None, "all": rng.random(n_items) < share, "each": rng.random((n_queries, n_items)) < share}[masks]
+    allowed = {"none": None, "all": rng.random(n_items) < share, "each": rng.random((n_queries, n_items)) < share}[
+        masks
+    ]
     found = Catalogue.of(items).top(vectors, n, hashes, salt, hidden, allowed)
     expected = top(vectors @ items.T, n, hashes, salt, hidden, allowed)
     np.testing.assert_array_equal(found.rows, expected.rows)

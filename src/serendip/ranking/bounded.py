@@ -37,8 +37,8 @@ class Catalogue:
     """m (k,): the mean of the columns that hardly differ from it, such as a constant one, and 0 elsewhere. What is
     bounded are the y - m: an asker's x'm is the same for all items."""
     order: ItemRows
-    """Rows of ``items``, those farthest from m first, padded with NOTHING; shape (n_blocks * BLOCK,). Rows that are not finite, and
-    could have no finite score, are left out."""
+    """Rows of ``items``, those farthest from m first, padded with NOTHING; shape (n_blocks * BLOCK,). Rows that are
+    not finite, and could have no finite score, are left out."""
     turn: Floats
     """Q (k, k), orthogonal, its columns by falling length of (Y - m)Q's."""
     leading: Floats
@@ -162,7 +162,21 @@ def _place(table, row):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def search(  # type: ignore[no-untyped-def]
-    vectors, turn, items, centre, order, leading, rest, length, masks, indptr, hidden, hashes, salt, out_rows, out_scores
+    vectors,
+    turn,
+    items,
+    centre,
+    order,
+    leading,
+    rest,
+    length,
+    masks,
+    indptr,
+    hidden,
+    hashes,
+    salt,
+    out_rows,
+    out_scores,
 ):
     """The heap of ``ranking.top``, fed only with items whose bound reaches its worst; blocks in falling length."""
     n_items, k = items.shape

@@ -46,8 +46,8 @@ def best_in_tiles(
 ) -> None:
     """The best rows of items (n_items, k) for each of vectors (n_queries, k), into both outs (n_queries, n).
 
-    ``order`` has the rows that may be found, their ``lengths`` |y - m| from the ``centre`` m falling. ``masks``: (0, 0) for none, (1, n_items) for
-    all, (n_queries, n_items) for each.
+    ``order`` has the rows that may be found, their ``lengths`` |y - m| from the ``centre`` m falling. ``masks``: (0, 0)
+    for none, (1, n_items) for all, (n_queries, n_items) for each.
     """
     n_queries = len(vectors)
     if len(masks) == 1:
