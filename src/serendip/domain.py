@@ -58,9 +58,12 @@ def checked_id(text: object, what: str) -> str:
     return text
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def micros(moment: datetime) -> int:
     """Microseconds since 1970 of an aware moment; this is how moments are kept and put into arrays."""
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    delta = moment - EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 

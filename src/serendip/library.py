@@ -7,7 +7,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from serendip.data import (
     described,
     hidden_items,
 )
-from serendip.domain import Interaction, InteractionKind, Invalid, NotFound, NotReady, moment
+from serendip.domain import InteractionKind, Invalid, NotFound, NotReady, moment
 from serendip.evaluation import Protocol, RatingTable, Table, given_split
 from serendip.models import HasInterests, HasPeople, Overlaps
 from serendip.pipeline import Pipeline, PipelineConfig
@@ -102,10 +102,13 @@ class Recommender:
             raise Invalid(f"k is {k}; ask for 1 item or more", field="k")
         queries, hidden, names = self._asked(users, history, filter_seen, profile)
         answers = self.pipeline.answer(queries, k, hidden, self._among(items))
-        ids = np.array([*self.pipeline.items.ids, None], object)
-        return Recommendations(
-            names, ids[answers.rows], answers.scores, np.array(self.pipeline.names, object)[answers.source]
-        )
+        ids = self._ids[answers.rows]
+        return Recommendations(names, ids, answers.scores, np.array(self.pipeline.names, object)[answers.source])
+
+    @cached_property
+    def _ids(self) -> NDArray[np.object_]:
+        """Ids by row, and None for NOTHING."""
+        return np.array([*self.pipeline.items.ids, None], object)
 
     def explain(self, user: str, item: str) -> list[tuple[str, float]]:
         """The past items that gave ``item`` its score for ``user``, with their shares, largest first.
@@ -223,8 +226,7 @@ class Recommender:
         if (users is None) == (history is None and profile is None):
             raise Invalid("say who is asked for: users, or a history of item ids or a profile, not both")
         if users is None:
-            events = [bare_event(item, place, self.pipeline.kinds[0]) for place, item in enumerate(history or ())]
-            queries = self.pipeline.queries([events], EPOCH + timedelta(days=1))
+            queries = self.pipeline.bare_queries(history or ())
             if profile is not None:
                 queries = replace(queries, profile=Columns.of([profile]))
             return queries, ItemLists(queries.indptr, queries.item_ix) if filter_seen else None, (None,)
@@ -265,14 +267,6 @@ class Recommender:
             ),
             ItemLists.of(lists),
         )
-
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def bare_event(item: str, place: int, kind: InteractionKind) -> Interaction:
-    """An event of a history that is told without moments: its place is its time."""
-    return Interaction("", item, EPOCH + timedelta(seconds=place), kind.name)
 
 
 def read(

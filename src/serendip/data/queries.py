@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 
 import numba
 import numpy as np
@@ -16,7 +17,10 @@ from serendip.data.columns import Columns
 from serendip.data.dataset import DAY, Dataset, kind_weights, newest_only
 from serendip.data.lists import Floats, ItemLists, ItemRows
 from serendip.data.vocabulary import UNKNOWN, Vocabulary
-from serendip.domain import HISTORY_LIMIT, Interaction, InteractionKind, micros
+from serendip.domain import EPOCH, HISTORY_LIMIT, Interaction, InteractionKind, micros
+
+PARTS = tuple(map(attrgetter, ("days", "seconds", "microseconds")))
+"""What a span of time is made of."""
 
 
 @dataclass(frozen=True)
@@ -57,33 +61,55 @@ class Queries:
 
         A kind that is not among ``kinds`` counts like one that nobody declared: each event with weight 1.
         """
-        named = {kind.name: kind for kind in kinds}
-        for history in histories:
-            for event in history:
-                if event.kind not in named:
-                    named[event.kind] = InteractionKind(event.kind)
-        kinds = tuple(named.values())
-        now, code = micros(at), {name: i for i, name in enumerate(named)}
-        kept: list[list[tuple[int, int, float, int]]] = []
-        for history in histories:
-            known = (
-                (items.row(e.item), code[e.kind], np.nan if e.value is None else e.value, micros(e.at)) for e in history
-            )
-            rows = [row for row in known if row[0] != UNKNOWN and row[3] < now]
-            kept.append(sorted(rows, key=lambda row: row[3])[-HISTORY_LIMIT:])
-        flat = [row for rows in kept for row in rows]
-        kind = np.array([row[1] for row in flat], np.int16)
-        indptr = np.concatenate([[0], np.cumsum([len(rows) for rows in kept], dtype=np.int64)]).astype(np.int64)
-        item_ix = np.array([row[0] for row in flat], np.int32)
-        names = askers if askers is not None else [None] * len(histories)
+        kinds = _all_kinds(histories, kinds)
+        code = {kind.name: i for i, kind in enumerate(kinds)}
+        now, size = micros(at), np.array([len(history) for history in histories], np.int64)
+        flat = [event for history in histories for event in history]
+        item_ix = items.rows([event.item for event in flat])
+        moments = _all_micros([event.at for event in flat])
+        asker = np.repeat(np.arange(len(histories)), size)
+        order = np.flatnonzero((item_ix != UNKNOWN) & (moments < now))
+        if (np.diff(moments[order]) < 0).any():
+            order = order[np.lexsort((moments[order], asker[order]))]
+        size = np.bincount(asker[order], minlength=len(histories))
+        if (size > HISTORY_LIMIT).any():
+            from_end = np.repeat(np.cumsum(size), size) - np.arange(len(order))
+            order = order[from_end <= HISTORY_LIMIT]
+            size = np.minimum(size, HISTORY_LIMIT)
+        kind = np.array([code[event.kind] for event in flat], np.int16)[order]
+        value = np.array([np.nan if event.value is None else event.value for event in flat], np.float32)
+        return Queries.of_rows(
+            size, item_ix[order], items, kinds, kind, value[order], moments[order], now, askers, users
+        )
+
+    @staticmethod
+    def of_rows(
+        size: NDArray[np.integer],
+        item_ix: ItemRows,
+        items: Vocabulary,
+        kinds: tuple[InteractionKind, ...],
+        kind: NDArray[np.int16],
+        value: Floats,
+        at: NDArray[np.int64],
+        now: int,
+        askers: Sequence[str | None] | None = None,
+        users: Vocabulary | None = None,
+    ) -> Queries:
+        """Columns of known items (n_events,), end to end; ``size[q]`` belong to query ``q``, oldest first.
+
+        ``now`` is in microseconds, and after all of ``at``.
+        """
+        names = askers if askers is not None else [None] * len(size)
+        indptr = np.zeros(len(size) + 1, np.int64)
+        np.cumsum(size, out=indptr[1:])
         return Queries(
             indptr,
             item_ix,
             kind_weights(kinds)[kind],
             kind,
-            np.array([row[2] for row in flat], np.float32),
-            np.array([row[3] for row in flat], np.int64),
-            np.full(len(histories), now, np.int64),
+            value,
+            at,
+            np.full(len(size), now, np.int64),
             salts(names, ItemLists(indptr, item_ix), items),
             np.array([UNKNOWN if users is None or name is None else users.row(name) for name in names], np.int32),
             kinds,
@@ -147,6 +173,8 @@ class Queries:
     @cached_property
     def counted(self) -> NDArray[np.bool_]:
         """Which events can be reasons: not replaced by a newer one, and of positive weight. Shape (n_events,)."""
+        if all(kind.mode != "latest" for kind in self.kinds):
+            return np.asarray(self.weight > 0)
         return newest_only(self.asker, self.item_ix, self.kind, self.at, self.kinds) & (self.weight > 0)
 
     @cached_property
@@ -199,14 +227,31 @@ def sum_by_item(indptr, item_ix, weight, use, out_indptr, out_item, out_weight):
         out_indptr[q + 1] = n
 
 
+def _all_kinds(
+    histories: Sequence[Sequence[Interaction]], kinds: tuple[InteractionKind, ...]
+) -> tuple[InteractionKind, ...]:
+    """``kinds``, and after them those that only the events name."""
+    told = dict.fromkeys(event.kind for history in histories for event in history)
+    known = {kind.name for kind in kinds}
+    return kinds + tuple(InteractionKind(name) for name in told if name not in known)
+
+
+def _all_micros(moments: Sequence[datetime]) -> NDArray[np.int64]:
+    """``micros`` of each, a column at a time; shape (n,)."""
+    since, n = [at - EPOCH for at in moments], len(moments)
+    days, seconds, rest = (np.fromiter(map(part, since), np.int64, n) for part in PARTS)
+    return (days * 86_400 + seconds) * 1_000_000 + rest
+
+
 def salts(askers: Sequence[str | None], histories: ItemLists, items: Vocabulary) -> NDArray[np.uint64]:
     """A number an asker: of the name where there is one, else of the items of the history. Shape (n_askers,)."""
-    names = Vocabulary(tuple(name or "" for name in askers)).hashes
+    named = [q for q, name in enumerate(askers) if name is not None]
     out = np.empty(len(askers), np.uint64)
+    if named:
+        out[named] = Vocabulary(tuple(name for name in askers if name is not None)).hashes
     for q, name in enumerate(askers):
-        out[q] = (
-            names[q] if name is not None else np.bitwise_xor.reduce(items.hashes[histories[q]], initial=np.uint64(1))
-        )
+        if name is None:
+            out[q] = np.bitwise_xor.reduce(items.hashes[histories[q]], initial=np.uint64(1))
     return out
 
 

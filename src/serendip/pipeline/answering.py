@@ -11,17 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip import models
-from serendip.data import Arrays, Dataset, Floats, ItemLists, ItemRows, Queries, Vocabulary
-from serendip.domain import Interaction, InteractionKind, Invalid, Reason, SlateItem, moment
+from serendip.data import DAY, UNKNOWN, Arrays, Dataset, Floats, ItemLists, ItemRows, Queries, Vocabulary
+from serendip.domain import HISTORY_LIMIT, Interaction, InteractionKind, Invalid, Reason, SlateItem, moment
 from serendip.models import Explains, HasFactors, HasNeighbours, Model, ModelConfig
 from serendip.pipeline.config import PipelineConfig, SourceConfig
 from serendip.ranking import NOTHING, Catalogue, Mask, Ranked, top
 
-FEW = 32
-"""From this many askers on, the product of two matrices is faster than a search for each."""
-
 MANY = 2048
 """Below this many items a search is not worth preparing."""
+
+CELLS = 16_000_000
+"""Scores that are held at once, where whole rows of them are made."""
+
+SECOND = 1_000_000
+"""In microseconds."""
 
 FitModel = Callable[[str, ModelConfig, Dataset, int], Model]
 """``models.fit``, or one that remembers what it fitted before."""
@@ -111,19 +114,25 @@ class Pipeline:
         return Answers(rows, scores, source)
 
     def _ranked(self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None) -> Ranked:
-        """The sources' best. Of a model of vectors, for a few askers, they are found without a score for every item."""
-        model = self.sources[0].model
-        if len(self.sources) == 1 and isinstance(model, HasFactors) and len(queries) < FEW and len(self.items) >= MANY:
-            vectors, _ = model.factors(queries)
+        """The sources' best; a single model of vectors finds them without a score for every item."""
+        if self._vectors is not None and len(self.items) >= MANY:
+            vectors, _ = self._vectors.factors(queries)
             return self._catalogue.top(vectors, n, self.items.hashes, queries.salt, hidden, allowed)
         return top(self._merged(queries, n, hidden, allowed), n, self.items.hashes, queries.salt, hidden, allowed)
 
     @cached_property
+    def _vectors(self) -> HasFactors | None:
+        """The only source's model, if it is one of vectors whose every score counts."""
+        only = self.sources[0]
+        if len(self.sources) > 1 or models.KINDS[only.config.model].zero_is_silence:
+            return None
+        return only.model if isinstance(only.model, HasFactors) else None
+
+    @cached_property
     def _catalogue(self) -> Catalogue:
         """The only source's item vectors, prepared for being searched when somebody first asks."""
-        model = self.sources[0].model
-        assert isinstance(model, HasFactors), "only a model of vectors is searched"
-        return Catalogue.of(model.factors(self.queries([], moment(0)))[1])
+        assert self._vectors is not None, "only a model of vectors is searched"
+        return Catalogue.of(self._vectors.factors(self.queries([], moment(0)))[1])
 
     def _merged(self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None) -> Floats:
         """One row of scores a query, (n_queries, n_items): the only source's own, or the union's merged ones."""
@@ -246,6 +255,15 @@ class Pipeline:
     ) -> Queries:
         """Histories as this pipeline's rows."""
         return Queries.of(histories, self.items, at, self.kinds, askers)
+
+    def bare_queries(self, history: Sequence[str]) -> Queries:
+        """One asker's item ids, oldest first, as events of the first kind; each one's place is its time, in seconds."""
+        rows = self.items.rows(history)
+        places = np.flatnonzero(rows != UNKNOWN)[-HISTORY_LIMIT:]
+        n, now = len(places), max(DAY, len(history) * SECOND)
+        kind, value = np.zeros(n, np.int16), np.full(n, np.nan, np.float32)
+        size = np.array([n], np.int64)
+        return Queries.of_rows(size, rows[places], self.items, self.kinds, kind, value, places * SECOND, now)
 
     def neighbours(self, of: ItemRows, k: int) -> tuple[str, ItemRows, Floats]:
         """Who said so, and the ``k`` items most alike each of ``of``: rows padded with -1, likenesses; both (n, k)."""

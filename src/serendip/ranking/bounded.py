@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip.data import Floats, ItemLists, ItemRows
-from serendip.models.lanes import prefetch_row
 from serendip.ranking.tiled import ROUNDING, TINY, best_in_tiles, inner_product
 from serendip.ranking.top import NOTHING, Mask, Ranked, drain, sink, tie_of
 
@@ -25,9 +24,6 @@ LEADING = 16
 MANY = 12
 """From this many askers on, tiles of scores are faster than a search for each; the answers are the same."""
 
-AHEAD = 8
-"""How many items before its turn a vector is fetched."""
-
 NO_MASK = np.empty((0, 0), np.bool_)
 
 
@@ -37,39 +33,44 @@ class Catalogue:
 
     items: Floats
     """Y (n_items, k), as the model has them."""
+    centre: Floats
+    """m (k,): the mean of the columns that hardly differ from it, such as a constant one, and 0 elsewhere. What is
+    bounded are the y - m: an asker's x'm is the same for all items."""
     order: ItemRows
-    """Rows of ``items``, longest first, padded with NOTHING; shape (n_blocks * BLOCK,). Rows that are not finite, and
-    could have no finite score, are left out."""
+    """Rows of ``items``, those farthest from m first, padded with NOTHING; shape (n_blocks * BLOCK,). Rows that are
+    not finite, and could have no finite score, are left out."""
     turn: Floats
-    """Q (k, k), orthogonal, its columns by falling length of YQ's."""
+    """Q (k, k), orthogonal, its columns by falling length of (Y - m)Q's."""
     leading: Floats
-    """The first columns of YQ in that order; shape (n_blocks, min(k, LEADING), BLOCK)."""
+    """The first columns of (Y - m)Q in that order; shape (n_blocks, min(k, LEADING), BLOCK)."""
     rest: Floats
     """Length of what the other columns hold; shape (n_blocks, BLOCK)."""
     length: Floats
-    """|y|; shape (n_blocks, BLOCK)."""
+    """|y - m|; shape (n_blocks, BLOCK)."""
 
     @staticmethod
     def of(items: Floats) -> Catalogue:
         """Of vectors (n_items, k); their scale, and that of their columns, does not matter."""
         n_leading = min(items.shape[1], LEADING)
-        finite = np.isfinite(items).all(axis=1)
+        order = np.flatnonzero(np.isfinite(items).all(axis=1))
+        centre = _centre(items[order])
+        apart = items[order] - centre
         # In double precision: squares of single ones may be too large or too small for it.
-        length = np.sqrt(np.einsum("ij,ij->i", items, items, dtype=np.float64))
-        order = np.flatnonzero(finite)
-        order = order[np.argsort(-length[order], kind="stable")].astype(np.int32)
+        length = np.sqrt(np.einsum("ij,ij->i", apart, apart, dtype=np.float64))
+        farthest = np.argsort(-length, kind="stable")
+        order, apart, length = order[farthest].astype(np.int32), apart[farthest], length[farthest]
         n, n_blocks = len(order), -(-len(order) // BLOCK)
-        ordered = items[order]
-        scaled = ordered / (np.abs(ordered).max(initial=0) or np.float32(1))
+        scaled = apart / (np.abs(apart).max(initial=0) or np.float32(1))
         _, turn = np.linalg.eigh((scaled.T @ scaled).astype(np.float64))
         turn = np.ascontiguousarray(turn[:, ::-1], np.float32)
         turned = np.zeros((n_blocks * BLOCK, items.shape[1]), np.float32)
-        np.matmul(ordered, turn, out=turned[:n])
+        np.matmul(apart, turn, out=turned[:n])
         lengths = np.zeros(n_blocks * BLOCK, np.float32)
-        lengths[:n] = length[order]
+        lengths[:n] = length
         rest = np.sqrt(np.square(turned[:, n_leading:], dtype=np.float64).sum(axis=1)).astype(np.float32)
         return Catalogue(
             np.ascontiguousarray(items, np.float32),
+            centre,
             np.concatenate([order, np.full(n_blocks * BLOCK - n, NOTHING, np.int32)]),
             turn,
             np.ascontiguousarray(turned[:, :n_leading].reshape(n_blocks, BLOCK, n_leading).transpose(0, 2, 1)),
@@ -105,21 +106,29 @@ class Catalogue:
         best = np.empty((n_queries, n), np.float32)
         if n and n_queries < MANY:
             search(
-                *(vectors, self.turn, self.items, self.order, self.leading, self.rest, self.length),
+                *(vectors, self.turn, self.items, self.centre, self.order, self.leading, self.rest, self.length),
                 *(masks, hidden.indptr, hidden.item_ix, hashes, salt, rows, best),
             )
         elif n:
             order = self.order[self.order != NOTHING]
             lengths = self.length.ravel()[: len(order)]
-            best_in_tiles(vectors, self.items, order, lengths, masks, hidden, hashes, salt, rows, best)
+            best_in_tiles(vectors, self.items, self.centre, order, lengths, masks, hidden, hashes, salt, rows, best)
         return Ranked(rows, best)
 
 
+def _centre(items: Floats) -> Floats:
+    """Column means of finite ``items`` (n, k) where they are more than twice the deviation from them, else 0; (k,)."""
+    if not len(items):
+        return np.zeros(items.shape[1], np.float32)
+    mean, deviation = items.mean(axis=0, dtype=np.float64), items.std(axis=0, dtype=np.float64)
+    return np.where(np.abs(mean) > 2 * deviation, mean, 0).astype(np.float32)
+
+
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
-def _bound(leading, turned, rest, length, rest_x, margin, out):  # type: ignore[no-untyped-def]
-    """out (BLOCK,) = upper bounds of x'y: the leading part, Cauchy and Schwarz for the rest, and a margin."""
+def _bound(leading, turned, rest, length, rest_x, margin, base, out):  # type: ignore[no-untyped-def]
+    """out (BLOCK,) = upper bounds of x'y: ``base``, the leading part, Cauchy and Schwarz for the rest, a margin."""
     for t in range(out.shape[0]):
-        out[t] = rest_x * rest[t] + margin * length[t] + np.float32(TINY)
+        out[t] = rest_x * rest[t] + margin * length[t] + base
     for f in range(leading.shape[0]):
         x, row = turned[f], leading[f]
         for t in range(out.shape[0]):
@@ -153,7 +162,21 @@ def _place(table, row):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def search(  # type: ignore[no-untyped-def]
-    vectors, turn, items, order, leading, rest, length, masks, indptr, hidden, hashes, salt, out_rows, out_scores
+    vectors,
+    turn,
+    items,
+    centre,
+    order,
+    leading,
+    rest,
+    length,
+    masks,
+    indptr,
+    hidden,
+    hashes,
+    salt,
+    out_rows,
+    out_scores,
 ):
     """The heap of ``ranking.top``, fed only with items whose bound reaches its worst; blocks in falling length."""
     n_items, k = items.shape
@@ -167,8 +190,10 @@ def search(  # type: ignore[no-untyped-def]
         ties[:] = 0
         rows[:] = NOTHING
         turned[:] = 0
-        whole = after = 0.0
+        whole = after = base = far = 0.0
         for f in range(k):
+            base += np.float64(x[f]) * centre[f]
+            far += np.float64(centre[f]) * centre[f]
             whole += np.float64(x[f]) * x[f]
             for g in range(k):
                 turned[g] += x[f] * turn[f, g]
@@ -176,21 +201,19 @@ def search(  # type: ignore[no-untyped-def]
             after += np.float64(turned[f]) * turned[f]
         length_x, rest_x = np.float32(np.sqrt(whole)), np.float32(np.sqrt(after))
         margin = np.float32(ROUNDING) * length_x
+        reach = np.float32(base + margin * np.sqrt(far) + TINY)
         unseen = _hide(hidden[indptr[q] : indptr[q + 1]], n_items)
         mask = masks[q if masks.shape[0] > 1 else 0] if masks.shape[0] else np.empty(0, np.bool_)
         # A vector that is not finite has no finite score.
         for b in range(leading.shape[0] if np.isfinite(whole) else 0):
-            if (length_x + margin) * length[b, 0] + np.float32(TINY) < values[0]:
+            if (length_x + margin) * length[b, 0] + reach < values[0]:
                 break
-            _bound(leading[b], turned, rest[b], length[b], rest_x, margin, bound)
+            _bound(leading[b], turned, rest[b], length[b], rest_x, margin, reach, bound)
             n_near = 0
             for t in range(BLOCK):
                 near[n_near] = t
                 n_near += not bound[t] < values[0]
-            for c in range(n_near):
-                # The pad at the end repeats an item.
-                prefetch_row(items, max(order[b * BLOCK + near[min(c + AHEAD, n_near - 1)]], 0))
-                t = near[c]
+            for t in near[:n_near]:
                 i = order[b * BLOCK + t]
                 if bound[t] < values[0] or i == NOTHING or (mask.shape[0] and not mask[i]):
                     continue

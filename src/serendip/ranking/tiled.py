@@ -34,6 +34,7 @@ GROUP = 32
 def best_in_tiles(
     vectors: Floats,
     items: Floats,
+    centre: Floats,
     order: ItemRows,
     lengths: Floats,
     masks: Mask,
@@ -45,8 +46,8 @@ def best_in_tiles(
 ) -> None:
     """The best rows of items (n_items, k) for each of vectors (n_queries, k), into both outs (n_queries, n).
 
-    ``order`` has the rows that may be found, their ``lengths`` falling. ``masks``: (0, 0) for none, (1, n_items) for
-    all, (n_queries, n_items) for each.
+    ``order`` has the rows that may be found, their ``lengths`` |y - m| from the ``centre`` m falling. ``masks``: (0, 0)
+    for none, (1, n_items) for all, (n_queries, n_items) for each.
     """
     n_queries = len(vectors)
     if len(masks) == 1:
@@ -62,7 +63,7 @@ def best_in_tiles(
         some = slice(start, stop)
         lists = hidden.indptr[start : stop + 1]
         _best_of_some(
-            *(np.ascontiguousarray(vectors[some], np.float32), items, order, lengths, masks[some]),
+            *(np.ascontiguousarray(vectors[some], np.float32), items, centre, order, lengths, masks[some]),
             *(_places(hidden.item_ix, lists, place, len(order)), hashes, salt[some], out_rows[some], out_scores[some]),
         )
 
@@ -83,6 +84,7 @@ def _places(item_ix: ItemRows, indptr: NDArray[np.int64], place: NDArray[np.int6
 def _best_of_some(
     vectors: Floats,
     items: Floats,
+    centre: Floats,
     order: ItemRows,
     lengths: Floats,
     masks: Mask,
@@ -97,6 +99,10 @@ def _best_of_some(
     values = np.full((n_queries, n), -np.inf, np.float32)
     ties, rows = np.zeros((n_queries, n), np.uint64), np.full((n_queries, n), NOTHING, np.int32)
     whole = np.sqrt(np.square(vectors, dtype=np.float64).sum(axis=1)).astype(np.float32)
+    middle = centre.astype(np.float64)
+    far = np.float32(np.linalg.norm(middle))
+    # x'm, and a margin, on top of which the x'(y - m) are bounded.
+    base = (vectors @ middle + ROUNDING * whole * far + TINY).astype(np.float32)
     # Where the next hidden item of each stands.
     unseen = np.searchsorted(hidden, np.arange(n_queries) << 32)
     asked = np.flatnonzero(np.isfinite(vectors).all(axis=1))
@@ -104,7 +110,7 @@ def _best_of_some(
     tile = np.empty((ITEMS, items.shape[1]), np.float32)
     for start in range(0, n_items, ITEMS):
         stop = min(start + ITEMS, n_items)
-        reached = ~(whole[asked] * np.float32(1 + ROUNDING) * lengths[start] + np.float32(TINY) < values[asked, 0])
+        reached = ~(whole[asked] * np.float32(1 + ROUNDING) * lengths[start] + base[asked] < values[asked, 0])
         if not reached.all():
             asked, some = asked[reached], some[reached]
         if not len(asked):
@@ -113,7 +119,7 @@ def _best_of_some(
         scores = buffer[: len(asked) * (stop - start)].reshape(len(asked), stop - start)
         np.matmul(some, right.T, out=scores)
         feed(
-            *(scores, start, asked, vectors, whole, items, order, lengths, masks, hidden, unseen, hashes, salt),
+            *(scores, start, asked, vectors, whole, far, items, order, lengths, masks, hidden, unseen, hashes, salt),
             *(values, ties, rows),
         )
     for q in range(n_queries):
@@ -131,7 +137,23 @@ def inner_product(y, x):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def feed(  # type: ignore[no-untyped-def]
-    scores, start, asked, vectors, whole, items, order, lengths, masks, hidden, unseen, hashes, salt, values, ties, rows
+    scores,
+    start,
+    asked,
+    vectors,
+    whole,
+    far,
+    items,
+    order,
+    lengths,
+    masks,
+    hidden,
+    unseen,
+    hashes,
+    salt,
+    values,
+    ties,
+    rows,
 ):
     """Offer a tile's scores (n_asked, n_tile) to the heaps of the askers ``asked``; items from place ``start`` on."""
     n_tile, n = scores.shape[1], values.shape[1]
@@ -144,7 +166,7 @@ def feed(  # type: ignore[no-untyped-def]
             own[hidden[unseen[q]] - first] = np.nan
             unseen[q] += 1
         for g in range(0, n_tile, GROUP):
-            margin = np.float32(ROUNDING) * whole[q] * lengths[start + g] + np.float32(TINY)
+            margin = np.float32(ROUNDING) * whole[q] * (far + lengths[start + g]) + np.float32(TINY)
             low = heap[0] - margin
             group = own[g : g + GROUP]
             reached = 0
