@@ -32,13 +32,21 @@ def padded(n: int) -> int:
     return (n + LANES - 1) // LANES * LANES
 
 
-def _address(builder: Any, data: Any, offset: Any) -> Any:
+def address(builder: Any, data: Any, offset: Any) -> Any:
     """Where the vector at ``offset`` begins."""
     return builder.bitcast(builder.gep(data, [offset]), VECTOR.as_pointer())
 
 
-def _load(builder: Any, data: Any, offset: Any) -> Any:
-    return builder.load(_address(builder, data, offset), align=4)
+def load(builder: Any, data: Any, offset: Any) -> Any:
+    """The vector at ``offset``."""
+    return builder.load(address(builder, data, offset), align=4)
+
+
+def spread(builder: Any, number: Any) -> Any:
+    """A vector of this one number."""
+    one = builder.insert_element(VECTOR(ir.Undefined), number, ir.IntType(32)(0))
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    return builder.shuffle_vector(one, VECTOR(ir.Undefined), mask)
 
 
 def _offsets(builder: Any, at: Any, k: Any) -> list[Any]:
@@ -79,9 +87,9 @@ def dot_four(_: Any, rows: Any, _at: Any, p: Any) -> Any:
         offsets = _offsets(builder, args[1], k)
         sums = [cgutils.alloca_once_value(builder, VECTOR([0.0] * LANES)) for _ in offsets]
         with cgutils.for_range_slice(builder, INT(0), m, INT(LANES), INT) as (f, _count):
-            own = _load(builder, vector.data, f)
+            own = load(builder, vector.data, f)
             for offset, total in zip(offsets, sums, strict=True):
-                row = _load(builder, array.data, builder.add(offset, f))
+                row = load(builder, array.data, builder.add(offset, f))
                 product = builder.fmul(row, own, flags=FAST)
                 builder.store(builder.fadd(builder.load(total), product, flags=FAST), total)
         name = f"llvm.vector.reduce.fadd.v{LANES}f32"
@@ -102,17 +110,13 @@ def add_four(_: Any, rows: Any, _at: Any, a: Any, q: Any) -> Any:
         k = cgutils.unpack_tuple(builder, array.shape)[1]
         m = cgutils.unpack_tuple(builder, vector.shape)[0]
         offsets = _offsets(builder, args[1], k)
-        factors = []
-        for factor in cgutils.unpack_tuple(builder, args[2]):
-            one = builder.insert_element(VECTOR(ir.Undefined), factor, ir.IntType(32)(0))
-            mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-            factors.append(builder.shuffle_vector(one, VECTOR(ir.Undefined), mask))
+        factors = [spread(builder, factor) for factor in cgutils.unpack_tuple(builder, args[2])]
         with cgutils.for_range_slice(builder, INT(0), m, INT(LANES), INT) as (f, _count):
-            total = _load(builder, vector.data, f)
+            total = load(builder, vector.data, f)
             for offset, factor in zip(offsets, factors, strict=True):
-                row = _load(builder, array.data, builder.add(offset, f))
+                row = load(builder, array.data, builder.add(offset, f))
                 total = builder.fadd(total, builder.fmul(row, factor, flags=FAST), flags=FAST)
-            builder.store(total, _address(builder, vector.data, f), align=4)
+            builder.store(total, address(builder, vector.data, f), align=4)
         return context.get_dummy_value()
 
     return types.void(rows, types.int64, a, q), generate
