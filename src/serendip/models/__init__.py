@@ -7,7 +7,16 @@ import numpy as np
 from serendip.data import Arrays, Dataset
 from serendip.domain import Invalid
 from serendip.models import again, als, chance, ease, item_knn, nmf, popularity, svd
-from serendip.models.contract import Explains, HasFactors, HasNeighbours, Kind, Model, ModelConfig, Predicts
+from serendip.models.contract import (
+    Explains,
+    HasFactors,
+    HasNeighbours,
+    HasUserNeighbours,
+    Kind,
+    Model,
+    ModelConfig,
+    Predicts,
+)
 
 KINDS: dict[str, Kind] = {
     module.KIND.name: module.KIND for module in (chance, popularity, again, item_knn, ease, als, svd, nmf)
@@ -60,6 +69,7 @@ __all__ = [
     "Explains",
     "HasFactors",
     "HasNeighbours",
+    "HasUserNeighbours",
     "Kind",
     "Model",
     "ModelConfig",

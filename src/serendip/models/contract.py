@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
@@ -52,6 +53,18 @@ class HasNeighbours(Protocol):
 
     def neighbours(self, of: ItemRows, k: int) -> tuple[ItemRows, Floats]:
         """The ``k`` most alike of each row of ``of``, best first: rows (n, k) padded with -1, and likenesses (n, k)."""
+        ...
+
+
+@runtime_checkable
+class HasUserNeighbours(Protocol):
+    """A model that knows which histories are alike."""
+
+    def user_neighbours(self, queries: Queries, others: Queries, k: int) -> tuple[NDArray[np.int32], Floats]:
+        """The ``k`` of ``others`` most alike each query, best first: their places, padded with -1, and likenesses.
+
+        Both of shape (n_queries, k). The asker's own row among ``others`` is left out. A history with nothing to go by is like no other.
+        """
         ...
 
 

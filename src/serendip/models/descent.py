@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
 from numpy.typing import NDArray
 
 from serendip.data import Floats
-from serendip.models.lanes import FAST, FLOAT, INT, LANES, VECTOR, address, intrinsic, load, prefetch_row, spread
+from serendip.models.lanes import LANES, dot_rows, prefetch_row, turn_rows
 
 MOST_GROUPS = 16
 """Groups that users, and items, are dealt into at most: so many threads can learn at once."""
@@ -24,49 +20,6 @@ WINDOW, STRIDE = 256, 97
 
 AHEAD = 8
 """Ratings ahead of the one that is learnt from, whose rows are fetched from memory."""
-
-
-@intrinsic
-def dot_rows(_: Any, p: Any, _u: Any, q: Any, _i: Any) -> Any:
-    """The inner product of row ``u`` of ``p`` (n, k) and row ``i`` of ``q`` (m, k)."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        (left, u), (right, i), k = _two_rows(context, builder, signature, args)
-        total = cgutils.alloca_once_value(builder, VECTOR([0.0] * LANES))
-        with cgutils.for_range_slice(builder, INT(0), k, INT(LANES), INT) as (f, _count):
-            one, other = load(builder, left, builder.add(u, f)), load(builder, right, builder.add(i, f))
-            product = builder.fmul(one, other, flags=FAST)
-            builder.store(builder.fadd(builder.load(total), product, flags=FAST), total)
-        name = f"llvm.vector.reduce.fadd.v{LANES}f32"
-        add = cgutils.get_or_insert_function(builder.module, ir.FunctionType(FLOAT, [FLOAT, VECTOR]), name)
-        return builder.call(add, [FLOAT(-0.0), builder.load(total)], fastmath=FAST)
-
-    return types.float32(p, types.int64, q, types.int64), generate
-
-
-@intrinsic
-def turn_rows(_: Any, p: Any, _u: Any, q: Any, _i: Any, _keep: Any, _step: Any) -> Any:
-    """Row u of ``p`` (n, k) becomes keep p_u + step q_i, and row i of ``q`` (m, k) keep q_i + step p_u, at once."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        (left, u), (right, i), k = _two_rows(context, builder, signature, args)
-        keep, step = spread(builder, args[4]), spread(builder, args[5])
-        with cgutils.for_range_slice(builder, INT(0), k, INT(LANES), INT) as (f, _count):
-            places = builder.add(u, f), builder.add(i, f)
-            one, other = load(builder, left, places[0]), load(builder, right, places[1])
-            for data, place, own, its in ((left, places[0], one, other), (right, places[1], other, one)):
-                kept, added = builder.fmul(own, keep, flags=FAST), builder.fmul(its, step, flags=FAST)
-                builder.store(builder.fadd(kept, added, flags=FAST), address(builder, data, place), align=4)
-        return context.get_dummy_value()
-
-    return types.void(p, types.int64, q, types.int64, types.float32, types.float32), generate
-
-
-def _two_rows(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    """Data and first offset of row args[1] of args[0] and of row args[3] of args[2], and their length."""
-    left, right = (context.make_array(signature.args[at])(context, builder, args[at]) for at in (0, 2))
-    k = cgutils.unpack_tuple(builder, left.shape)[1]
-    return (left.data, builder.mul(args[1], k)), (right.data, builder.mul(args[3], k)), k
 
 
 @numba.njit(cache=True, nogil=True)
@@ -111,9 +64,10 @@ def deal(sizes: NDArray[np.integer], n: int, rng: np.random.Generator) -> tuple[
 def by_block(user_ix, item_ix, value, bias_u, bias_i, numbers, groups, n):  # type: ignore[no-untyped-def]
     """What biases leave of the ratings, by block, numbered anew, and the bounds of ``n`` x ``n`` blocks (n**2 + 1,).
 
-    bias_u (n_users,) and bias_i (n_items,) go by the old numbers; numbers and groups are pairs, of users (n_users,) and of items (n_items,). Stratum s, of n blocks in a row, holds
-    the ratings of user group a and item group (a + s) mod n: no user and no item of one block is in another of its
-    stratum, so that they may be learnt from at the same time (Gemulla, Nijkamp, Haas, Sismanis 2011).
+    bias_u (n_users,) and bias_i (n_items,) go by the old numbers; numbers and groups are pairs, of users (n_users,)
+    and of items (n_items,). Stratum s, of n blocks in a row, holds the ratings of user group a and item group (a + s)
+    mod n: no user and no item of one block is in another of its stratum, so that they may be learnt from at the same
+    time (Gemulla, Nijkamp, Haas, Sismanis 2011).
 
     Within a block the ratings stand as they came, by user, but for a shuffle of every ``WINDOW`` of them: those of a
     user are near, so that the user's row is at hand, but not next to each other, so that no step waits for the last.

@@ -120,3 +120,46 @@ def add_four(_: Any, rows: Any, _at: Any, a: Any, q: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(rows, types.int64, a, q), generate
+
+
+@intrinsic
+def dot_rows(_: Any, p: Any, _u: Any, q: Any, _i: Any) -> Any:
+    """The inner product of row ``u`` of ``p`` (n, k) and row ``i`` of ``q`` (m, k)."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (left, u), (right, i), k = _two_rows(context, builder, signature, args)
+        total = cgutils.alloca_once_value(builder, VECTOR([0.0] * LANES))
+        with cgutils.for_range_slice(builder, INT(0), k, INT(LANES), INT) as (f, _count):
+            one, other = load(builder, left, builder.add(u, f)), load(builder, right, builder.add(i, f))
+            product = builder.fmul(one, other, flags=FAST)
+            builder.store(builder.fadd(builder.load(total), product, flags=FAST), total)
+        name = f"llvm.vector.reduce.fadd.v{LANES}f32"
+        add = cgutils.get_or_insert_function(builder.module, ir.FunctionType(FLOAT, [FLOAT, VECTOR]), name)
+        return builder.call(add, [FLOAT(-0.0), builder.load(total)], fastmath=FAST)
+
+    return types.float32(p, types.int64, q, types.int64), generate
+
+
+@intrinsic
+def turn_rows(_: Any, p: Any, _u: Any, q: Any, _i: Any, _keep: Any, _step: Any) -> Any:
+    """Row u of ``p`` (n, k) becomes keep p_u + step q_i, and row i of ``q`` (m, k) keep q_i + step p_u, at once."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (left, u), (right, i), k = _two_rows(context, builder, signature, args)
+        keep, step = spread(builder, args[4]), spread(builder, args[5])
+        with cgutils.for_range_slice(builder, INT(0), k, INT(LANES), INT) as (f, _count):
+            places = builder.add(u, f), builder.add(i, f)
+            one, other = load(builder, left, places[0]), load(builder, right, places[1])
+            for data, place, own, its in ((left, places[0], one, other), (right, places[1], other, one)):
+                kept, added = builder.fmul(own, keep, flags=FAST), builder.fmul(its, step, flags=FAST)
+                builder.store(builder.fadd(kept, added, flags=FAST), address(builder, data, place), align=4)
+        return context.get_dummy_value()
+
+    return types.void(p, types.int64, q, types.int64, types.float32, types.float32), generate
+
+
+def _two_rows(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    """Data and first offset of row args[1] of args[0] and of row args[3] of args[2], and their length."""
+    left, right = (context.make_array(signature.args[at])(context, builder, args[at]) for at in (0, 2))
+    k = cgutils.unpack_tuple(builder, left.shape)[1]
+    return (left.data, builder.mul(args[1], k)), (right.data, builder.mul(args[3], k)), k

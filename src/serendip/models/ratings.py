@@ -50,7 +50,7 @@ def rated_items(queries: Queries, known: NDArray[np.bool_]) -> tuple[Csr, NDArra
 
 @numba.njit(cache=True, nogil=True)
 def latest(owner, item_ix, at, use, n_owners, n_items):  # type: ignore[no-untyped-def]
-    """The places of each pair's last event of ``use``, by owner, else as pairs first came; their items; and indptr.
+    """The places of each pair's last event of ``use``, by owner, else in their order; their items; and indptr.
 
     owner, item_ix, at, use: columns of shape (n,). Of events at one moment the later place counts. Owner u's are from
     indptr[u] to indptr[u + 1], of (n_owners + 1,).
@@ -67,22 +67,23 @@ def latest(owner, item_ix, at, use, n_owners, n_items):  # type: ignore[no-untyp
             places[to[owner[t]]] = t
             items[to[owner[t]]] = item_ix[t]
             to[owner[t]] += 1
-    # Where an owner's event of each item was written to; a place before the owner's first is another's.
+    # The event of each item that is the owner's last so far; one before the owner's first is another's.
     met = np.full(n_items, -1, np.int64)
     indptr = np.zeros(n_owners + 1, np.int64)
     filled = 0
     for u in range(n_owners):
-        first = filled
+        repeated = False
         for s in range(start[u], start[u + 1]):
-            t, i = places[s], items[s]
-            before = met[i]
-            if before < first:
-                met[i] = filled
-                places[filled] = t
-                items[filled] = i
+            t, before = places[s], met[items[s]]
+            if before >= 0 and owner[before] == u:
+                repeated = True
+                if at[t] < at[before]:
+                    continue
+            met[items[s]] = t
+        for s in range(start[u], start[u + 1]):
+            if not repeated or met[items[s]] == places[s]:
+                places[filled], items[filled] = places[s], items[s]
                 filled += 1
-            elif at[t] >= at[places[before]]:
-                places[before] = t
         indptr[u + 1] = filled
     return places[:filled].copy(), items[:filled].copy(), indptr
 

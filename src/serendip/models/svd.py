@@ -11,7 +11,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.domain import Invalid
-from serendip.models.answers import SMALL_BATCH, finish, inner_scores, most_alike
+from serendip.models.answers import SMALL_BATCH, finish, inner_scores, nearest, own_rows
 from serendip.models.contract import Kind, ModelConfig
 from serendip.models.descent import aligned, by_block, deal, descend, n_groups, sow
 from serendip.models.item_item import Csr
@@ -139,10 +139,12 @@ class Svd:
     def neighbours(self, of: ItemRows, k: int) -> tuple[ItemRows, Floats]:
         """The items whose vectors point most nearly the same way; the likeness is the cosine."""
         q = self.items[:, 1:-1]
-        lengths = np.linalg.norm(q, axis=1)
-        unit = (q / np.where(lengths > 0, lengths, 1)[:, None]).astype(np.float32)
-        with one_blas_thread():
-            return most_alike(unit[of] @ unit.T, of, k)
+        return nearest(q[of], of, q, k)
+
+    def user_neighbours(self, queries: Queries, others: Queries, k: int) -> tuple[NDArray[np.int32], Floats]:
+        """The histories whose vectors p_u point most nearly the same way; the likeness is the cosine."""
+        asked, known = (self.factors(one)[0][:, 1:-1] for one in (queries, others))
+        return nearest(asked, own_rows(queries, others), known, k)
 
     def arrays(self) -> Arrays:
         """Items' vectors, which items are known, and the scale."""
