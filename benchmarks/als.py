@@ -43,9 +43,7 @@ def main() -> None:
     peers = [peer for peer in chosen.peer if present({"spark": "pyspark"}.get(peer, peer))]
     for size in chosen.size:
         train, held = split(taken(size))
-        print(
-            "| peer | solver | factors | ours s | peer s | ratio | cpu | objective | nDCG@10 ours | nDCG@10 less peer's |"
-        )
+        print("| peer | solver | factors | ours s | peer s | ratio | cpu | objective | nDCG@10 | less peer's nDCG@10 |")
         print("|---|---|---|---|---|---|---|---|---|---|")
         for k in chosen.factors:
             for solver in chosen.solver:

@@ -5,10 +5,12 @@ import pytest
 
 from serendip.data import Queries
 from serendip.domain import Invalid
-from serendip.models import Explains, fit, ratings
+from serendip.models import Explains, fit
+from serendip.models.descent import STRIDE, WINDOW, aligned, by_block, deal, descend, n_groups, sow
+from serendip.models.lanes import LANES
 from serendip.models.parallel import threads
-from serendip.models.ratings import Ratings, biases, ratings_of, ridge_rows
-from serendip.models.svd import SvdConfig, blocks, deal, descend, learn, n_groups
+from serendip.models.ratings import Ratings, biases, latest, ratings_of, ridge_rows
+from serendip.models.svd import SvdConfig, learn
 from worlds import ask, took, world
 
 SIX = Ratings(
@@ -39,19 +41,30 @@ def test_biases_are_a_ridge_regression() -> None:
 
 def test_a_step_is_that_of_the_equations() -> None:
     rng, gamma, decay = np.random.default_rng(1), 0.1, 0.3
-    bu, bi, p, q = (rng.standard_normal(s).astype(np.float32) for s in (4, 3, (4, 5), (3, 5)))
-    wanted = [array.astype(float) for array in (bu, bi, p, q)]
-    for u, i, z in zip(*SIX, strict=True):
-        b_u, b_i, p_u, q_i = (array[at].copy() for array, at in zip(wanted, (u, i, u, i), strict=True))
-        e = z - b_u - b_i - p_u @ q_i
-        wanted[0][u] = b_u + gamma * (e - 2 / (SIX.user_ix == u).sum() * b_u)
-        wanted[1][i] = b_i + gamma * (e - 2 / (SIX.item_ix == i).sum() * b_i)
-        wanted[2][u] = p_u + gamma * (e * q_i - decay * p_u)
-        wanted[3][i] = q_i + gamma * (e * p_u - decay * q_i)
-    kept = [np.float32(1 - gamma * 2 / np.bincount(rows)) for rows in (SIX.user_ix, SIX.item_ix)]
-    descend(*SIX, bu, bi, p, q, np.float32(gamma), *kept, np.float32(1 - gamma * decay), 0, 6)
-    for ours, theirs in zip((bu, bi, p, q), wanted, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    p, q = (rng.standard_normal((n, 2 * LANES)).astype(np.float32) for n in (4, 3))
+    wanted = [array.astype(float) for array in (p, q)]
+    for u, i, rest in zip(*SIX, strict=True):
+        p_u, q_i = wanted[0][u].copy(), wanted[1][i].copy()
+        e = rest - p_u @ q_i
+        wanted[0][u] = p_u + gamma * (e * q_i - decay * p_u)
+        wanted[1][i] = q_i + gamma * (e * p_u - decay * q_i)
+    descend(*SIX, p, q, np.float32(gamma), np.float32(1 - gamma * decay), 0, 6)
+    for ours, theirs in zip((p, q), wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_first_vectors_are_even_around_zero_and_of_the_deviation_asked_for() -> None:
+    q = aligned(500, 32)
+    assert q.ctypes.data % 64 == 0
+    sow(q, 20, 0.3, 7)
+    assert not q[:, 20:].any()
+    own = q[:, :20]
+    assert len(np.unique(own)) > 9900
+    # Of 10,000 numbers: three standard errors of the mean, and of the deviation of an even distribution.
+    assert abs(own.mean()) < 3 * 0.3 / 100
+    assert own.std() == pytest.approx(0.3, rel=3 * 0.0045)
+    assert np.abs(own).max() <= np.float32(0.3 * 3**0.5)
+    assert np.abs(np.corrcoef(own.T) - np.eye(20)).max() < 0.25
 
 
 @pytest.mark.parametrize("k", [2, 9])
@@ -70,18 +83,34 @@ def test_a_history_is_folded_in_by_least_squares(k: int) -> None:
 
 def test_no_two_blocks_of_a_stratum_share_a_user_or_an_item() -> None:
     rng = np.random.default_rng(0)
-    user, item = np.divmod(rng.permutation(60 * 40)[:500], 40)
-    numbers, groups = zip(deal(user, 60, 4, rng), deal(item, 40, 4, rng), strict=True)
+    user, item = np.divmod(rng.permutation(60 * 40)[:500].astype(np.int32), np.int32(40))
+    sizes = np.bincount(user, minlength=60), np.bincount(item, minlength=40)
+    numbers, groups = zip(*(deal(size, 4, rng) for size in sizes), strict=True)
     assert sorted(numbers[0]) == list(range(60))
-    user, item = numbers[0][user], numbers[1][item]
     assert np.bincount(groups[0][user]).min() > 90
-    dealt, bounds = blocks(Ratings(user, item, np.arange(500, dtype=np.float32)), groups, 4)
-    assert sorted(dealt.value.tolist()) == list(range(500))
-    assert (user[dealt.value.astype(int)] == dealt.user_ix).all()
+    biases = np.arange(60, dtype=np.float32), np.full(40, 0.5, np.float32)
+    *dealt, bounds = by_block(user, item, np.arange(500, dtype=np.float32), *biases, numbers, groups, 4)
+    came = np.argsort(numbers[0])[dealt[0]]
+    event = np.rint(dealt[2] + came + 0.5).astype(int)
+    assert sorted(event.tolist()) == list(range(500))
+    assert (user[event] == came).all()
+    assert (numbers[1][item[event]] == dealt[1]).all()
     for stratum in range(4):
         for rows in dealt[:2]:
             parts = [set(rows[bounds[b] : bounds[b + 1]].tolist()) for b in range(4 * stratum, 4 * stratum + 4)]
             assert sum(map(len, parts)) == len(set().union(*parts))
+
+
+def test_ratings_of_a_user_are_near_but_not_next_to_each_other() -> None:
+    # 600 ratings in one block: two whole windows, whose neighbours come to stand STRIDE apart, and a rest as it was.
+    ones, none = np.zeros(600, np.int32), np.zeros(1, np.float32)
+    one = (np.zeros(1, np.int32), np.zeros(1, np.int32))
+    _, _, rest, bounds = by_block(ones, ones, np.arange(600, dtype=np.float32), none, none, one, one, 1)
+    assert bounds.tolist() == [0, 600]
+    assert sorted(rest[:WINDOW]) == list(range(WINDOW))
+    assert sorted(rest[WINDOW : 2 * WINDOW]) == list(range(WINDOW, 2 * WINDOW))
+    np.testing.assert_array_equal(rest[2 * WINDOW :], np.arange(2 * WINDOW, 600))
+    assert (np.abs(np.diff(np.argsort(rest)[:WINDOW])) >= STRIDE).all()
 
 
 def test_many_ratings_are_learnt_from_by_several_threads_with_the_same_result() -> None:
@@ -142,14 +171,19 @@ def test_a_descent_that_runs_away_is_refused_with_the_way_out() -> None:
         fit("svd", SvdConfig(learning_rate=1, init_sigma=9), data)
 
 
-def test_many_ratings_are_sorted_as_few_are(monkeypatch) -> None:
-    data = world(two_tastes())
-    few = ratings_of(data, "svd")
-    monkeypatch.setattr(ratings, "MANY", 1)
-    for one, other in zip(few, ratings_of(data, "svd"), strict=True):
-        np.testing.assert_array_equal(one, other)
-    repeated = world([took(0, 0, 1, value=4), took(0, 0, 5, value=2)])
-    assert ratings_of(repeated, "svd").value.tolist() == [4]
+def test_of_each_pair_the_last_event_is_kept() -> None:
+    rng = np.random.default_rng(0)
+    owner, item, at = (rng.integers(0, n, 300).astype(np.int32) for n in (6, 9, 20))
+    use = rng.random(300) < 0.7
+    last = {}
+    for t in np.flatnonzero(use):
+        pair = int(owner[t]), int(item[t])
+        if pair not in last or at[t] >= at[last[pair]]:
+            last[pair] = int(t)
+    places, items, indptr = latest(owner, item, at, use, 7, 9)
+    assert sorted(places.tolist()) == sorted(last.values())
+    np.testing.assert_array_equal(items, item[places])
+    np.testing.assert_array_equal(np.repeat(np.arange(7), np.diff(indptr)), owner[places])
 
 
 def test_events_without_a_value_and_replaced_ratings_are_not_learnt_from() -> None:

@@ -57,6 +57,19 @@ class HasNeighbours(Protocol):
 
 
 @runtime_checkable
+class HasUserNeighbours(Protocol):
+    """A model that knows which histories are alike."""
+
+    def user_neighbours(self, queries: Queries, others: Queries, k: int) -> tuple[NDArray[np.int32], Floats]:
+        """The ``k`` of ``others`` most alike each query, best first: their places, padded with -1, and likenesses.
+
+        Both of shape (n_queries, k). The asker's own row among ``others`` is left out. A history with nothing to go by
+        is like no other.
+        """
+        ...
+
+
+@runtime_checkable
 class HasFactors(Protocol):
     """A model whose score is an inner product."""
 

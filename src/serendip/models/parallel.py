@@ -51,12 +51,28 @@ def equal_work(cost: NDArray[np.floating], n_chunks: int) -> list[int]:
     return [int(bound) for bound in np.unique(np.concatenate([[0], inner, [len(cost)]]))]
 
 
-def in_chunks(work: Callable[[int, int], T], bounds: list[int]) -> list[T]:
-    """``work(start, stop)`` of every chunk, in the order of chunks; idle threads take the next one."""
+@contextmanager
+def crew() -> Iterator[ThreadPoolExecutor | None]:
+    """Threads for many short rounds of ``in_chunks``, which are not made anew each time; None where one is enough."""
+    workers = n_threads()
+    if workers <= 1:
+        yield None
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        yield pool
+
+
+def in_chunks(work: Callable[[int, int], T], bounds: list[int], pool: ThreadPoolExecutor | None = None) -> list[T]:
+    """``work(start, stop)`` of every chunk, in the order of chunks; idle threads, of ``pool`` if given, take the next.
+
+    The work must not ask the same pool for more.
+    """
     chunks = list(pairwise(bounds))
     workers = min(n_threads(), len(chunks))
     if workers <= 1:
         return [work(*chunk) for chunk in chunks]
+    if pool is not None:
+        return list(pool.map(lambda chunk: work(*chunk), chunks))
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(lambda chunk: work(*chunk), chunks))
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from serendip.data import Dataset, Floats, ItemRows, Queries
 from serendip.domain import Invalid
@@ -18,12 +17,8 @@ MAX_VALUE = 1e6
 """The largest size of a rating; sums of more would leave single precision."""
 
 
-MANY = 10_000
-"""Events that are worth another way of sorting."""
-
-
 class Ratings(NamedTuple):
-    """One rating for every pair of a user and an item, by user and item; columns of shape (n,)."""
+    """One rating for every pair of a user and an item, by user, in the order they came; columns of shape (n,)."""
 
     user_ix: NDArray[np.int32]
     item_ix: ItemRows
@@ -39,51 +34,101 @@ def ratings_of(data: Dataset, who: str) -> Ratings:
         )
     if not (np.abs(data.value[use]) <= MAX_VALUE).all():
         raise Invalid(f"{who} takes values from -{MAX_VALUE:g} to {MAX_VALUE:g}, and the data holds others; scale them")
-    rows = np.flatnonzero(use)
-    rows = rows[_latest(data.user_ix[rows], data.item_ix[rows], rows if data.at is None else data.at[rows])]
-    return Ratings(data.user_ix[rows], data.item_ix[rows], data.value[rows])
+    at = np.arange(len(data)) if data.at is None else data.at
+    rows, item_ix, indptr = latest(data.user_ix, data.item_ix, at, use, data.n_users, data.n_items)
+    return Ratings(np.repeat(np.arange(data.n_users, dtype=np.int32), np.diff(indptr)), item_ix, data.value[rows])
 
 
 def rated_items(queries: Queries, known: NDArray[np.bool_]) -> tuple[Csr, NDArray[np.int64]]:
     """What each query rated among the ``known`` items (n_items,), (n_queries, n_items), and the event of each entry."""
     use = queries.counted & np.isfinite(queries.value) & known[queries.item_ix]
     use &= np.abs(np.nan_to_num(queries.value)) <= MAX_VALUE
-    rows = np.flatnonzero(use)
-    rows = rows[_latest(queries.asker[rows], queries.item_ix[rows], rows)]
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(queries.asker[rows], minlength=len(queries)))])
-    return Csr(indptr.astype(np.int64), queries.item_ix[rows], queries.value[rows]), rows
+    at = np.arange(len(use))
+    rows, item_ix, indptr = latest(queries.asker, queries.item_ix, at, use, len(queries), len(known))
+    return Csr(indptr, item_ix, queries.value[rows]), rows
 
 
-def _latest(owner: NDArray[np.integer], item_ix: ItemRows, at: NDArray[np.integer]) -> NDArray[np.int64]:
-    """The places of each pair's last event, by owner and item; of events at one moment the later row counts."""
-    if len(owner) >= MANY:
-        # Where no pair repeats, and mostly none does, a sparse matrix sorts them in one pass.
-        pairs = sparse.coo_array((np.arange(len(owner)), (owner, item_ix))).tocsr()
-        if pairs.nnz == len(owner):
-            return np.asarray(pairs.data)
-    order = np.lexsort((np.arange(len(owner)), at, item_ix, owner))
-    last = np.ones(len(order), np.bool_)
-    last[:-1] = (np.diff(owner[order]) != 0) | (np.diff(item_ix[order]) != 0)
-    return np.asarray(order[last])
+@numba.njit(cache=True, nogil=True)
+def latest(owner, item_ix, at, use, n_owners, n_items):  # type: ignore[no-untyped-def]
+    """The places of each pair's last event of ``use``, by owner, else in their order; their items; and indptr.
+
+    owner, item_ix, at, use: columns of shape (n,). Of events at one moment the later place counts. Owner u's are from
+    indptr[u] to indptr[u + 1], of (n_owners + 1,).
+    """
+    n = len(owner)
+    start = np.zeros(n_owners + 1, np.int64)
+    for t in range(n):
+        start[owner[t] + 1] += use[t]
+    for u in range(n_owners):
+        start[u + 1] += start[u]
+    places, items, to = np.empty(start[-1], np.int64), np.empty(start[-1], np.int32), start[:-1].copy()
+    for t in range(n):
+        if use[t]:
+            places[to[owner[t]]] = t
+            items[to[owner[t]]] = item_ix[t]
+            to[owner[t]] += 1
+    # The event of each item that is the owner's last so far; one before the owner's first is another's.
+    met = np.full(n_items, -1, np.int64)
+    indptr = np.zeros(n_owners + 1, np.int64)
+    filled = 0
+    for u in range(n_owners):
+        repeated = False
+        for s in range(start[u], start[u + 1]):
+            t, before = places[s], met[items[s]]
+            if before >= 0 and owner[before] == u:
+                repeated = True
+                if at[t] < at[before]:
+                    continue
+            met[items[s]] = t
+        for s in range(start[u], start[u + 1]):
+            if not repeated or met[items[s]] == places[s]:
+                places[filled], items[filled] = places[s], items[s]
+                filled += 1
+        indptr[u + 1] = filled
+    return places[:filled].copy(), items[:filled].copy(), indptr
 
 
 N_ROUNDS = 10
-"""Times that biases are solved, one side after the other."""
+"""Times that biases are solved, one side after the other, where they are the answer."""
 
 
-def biases(ratings: Ratings, shape: tuple[int, int], ridge: float) -> tuple[float, Floats, Floats]:
+def biases(
+    ratings: Ratings, shape: tuple[int, int], ridge: float, n_rounds: int = N_ROUNDS
+) -> tuple[float, Floats, Floats]:
     """mean, b_u (n_users,) and b_i (n_items,) of r ~ mean + b_u + b_i, by ridge regression; 0 where nothing is known.
 
     The mean is that of all ratings. A bias is the sum of what is left of its ratings, over their number + ridge.
     """
     mean = ratings.value.mean(dtype=np.float64)
-    sides, b = (ratings.user_ix, ratings.item_ix), [np.zeros(n) for n in shape]
-    sizes = [np.bincount(rows, minlength=n) for rows, n in zip(sides, shape, strict=True)]
-    for _ in range(N_ROUNDS):
-        for this, other in ((1, 0), (0, 1)):
-            rest = ratings.value - mean - b[other][sides[other]]
-            b[this] = np.bincount(sides[this], rest, minlength=shape[this]) / (sizes[this] + ridge)
-    return float(mean), b[0].astype(np.float32), b[1].astype(np.float32)
+    b_u, b_i = (np.zeros(n) for n in shape)
+    solve_biases(*ratings, mean, ridge, n_rounds, b_u, b_i)
+    return float(mean), b_u.astype(np.float32), b_i.astype(np.float32)
+
+
+@numba.njit(cache=True, nogil=True)
+def solve_biases(user_ix, item_ix, value, mean, ridge, n_rounds, b_u, b_i):  # type: ignore[no-untyped-def]
+    """Items' biases, then users', in place, ``n_rounds`` times: b_i = sum of (r_ui - mean - b_u) / (n_i + ridge)."""
+    sizes_u, sizes_i = np.full(len(b_u), ridge), np.full(len(b_i), ridge)
+    sums_u, sums_i = np.zeros(len(b_u)), np.zeros(len(b_i))
+    for t in range(len(value)):
+        sizes_u[user_ix[t]] += 1
+        sizes_i[item_ix[t]] += 1
+        sums_u[user_ix[t]] += value[t] - mean
+        sums_i[item_ix[t]] += value[t] - mean
+    rest = np.empty(max(len(b_u), len(b_i)))
+    for _ in range(n_rounds):
+        for i in range(len(b_i)):
+            rest[i] = sums_i[i]
+        for t in range(len(value)):
+            rest[item_ix[t]] -= b_u[user_ix[t]]
+        for i in range(len(b_i)):
+            b_i[i] = rest[i] / sizes_i[i]
+        for u in range(len(b_u)):
+            rest[u] = sums_u[u]
+        for t in range(len(value)):
+            rest[user_ix[t]] -= b_i[item_ix[t]]
+        for u in range(len(b_u)):
+            b_u[u] = rest[u] / sizes_u[u]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
