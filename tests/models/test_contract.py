@@ -47,6 +47,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("content-knn", {}),
     ("content-knn", {"n_factors": 3, "n_neighbours": 4, "binary": False}),
     ("content-knn", {"vectors": "look"}),
+    ("profile-knn", {}),
+    ("profile-knn", {"columns": "age|hobbies", "n_neighbours": 3, "binary": False}),
     ("tag-svd", TAGS),
     ("tag-svd", {**TAGS, "clusters": {"even": "colour", "odd": "colour", "third-0": "third", "third-1": "other"}}),
 ]
@@ -386,6 +388,9 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("content-knn", "n_factors"): ({"n_factors": 0}, {"n_factors": 2}),
     ("content-knn", "n_neighbours"): ({}, {"n_neighbours": 3}),
     ("content-knn", "binary"): ({}, {"binary": False}),
+    ("profile-knn", "columns"): ({}, {"columns": "town"}),
+    ("profile-knn", "n_neighbours"): ({}, {"n_neighbours": 2}),
+    ("profile-knn", "binary"): ({}, {"binary": False}),
     ("tag-svd", "column"): (TAGS, {"column": "title"}),
     ("tag-svd", "clusters"): (TAGS, {"clusters": {"even": "a", "odd": "b", "third-0": "a"}}),
     ("tag-svd", "n_factors"): (TAGS, {"n_factors": 5}),
@@ -443,7 +448,7 @@ def test_odd_data_gives_rows_wholly_finite_or_wholly_nan(kind: str, events: list
     scores = trained(kind, {}, data).score(everybody(data))
     finite = np.isfinite(scores)
     assert (finite.all(axis=1) | np.isnan(scores).all(axis=1)).all()
-    assert kind in ("item-knn", "ease", "user-knn", "content-knn") or finite.all()
+    assert kind in ("item-knn", "ease", "user-knn", "content-knn", "profile-knn") or finite.all()
 
 
 def test_more_factors_than_users_or_items_is_a_fit() -> None:

@@ -6,7 +6,20 @@ import numpy as np
 
 from serendip.data import Arrays, Dataset
 from serendip.domain import Invalid
-from serendip.models import again, als, chance, content_knn, ease, item_knn, nmf, popularity, svd, tag_svd, user_knn
+from serendip.models import (
+    again,
+    als,
+    chance,
+    content_knn,
+    ease,
+    item_knn,
+    nmf,
+    popularity,
+    profile_knn,
+    svd,
+    tag_svd,
+    user_knn,
+)
 from serendip.models.contract import (
     Explains,
     HasFactors,
@@ -25,7 +38,7 @@ KINDS: dict[str, Kind] = {
     module.KIND.name: module.KIND
     for module in (
         *(chance, popularity, again, item_knn, user_knn, ease, als, svd, nmf),
-        *(content_knn, tag_svd),
+        *(content_knn, tag_svd, profile_knn),
     )
 }
 """Every kind by its name."""

@@ -122,20 +122,23 @@ def nearest_by_items(history, takers, n_users, own, shrinkage, rows, values, sta
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
-def nearest_by_vectors(asked, unit, own, rows, values, start, stop):  # type: ignore[no-untyped-def]
+def nearest_by_vectors(asked, unit, may, own, rows, values, start, stop):  # type: ignore[no-untyped-def]
     """The same by inner products above ROUNDING of ``asked`` (n_queries, d) and ``unit`` (n_users, d).
 
-    Every product is summed in the same order, so that equal people are equally alike.
+    Only users that ``may`` (n_users,) are looked at. Every product is summed in the same order, so that equal people
+    are equally alike.
     """
     for q in range(start, stop):
         size = 0
         vector = asked[q]
         for u in range(unit.shape[0]):
+            if not may[u] or u == own[q]:
+                continue
             row = unit[u]
             value = np.float32(0)
             for f in range(row.shape[0]):
                 value += vector[f] * row[f]
-            if u != own[q] and value > ROUNDING:
+            if value > ROUNDING:
                 size = insert_best(rows[q], values[q], size, u, value)
         rows[q, size:] = NOBODY
         values[q, size:] = 0
