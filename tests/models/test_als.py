@@ -103,7 +103,7 @@ def test_a_conjugate_step_is_the_textbooks_after_scaling(k: int) -> None:
             p = fresh + (fresh @ fresh) / (residual @ residual) * p
             residual = fresh
         expected[u] = own * scale if dense[u].any() else 0
-    step_white_rows(r.indptr, r.indices, r.value, z, spectrum, ridge, np.float32(0.7), 2, x, 0, 41)
+    step_white_rows(r.indptr, r.indices, r.value, z, spectrum, ridge, np.float32(0.7), 2, x)
     np.testing.assert_allclose(x, expected, rtol=1e-3, atol=1e-5)
 
 
@@ -114,7 +114,7 @@ def test_short_rows_are_solved_in_their_dual_and_long_ones_as_they_are(k: int) -
     dense, r = long_and_short(n)
     z, x = 0.3 * factors(n, k), np.full((n, k), np.nan, np.float32)
     spectrum, ridge = np.linspace(0.5, 3, k, dtype=np.float32), np.linspace(0.2, 1, n, dtype=np.float32)
-    solve_white_rows(r.indptr, r.indices, r.value, z, spectrum, ridge, np.float32(0.7), x, 0, n)
+    solve_white_rows(r.indptr, r.indices, r.value, z, spectrum, ridge, np.float32(0.7), x)
     for u, (a, b) in enumerate(literal_systems(dense, z.astype(float), spectrum, ridge, 0.7)):
         np.testing.assert_allclose(x[u], np.linalg.solve(a, b), rtol=1e-3, atol=1e-4)
 
@@ -133,7 +133,7 @@ def test_cg_of_factors_in_bfloat16_comes_as_near_as_they_are() -> None:
     z, x = 0.3 * factors(40, 16), np.zeros((40, 16), np.float32)
     ones, zeros = np.ones(16, np.float32), np.zeros(40, np.float32)
     rounded = (halved(z).astype(np.uint32) << 16).view(np.float32)
-    step_white_rows(r.indptr, r.indices, r.value, halved(z), ones, zeros, np.float32(1), 20, x, 0, 40)
+    step_white_rows(r.indptr, r.indices, r.value, halved(z), ones, zeros, np.float32(1), 20, x)
     for u, (a, b) in enumerate(literal_systems(dense, rounded.astype(float), ones, zeros, 1)):
         np.testing.assert_allclose(x[u], np.linalg.solve(a, b), rtol=1e-3, atol=1e-4)
 

@@ -115,8 +115,8 @@ def _primal(first, last, indices, w, y, base, unseen, rows, a, b):  # type: igno
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
-def solve_white_rows(indptr, indices, w, z, spectrum, ridge, unseen, x, start, stop):  # type: ignore[no-untyped-def]
-    """Eq. 4 in rotated factors: rows ``start`` to ``stop`` (exclusive) of x (n_rows, k); k is a multiple of ``LANES``.
+def solve_white_rows(indptr, indices, w, z, spectrum, ridge, unseen, x):  # type: ignore[no-untyped-def]
+    """Eq. 4 in rotated factors: x (n_rows, k); k is a multiple of ``LANES``.
 
     z (n_cols, k) are factors in which the part that all rows share is diagonal: spectrum (k,) plus the row's own
     ridge (n_rows,). Scaled by s = (spectrum + ridge)^-1/2 that part is the identity, and with B = W^1/2 Z_u s,
@@ -133,7 +133,7 @@ def solve_white_rows(indptr, indices, w, z, spectrum, ridge, unseen, x, start, s
     scale, short, own, dots = np.empty(k, x.dtype), np.empty(k, x.dtype), np.empty(k, x.dtype), np.empty(SIDE, x.dtype)
     zero, one = x.dtype.type(0), x.dtype.type(1)
     ridged = -one
-    for u in range(start, stop):
+    for u in range(x.shape[0]):
         first, last = indptr[u], indptr[u + 1]
         n = last - first
         if n == 0:
@@ -180,7 +180,7 @@ def solve_white_rows(indptr, indices, w, z, spectrum, ridge, unseen, x, start, s
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)
-def step_white_rows(indptr, indices, w, z, spectrum, ridge, unseen, n_steps, x, start, stop):  # type: ignore[no-untyped-def]
+def step_white_rows(indptr, indices, w, z, spectrum, ridge, unseen, n_steps, x):  # type: ignore[no-untyped-def]
     """``n_steps`` of conjugate gradients (Takacs, Pilaszy, Tikk 2011) on the same system, from the x there is.
 
     Scaled, the part that all rows share is its own preconditioner and costs nothing: a step is one pass over the
@@ -194,7 +194,7 @@ def step_white_rows(indptr, indices, w, z, spectrum, ridge, unseen, n_steps, x, 
     p, q, residual = np.empty(k, x.dtype), np.empty(k, x.dtype), np.empty(k, x.dtype)
     zero, one = x.dtype.type(0), x.dtype.type(1)
     ridged = -one
-    for u in range(start, stop):
+    for u in range(x.shape[0]):
         first = indptr[u]
         n = indptr[u + 1] - first
         if n == 0:
