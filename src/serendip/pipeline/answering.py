@@ -123,7 +123,7 @@ class Pipeline:
     def _in_runs(
         self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None, only: Source | None = None
     ) -> Ranked:
-        """The best by whole rows of scores, of all sources or ``only`` one, of as many queries at once as CELLS says."""
+        """The best by whole rows of scores, of all sources or of one; as many queries at once as ``CELLS`` allows."""
         size = max(1, CELLS // max(1, len(self.items)))
         parts = []
         for start in range(0, max(1, len(queries)), size):

@@ -100,9 +100,10 @@ def _best_of_some(
     ties, rows = np.zeros((n_queries, n), np.uint64), np.full((n_queries, n), NOTHING, np.int32)
     whole = np.sqrt(np.square(vectors, dtype=np.float64).sum(axis=1)).astype(np.float32)
     middle = centre.astype(np.float64)
-    far = np.float32(np.linalg.norm(middle))
+    far = np.linalg.norm(middle)
     # x'm, and a margin, on top of which the x'(y - m) are bounded.
-    base = (vectors @ middle + ROUNDING * whole * far + TINY).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        base = (vectors @ middle + ROUNDING * whole.astype(np.float64) * far + TINY).astype(np.float32)
     # Where the next hidden item of each stands.
     unseen = np.searchsorted(hidden, np.arange(n_queries) << 32)
     asked = np.flatnonzero(np.isfinite(vectors).all(axis=1))
@@ -175,7 +176,7 @@ def feed(  # type: ignore[no-untyped-def]
             own[hidden[unseen[q]] - first] = np.nan
             unseen[q] += 1
         for g in range(0, n_tile, GROUP):
-            margin = np.float32(ROUNDING) * whole[q] * (far + lengths[start + g]) + np.float32(TINY)
+            margin = np.float32(ROUNDING * whole[q] * (far + lengths[start + g])) + np.float32(TINY)
             low = heap[0] - margin
             group = own[g : g + GROUP]
             if not _any_reaches(group, low):
