@@ -52,6 +52,7 @@ bench-kernels: .venv/serving
 	$(BIN)/python benchmarks/als.py
 	$(BIN)/python benchmarks/knn.py
 	$(BIN)/python benchmarks/topk.py
+	$(BIN)/python benchmarks/fold_in.py
 
 docs: .venv/developing
 	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --group docs

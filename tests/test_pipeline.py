@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from serendip import pipeline as pipelines
 from serendip.data import Arrays, Dataset, Floats, ItemLists, ItemRows, Queries
-from serendip.domain import Invalid
+from serendip.domain import HISTORY_LIMIT, Interaction, Invalid
 from serendip.models import KINDS
 from serendip.pipeline import Answers, Pipeline, PipelineConfig, Source, SourceConfig
 from serendip.ranking import NOTHING, top
@@ -361,12 +362,54 @@ def test_queries_of_ids_become_rows(fitted, board):
     assert len(queries) == 1
 
 
-def test_few_askers_of_a_model_of_vectors_get_the_same_without_a_score_for_every_item(monkeypatch, fitted, board):
-    pipeline, hidden = fitted["als"], ItemLists.of([[2, 4]] * len(HISTORIES))
+@pytest.mark.parametrize("n_askers", [4, 40])
+def test_a_model_of_vectors_answers_the_same_without_a_score_for_every_item(monkeypatch, fitted, board, n_askers):
+    asked = ask(board, *(HISTORIES[q % len(HISTORIES)] for q in range(n_askers)))
+    pipeline, hidden = fitted["als"], ItemLists.of([[2, 4]] * n_askers)
     allowed = np.arange(len(board.items)) != 1
-    dense = pipeline.answer(ask(board, *HISTORIES), 5, hidden, allowed)
+    dense = pipeline.answer(asked, 5, hidden, allowed)
     monkeypatch.setattr("serendip.pipeline.answering.MANY", 0)
-    searched = pipeline.answer(ask(board, *HISTORIES), 5, hidden, allowed)
+    searched = pipeline.answer(asked, 5, hidden, allowed)
     np.testing.assert_array_equal(searched.rows, dense.rows)
     np.testing.assert_array_equal(searched.source, dense.source)
     np.testing.assert_allclose(searched.scores, dense.scores, rtol=1e-5, atol=1e-6)
+
+
+def test_many_askers_of_a_model_of_vectors_are_answered_to_the_bit_as_each_alone(monkeypatch, fitted, board):
+    monkeypatch.setattr("serendip.pipeline.answering.MANY", 0)
+    histories = [[took(q, (q + i) % 8) for i in range(1 + q % 3)] for q in range(40)]
+    together = fitted["als"].answer(ask(board, *histories), 5)
+    for q, history in enumerate(histories):
+        alone = fitted["als"].answer(ask(board, history), 5)
+        np.testing.assert_array_equal(together.rows[q], alone.rows[0])
+        np.testing.assert_array_equal(together.scores[q], alone.scores[0])
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_whole_rows_are_scored_some_askers_at_a_time_with_the_same_answer(monkeypatch, spec, fitted, board):
+    asked = ask(board, *HISTORIES, *HISTORIES)
+    hidden = ItemLists.of([[q % 8] for q in range(8)])
+    allowed = np.array([[(item + q) % 4 > 0 for item in range(len(board.items))] for q in range(8)])
+    whole = fitted[spec].answer(asked, 5, hidden, allowed)
+    monkeypatch.setattr("serendip.pipeline.answering.CELLS", 3 * len(board.items))
+    parts = fitted[spec].answer(asked, 5, hidden, allowed)
+    np.testing.assert_array_equal(parts.rows, whole.rows)
+    np.testing.assert_array_equal(parts.source, whole.source)
+    np.testing.assert_allclose(parts.scores, whole.scores, rtol=1e-6)
+
+
+def test_a_bare_history_is_the_queries_of_its_events_a_second_apart(fitted, board):
+    history = [board.items.ids[2], "unheard-of", board.items.ids[4], board.items.ids[2]]
+    bare = fitted["als"].bare_queries(history)
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    events = [Interaction("", item, epoch + timedelta(seconds=place)) for place, item in enumerate(history)]
+    told = fitted["als"].queries([events], epoch + timedelta(days=1))
+    for name in ("indptr", "item_ix", "weight", "kind", "value", "at", "moment", "salt", "own", "kinds"):
+        np.testing.assert_array_equal(getattr(bare, name), getattr(told, name), err_msg=name)
+
+
+def test_the_end_of_a_bare_history_counts_however_long_it_is(fitted, board):
+    bare = fitted["als"].bare_queries([board.items.ids[1]] * 100_000 + [board.items.ids[3]])
+    assert len(bare.item_ix) == HISTORY_LIMIT
+    assert bare.item_ix[-1] == 3
+    assert (bare.at < bare.moment).all()

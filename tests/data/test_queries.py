@@ -82,6 +82,24 @@ def test_a_model_is_told_the_latest_events_only() -> None:
     np.testing.assert_array_equal(by_column.at, ask(data, history).at)
 
 
+def test_each_of_several_histories_is_put_in_order_and_cut_on_its_own() -> None:
+    long = [took(0, n % 2, n + 1) for n in range(HISTORY_LIMIT + 7)]
+    data = world(long, 2)
+    several = [long[::-1], [], [long[3], long[9], long[3]], long]
+    queries = Queries.of(several, data.items, NOON, data.kinds)
+    for q, history in enumerate(several):
+        own = slice(queries.indptr[q], queries.indptr[q + 1])
+        expected = sorted(history, key=lambda event: event.at)[-HISTORY_LIMIT:]
+        assert queries.at[own].tolist() == [micros(event.at) for event in expected]
+        assert queries.item_ix[own].tolist() == [data.items.row(event.item) for event in expected]
+
+
+def test_an_empty_name_is_a_name() -> None:
+    board = checkerboard()
+    named, nameless = (Queries.of([[took(0, 2)]], board.items, NOON, askers=[name]).salt for name in ("", None))
+    assert named != nameless
+
+
 def test_hiding_knows_older_items_than_the_history_does() -> None:
     history = [took(0, 0, 3000), *(took(0, 1, 2000 - n) for n in range(HISTORY_LIMIT))]
     data = world(history)

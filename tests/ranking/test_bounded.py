@@ -115,7 +115,6 @@ def test_columns_of_very_different_scale_are_searched_exactly(n_queries):
 
 @pytest.mark.parametrize("n_queries", [2, 40])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_vectors_that_are_not_finite_find_nothing_and_are_not_found(bad, n_queries):
     rng = np.random.default_rng(2)
     items, vectors = (rng.standard_normal((size, 8)).astype(np.float32) for size in (300, n_queries))
@@ -124,6 +123,19 @@ def test_vectors_that_are_not_finite_find_nothing_and_are_not_found(bad, n_queri
     found = Catalogue.of(items).top(vectors, 300, hashes, salt, nothing)
     assert (found.rows[1] == NOTHING).all()
     assert sorted(found.rows[0]) == [NOTHING, *(i for i in range(300) if i != 7)]
+
+
+def test_a_catalogue_is_the_same_however_many_rows_are_prepared_at_once(monkeypatch):
+    rng = np.random.default_rng(4)
+    items = (rng.standard_normal((700, 20)) + np.arange(20) % 3 * 5).astype(np.float32)
+    whole = Catalogue.of(items)
+    monkeypatch.setattr(bounded, "RUN", bounded.BLOCK)
+    parts = Catalogue.of(items)
+    np.testing.assert_array_equal(parts.order, whole.order)
+    np.testing.assert_allclose(parts.rest, whole.rest, rtol=1e-3)
+    # The turn is known up to signs: what the leading columns hold together is the same.
+    together = [np.square(one.leading).sum(axis=1) for one in (parts, whole)]
+    np.testing.assert_allclose(*together, rtol=1e-3)
 
 
 def test_a_catalogue_without_a_finite_item_finds_nothing():

@@ -18,8 +18,8 @@ from serendip.models import Model, ModelConfig
 from serendip.pipeline import Answers, Pipeline, PipelineConfig
 from serendip.ranking import NOTHING, Mask
 
-CELLS = 4_000_000
-"""Scores that are held at once, for each source of a pipeline."""
+CELLS = 32_000_000
+"""Askers times items of one batch: what a mask for each of them may hold. Scores a pipeline bounds by itself."""
 
 TAIL_SHARE = 0.2
 """Tail items are the least met ones that together hold this share of all meetings before the cut."""
@@ -164,7 +164,7 @@ def _fit(config: PipelineConfig, data: Dataset, seed: int, fits: Fits, progress:
 
 
 def batches(n_queries: int, n_items: int) -> Iterator[slice]:
-    """Queries in parts whose scores fit into memory."""
+    """Queries in parts whose masks fit into memory."""
     size = max(1, CELLS // max(1, n_items))
     return (slice(start, min(start + size, n_queries)) for start in range(0, n_queries, size))
 

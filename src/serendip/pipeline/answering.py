@@ -106,7 +106,7 @@ class Pipeline:
             taken = ItemLists.of([np.concatenate([lists[int(q)], rows[q][rows[q] != NOTHING]]) for q in short])
             mask = allowed if allowed is None or allowed.ndim == 1 else allowed[short]
             asked = queries.take(short)
-            more = top(filler.eligible_scores(asked), n, self.items.hashes, asked.salt, taken, mask)
+            more = self._in_runs(asked, n, taken, mask, filler)
             for q, new_rows, new_scores in zip(short, more.rows, more.scores, strict=True):
                 gap = np.flatnonzero(rows[q] == NOTHING)[: len(new_rows)]
                 rows[q, gap], scores[q, gap] = new_rows[: len(gap)], new_scores[: len(gap)]
@@ -118,7 +118,24 @@ class Pipeline:
         if self._vectors is not None and len(self.items) >= MANY:
             vectors, _ = self._vectors.factors(queries)
             return self._catalogue.top(vectors, n, self.items.hashes, queries.salt, hidden, allowed)
-        return top(self._merged(queries, n, hidden, allowed), n, self.items.hashes, queries.salt, hidden, allowed)
+        return self._in_runs(queries, n, hidden, allowed)
+
+    def _in_runs(
+        self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None, only: Source | None = None
+    ) -> Ranked:
+        """The best by whole rows of scores, of all sources or of one; as many queries at once as ``CELLS`` allows."""
+        size = max(1, CELLS // max(1, len(self.items)))
+        parts = []
+        for start in range(0, max(1, len(queries)), size):
+            run = slice(start, min(start + size, len(queries)))
+            some = queries if len(queries) <= size else queries.take(run)
+            lists = ItemLists(hidden.indptr[run.start : run.stop + 1], hidden.item_ix)
+            mask = allowed if allowed is None or allowed.ndim == 1 else allowed[run]
+            scores = only.eligible_scores(some) if only else self._merged(some, n, lists, mask)
+            parts.append(top(scores, n, self.items.hashes, some.salt, lists, mask))
+        if len(parts) == 1:
+            return parts[0]
+        return Ranked(np.concatenate([part.rows for part in parts]), np.concatenate([part.scores for part in parts]))
 
     @cached_property
     def _vectors(self) -> HasFactors | None:

@@ -5,6 +5,7 @@ After the norm-ordered scans of maximum inner product search (LEMP, Teflioudi et
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numba
@@ -17,6 +18,9 @@ from serendip.ranking.top import NOTHING, Mask, Ranked, drain, sink, tie_of
 
 BLOCK = 128
 """Items that are bounded together."""
+
+RUN = 128 * BLOCK
+"""Rows that are prepared at once."""
 
 LEADING = 16
 """Directions that every item is first judged by: those in which the items' vectors are longest."""
@@ -51,31 +55,29 @@ class Catalogue:
     @staticmethod
     def of(items: Floats) -> Catalogue:
         """Of vectors (n_items, k); their scale, and that of their columns, does not matter."""
-        n_leading = min(items.shape[1], LEADING)
-        order = np.flatnonzero(np.isfinite(items).all(axis=1))
-        centre = _centre(items[order])
-        apart = items[order] - centre
-        # In double precision: squares of single ones may be too large or too small for it.
-        length = np.sqrt(np.einsum("ij,ij->i", apart, apart, dtype=np.float64))
+        items = np.ascontiguousarray(items, np.float32)
+        k, n_leading = items.shape[1], min(items.shape[1], LEADING)
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite = np.flatnonzero(np.isfinite(items).all(axis=1))
+            centre = _centre(items, finite)
+            length, gram = _shape(items, finite, centre)
         farthest = np.argsort(-length, kind="stable")
-        order, apart, length = order[farthest].astype(np.int32), apart[farthest], length[farthest]
-        n, n_blocks = len(order), -(-len(order) // BLOCK)
-        scaled = apart / (np.abs(apart).max(initial=0) or np.float32(1))
-        _, turn = np.linalg.eigh((scaled.T @ scaled).astype(np.float64))
-        turn = np.ascontiguousarray(turn[:, ::-1], np.float32)
-        turned = np.zeros((n_blocks * BLOCK, items.shape[1]), np.float32)
-        np.matmul(apart, turn, out=turned[:n])
-        lengths = np.zeros(n_blocks * BLOCK, np.float32)
-        lengths[:n] = length
-        rest = np.sqrt(np.square(turned[:, n_leading:], dtype=np.float64).sum(axis=1)).astype(np.float32)
+        n, n_blocks = len(finite), -(-len(finite) // BLOCK)
+        turn = np.ascontiguousarray(np.linalg.eigh(gram)[1][:, ::-1], np.float32)
+        order = np.full(n_blocks * BLOCK, NOTHING, np.int32)
+        order[:n] = finite[farthest]
+        lengths, rest = np.zeros((2, n_blocks * BLOCK), np.float32)
+        lengths[:n] = length[farthest]
+        leading = np.zeros((n_blocks, n_leading, BLOCK), np.float32)
+        for some in _runs(n):
+            turned = np.zeros((-(-(some.stop - some.start) // BLOCK) * BLOCK, k), np.float32)
+            np.matmul(items[order[some]] - centre, turn, out=turned[: some.stop - some.start])
+            blocks = slice(some.start // BLOCK, some.start // BLOCK + len(turned) // BLOCK)
+            leading[blocks] = turned[:, :n_leading].reshape(-1, BLOCK, n_leading).transpose(0, 2, 1)
+            after = np.square(turned[:, n_leading:], dtype=np.float64).sum(axis=1)
+            rest[blocks.start * BLOCK : blocks.stop * BLOCK] = np.sqrt(after)
         return Catalogue(
-            np.ascontiguousarray(items, np.float32),
-            centre,
-            np.concatenate([order, np.full(n_blocks * BLOCK - n, NOTHING, np.int32)]),
-            turn,
-            np.ascontiguousarray(turned[:, :n_leading].reshape(n_blocks, BLOCK, n_leading).transpose(0, 2, 1)),
-            rest.reshape(n_blocks, BLOCK),
-            lengths.reshape(n_blocks, BLOCK),
+            items, centre, order, turn, leading, rest.reshape(n_blocks, BLOCK), lengths.reshape(n_blocks, BLOCK)
         )
 
     def top(
@@ -116,12 +118,33 @@ class Catalogue:
         return Ranked(rows, best)
 
 
-def _centre(items: Floats) -> Floats:
-    """Column means of finite ``items`` (n, k) where they are more than twice the deviation from them, else 0; (k,)."""
-    if not len(items):
-        return np.zeros(items.shape[1], np.float32)
-    mean, deviation = items.mean(axis=0, dtype=np.float64), items.std(axis=0, dtype=np.float64)
-    return np.where(np.abs(mean) > 2 * deviation, mean, 0).astype(np.float32)
+def _runs(n: int) -> Iterator[slice]:
+    """``n`` rows, some blocks at a time, so that copies of them stay small."""
+    return (slice(start, min(start + RUN, n)) for start in range(0, n, RUN))
+
+
+def _centre(items: Floats, rows: NDArray[np.integer]) -> Floats:
+    """Column means of these rows of ``items`` where they are more than twice the deviation from them, else 0; (k,)."""
+    mean, square = np.zeros((2, items.shape[1]))
+    for some in _runs(len(rows)):
+        mean += items[rows[some]].sum(axis=0, dtype=np.float64) / len(rows)
+    for some in _runs(len(rows)):
+        square += np.square(items[rows[some]] - mean).sum(axis=0) / len(rows)
+    return np.where(np.abs(mean) > 2 * np.sqrt(square), mean, 0).astype(np.float32)
+
+
+def _shape(items: Floats, rows: NDArray[np.integer], centre: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lengths |y - m| of these rows (n,), and the Gram matrix of the y - m (k, k), up to a factor.
+
+    In double precision, and of vectors scaled to 1: squares of single ones may be too large or too small for it.
+    """
+    length, gram = np.empty(len(rows)), np.zeros((items.shape[1], items.shape[1]))
+    largest = max((np.abs(items[rows[some]]).max() for some in _runs(len(rows))), default=np.float32(1)) or 1.0
+    for some in _runs(len(rows)):
+        apart = (items[rows[some]] - centre) / np.float32(largest)
+        length[some] = np.sqrt(np.square(apart, dtype=np.float64).sum(axis=1)) * largest
+        gram += apart.T @ apart
+    return length, gram
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})

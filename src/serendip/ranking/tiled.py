@@ -21,13 +21,13 @@ ROUNDING = 1e-5
 TINY = 1e-37
 """How much it may err by where numbers are too small for it."""
 
-ASKERS = 256
+ASKERS = 512
 """Askers of a tile, at most."""
 
 ITEMS = 512
 """Items of a tile."""
 
-GROUP = 32
+GROUP = 128
 """Scores that are compared at once with what must be reached."""
 
 
@@ -100,9 +100,10 @@ def _best_of_some(
     ties, rows = np.zeros((n_queries, n), np.uint64), np.full((n_queries, n), NOTHING, np.int32)
     whole = np.sqrt(np.square(vectors, dtype=np.float64).sum(axis=1)).astype(np.float32)
     middle = centre.astype(np.float64)
-    far = np.float32(np.linalg.norm(middle))
+    far = np.linalg.norm(middle)
     # x'm, and a margin, on top of which the x'(y - m) are bounded.
-    base = (vectors @ middle + ROUNDING * whole * far + TINY).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        base = (vectors @ middle + ROUNDING * whole.astype(np.float64) * far + TINY).astype(np.float32)
     # Where the next hidden item of each stands.
     unseen = np.searchsorted(hidden, np.arange(n_queries) << 32)
     asked = np.flatnonzero(np.isfinite(vectors).all(axis=1))
@@ -115,7 +116,7 @@ def _best_of_some(
             asked, some = asked[reached], some[reached]
         if not len(asked):
             break
-        right = np.take(items, order[start:stop], axis=0, out=tile[: stop - start])
+        right = np.take(items, order[start:stop], axis=0, out=tile[: stop - start], mode="clip")
         scores = buffer[: len(asked) * (stop - start)].reshape(len(asked), stop - start)
         np.matmul(some, right.T, out=scores)
         feed(
@@ -133,6 +134,15 @@ def inner_product(y, x):  # type: ignore[no-untyped-def]
     for f in range(x.shape[0]):
         total += y[f] * x[f]
     return total
+
+
+@numba.njit(cache=True, nogil=True)
+def _any_reaches(scores, low):  # type: ignore[no-untyped-def]
+    """Whether any of the scores is ``low`` or above; NaN is not."""
+    reached = np.int32(0)
+    for t in range(scores.shape[0]):
+        reached = np.int32(reached + np.int32(scores[t] >= low))
+    return reached > 0
 
 
 @numba.njit(cache=True, nogil=True)
@@ -166,13 +176,10 @@ def feed(  # type: ignore[no-untyped-def]
             own[hidden[unseen[q]] - first] = np.nan
             unseen[q] += 1
         for g in range(0, n_tile, GROUP):
-            margin = np.float32(ROUNDING) * whole[q] * (far + lengths[start + g]) + np.float32(TINY)
+            margin = np.float32(ROUNDING * whole[q] * (far + lengths[start + g])) + np.float32(TINY)
             low = heap[0] - margin
             group = own[g : g + GROUP]
-            reached = 0
-            for t in range(group.shape[0]):
-                reached += group[t] >= low
-            if not reached:
+            if not _any_reaches(group, low):
                 continue
             for t in range(group.shape[0]):
                 if not group[t] >= heap[0] - margin:
