@@ -60,7 +60,7 @@ def columns(full: Callable[[Queries], Floats], queries: Queries, among: ItemRows
 def nearest(vectors: Floats, of: ItemRows, others: Floats, k: int) -> tuple[ItemRows, Floats]:
     """The ``k`` rows of ``others`` (n_others, d) of the largest positive cosine with each of ``vectors`` (n, d).
 
-    Row ``of[i]`` of ``others`` is vector ``i``'s own and left out; -1: none is. Vectors of zeros or NaN are like nothing.
+    Row ``of[i]`` of ``others`` is vector ``i``'s own and left out; -1: none is. Zeros and NaN are like nothing.
     Rows and cosines (n, k), best first, padded with -1 and 0; a batch at a time, on all threads.
     """
     left, right = unit(vectors), unit(others)

@@ -63,7 +63,8 @@ class HasUserNeighbours(Protocol):
     def user_neighbours(self, queries: Queries, others: Queries, k: int) -> tuple[NDArray[np.int32], Floats]:
         """The ``k`` of ``others`` most alike each query, best first: their places, padded with -1, and likenesses.
 
-        Both of shape (n_queries, k). The asker's own row among ``others`` is left out. A history with nothing to go by is like no other.
+        Both of shape (n_queries, k). The asker's own row among ``others`` is left out. A history with nothing to go by
+        is like no other.
         """
         ...
 
