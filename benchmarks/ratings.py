@@ -1,38 +1,41 @@
-"""Models of ratings beside scikit-surprise: the same folds and factors; time of a fit, error on what is left out.
+"""Models of ratings beside scikit-surprise and cornac: the same folds; time of a fit, memory, error on the rest.
 
     python benchmarks/ratings.py --datasets FOLDER       a folder that holds movietweetings/
-    python benchmarks/ratings.py --made 1000000          ratings made from a seed, of 6,000 users and 4,000 items
+    python benchmarks/ratings.py --made 1000000          ratings made from a seed, 6,000 users and 4,000 items or more
+    python benchmarks/ratings.py --alike                 fit and the 50 nearest of all users and of all items
 
-Both get as many factors, and for svd as many epochs, else each its own defaults; both predict within the scale; a user
-or an item that a fold does not know gets the mean and the other's bias. Fits take turns; the ratio is of medians.
+All get as many factors, else each its own defaults; svd is also measured with as many epochs as the peers, and a step
+as much shorter. All predict within the scale; a user or an item that a fold does not know gets the mean and the other's
+bias. Fits take turns, on all threads that each side can use; the ratio is the median of those of the turns. Memory is
+the most that numpy held during one more fit. An error's interval is that of the mean of its folds' differences from
+ours, by Student's t.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import time
+import tracemalloc
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from made import heading
 from numpy.typing import NDArray
+from scipy import stats
 
 from serendip import models
-from serendip.data import Dataset, Floats, Vocabulary
+from serendip.data import Dataset, Floats, Queries, Vocabulary
 from serendip.evaluation import k_folds, measure_ratings, metrics
 from serendip.evaluation.split import Split
-from serendip.models import ModelConfig
-from serendip.models.ratings import ratings_of
+from serendip.models import HasNeighbours, HasUserNeighbours
+from serendip.models.ratings import Ratings, ratings_of
 
-PEERS: dict[str, tuple[str, dict[str, int], dict[str, int]]] = {
-    "svd": ("SVD", {"n_factors": 100, "n_epochs": 20}, {"n_factors": 100, "n_epochs": 20}),
-    "nmf": ("NMF", {"n_factors": 15, "n_epochs": 50}, {"n_factors": 15, "n_epochs": 8}),
-}
-"""The peer's class and its default settings, and ours: nmf solves rows where the peer takes a step."""
+FACTORS = {"svd": 100, "nmf": 15}
+EPOCHS = {"svd": 20, "nmf": 50}
+"""What the peers do by default."""
 
 
 def main() -> None:
@@ -40,74 +43,159 @@ def main() -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--datasets", type=Path)
     source.add_argument("--made", type=int, metavar="N")
+    source.add_argument("--alike", action="store_true")
     parser.add_argument("--folds", type=int, default=5, help="how many of the 5 are measured; default all")
-    parser.add_argument("--kinds", nargs="+", default=[kind for kind in PEERS if kind in models.KINDS])
+    parser.add_argument("--turns", type=int, default=5, help="fits of each side, over the folds; default 5")
+    parser.add_argument("--kinds", nargs="+", choices=sorted(FACTORS), default=list(FACTORS))
+    parser.add_argument("--peers", nargs="*", choices=["surprise", "cornac"], default=["surprise", "cornac"])
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
+    heading("scikit-surprise", "cornac")
+    if chosen.alike:
+        alike(chosen.seed)
+        return
     data = made(chosen.made, chosen.seed) if chosen.made else films(chosen.datasets)
     folds = list(k_folds(data, 5, chosen.seed))[: chosen.folds]
-    names = ("numpy", "numba", "scikit-surprise")
-    print(f"python {platform.python_version()}, " + ", ".join(f"{name} {version_of(name)}" for name in names))
     print(
         f"{len(data):,} ratings of {data.n_users:,} users and {data.n_items:,} items, fingerprint "
         f"{data.fingerprint()[:12]}; kfold:5:{chosen.seed}, {len(folds)} of the folds\n"
     )
-    print("| model | RMSE | MAE | seconds a fit | peer | its RMSE | its seconds | ratio |")
-    print("|---|---|---|---|---|---|---|---|")
-    configs = [(kind, config_of(kind)) for kind in chosen.kinds]
-    for kind, config in configs:
-        models.fit(kind, config, folds[0].train, chosen.seed)  # compiled before it is timed
-    for row in measure_ratings(configs, folds, chosen.seed):
-        cells = [row.name, f"{row.rmse:.4f}", f"{row.mae:.4f}"]
-        if row.name in PEERS:
-            cells += beside(row.name, folds, chosen.seed)
-        print("| " + " | ".join(cells + [""] * (8 - len(cells))) + " |", flush=True)
+    for row in measure_ratings([], folds):
+        print(f"{row.name}: RMSE {row.rmse:.4f}, MAE {row.mae:.4f}")
+    print("\n| model | RMSE | s a fit | MB | peer | its RMSE | less ours | its s | its MB | ratio |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for kind in chosen.kinds:
+        for more in [{}, {"n_epochs": EPOCHS["svd"], "learning_rate": 0.02}][: 1 + (kind == "svd")]:
+            beside(kind, more, folds, chosen.peers, chosen.turns, chosen.seed)
 
 
-def config_of(kind: str) -> ModelConfig:
-    return models.kind_of(kind).config(**PEERS[kind][2])
+def beside(kind: str, more: dict[str, Any], folds: list[Split], peers: Sequence[str], turns: int, seed: int) -> None:
+    """A row a peer: ours and the peer's fits in turn, and both errors over all folds."""
+    config = models.kind_of(kind).config(n_factors=FACTORS[kind], **more)
+
+    def ours(fold: Split) -> Callable[[], object]:
+        return lambda: models.fit(kind, config, fold.train, seed)
+
+    ours(folds[0])()  # compiled before it is timed
+    row = measure_ratings([(kind, config)], folds, seed)[-1]
+    name = f"{kind}, {config.model_dump()['n_epochs']} epochs"
+    for peer in peers:
+        sides = [(ours(fold), PEERS[peer](kind, fold, seed)) for fold in folds]
+        spent: list[tuple[float, float]] = []
+        errors: dict[int, float] = {}
+        for turn in range(max(turns, len(folds))):
+            at = turn % len(folds)
+            own, (fit, predict) = sides[at]
+            spent.append((seconds(own), seconds(fit)))
+            if at not in errors:
+                errors[at] = metrics.rmse(predict(), ratings_of(folds[at].test, "a benchmark").value)
+        theirs = [errors[at] for at in range(len(folds))]
+        apart = np.array(theirs) - row.rmse_of_folds
+        reach = stats.t.ppf(0.975, len(apart) - 1) * stats.sem(apart) if len(apart) > 1 else float("nan")
+        own_s, peer_s = (statistics.median(side) for side in zip(*spent, strict=True))
+        ratio = statistics.median(b / a for a, b in spent)
+        cells = [name, f"{row.rmse:.4f}", f"{own_s:.3f}", f"{held(sides[0][0]):.0f}", peer]
+        cells += [f"{np.mean(theirs):.4f}", f"{apart.mean():+.4f} ± {reach:.4f}", f"{peer_s:.2f}"]
+        print("| " + " | ".join([*cells, f"{held(sides[0][1][0]):.0f}", f"{ratio:.1f}x"]) + " |", flush=True)
 
 
-def beside(kind: str, folds: list[Split], seed: int) -> list[str]:
-    """The cells of a row from our seconds on."""
-    name, settings, _ = PEERS[kind]
-    ours: list[float] = []
-    theirs: list[float] = []
-    errors = []
+Peer = tuple[Callable[[], object], Callable[[], NDArray[Any]]]
+
+
+def surprise(kind: str, fold: Split, seed: int) -> Peer:
+    """Surprise's fit, and what it predicts for the test of ``fold``."""
+    import surprise as library  # only this script needs it
+
+    train, test = both(fold)
+    known = library.Dataset(library.Reader(rating_scale=(train.value.min(), train.value.max())))
+    built = known.construct_trainset([(*row, None) for row in triples(train)])
+    algorithm = {"svd": library.SVD, "nmf": library.NMF}[kind](
+        n_factors=FACTORS[kind], n_epochs=EPOCHS[kind], random_state=seed
+    )
+    return (
+        lambda: algorithm.fit(built),
+        lambda: np.array([algorithm.predict(user, item).est for user, item, _ in triples(test)]),
+    )
+
+
+def cornac(kind: str, fold: Split, _: int) -> Peer:
+    """Cornac's MF, or NMF: its fit on all cores, without a seed, for with one it takes one core."""
+    import cornac as library  # only this script needs it
+
+    train, test = both(fold)
+    built = library.data.Dataset.from_uir(triples(train))
+    make = {"svd": library.models.MF, "nmf": library.models.NMF}[kind]
+    algorithm = make(k=FACTORS[kind], max_iter=EPOCHS[kind], verbose=False, use_bias=True)
+
+    def predict() -> NDArray[Any]:
+        rows = ((built.uid_map.get(user), built.iid_map.get(item)) for user, item, _ in triples(test))
+        known = [(-1 if user is None else user, -1 if item is None else item) for user, item in rows]
+        return np.array([algorithm.rate(user, item) for user, item in known])
+
+    return lambda: algorithm.fit(built), predict
+
+
+PEERS = {"surprise": surprise, "cornac": cornac}
+
+
+def both(fold: Split) -> tuple[Ratings, Ratings]:
+    return ratings_of(fold.train, "a benchmark"), ratings_of(fold.test, "a benchmark")
+
+
+def triples(ratings: Ratings) -> list[tuple[int, int, float]]:
+    return list(zip(*(column.tolist() for column in ratings), strict=True))
+
+
+def alike(seed: int) -> None:
+    """Fit, and the 50 nearest of every user and of every item, of 96,605 ratings by 1,098 users of 3,139 items."""
+    rng = np.random.default_rng(seed)
+    share = 1 / np.arange(1, 3_140) ** 0.8
+    pairs = np.unique(
+        np.stack([rng.integers(0, 1_098, 140_000), rng.choice(3_139, 140_000, p=share / share.sum())], 1), axis=0
+    )
+    user, item = pairs[rng.permutation(len(pairs))[:96_605]].T
+    data = dataset(
+        [str(u) for u in user],
+        [str(i) for i in item],
+        rng.integers(1, 6, len(user)).astype(np.float32),
+        np.arange(len(user)),
+    )
+    everybody = Queries.of_users(data, np.arange(data.n_users))
+    everything = np.arange(data.n_items, dtype=np.int32)
+    print(f"{len(data):,} ratings of {data.n_users:,} users and {data.n_items:,} items\n")
+    print("| model | s, median of 5: fit | users | items | whole |\n|---|---|---|---|---|")
+    for kind in FACTORS:
+        config, spent = models.kind_of(kind).config(), []
+        for _ in range(6):  # the first compiles
+            began = time.perf_counter()
+            model = models.fit(kind, config, data, seed)
+            assert isinstance(model, HasUserNeighbours)
+            assert isinstance(model, HasNeighbours)
+            fitted = time.perf_counter()
+            model.user_neighbours(everybody, everybody, 50)
+            users = time.perf_counter()
+            model.neighbours(everything, 50)
+            spent.append(np.diff([began, fitted, users, time.perf_counter()]))
+        parts = np.median(spent[1:], axis=0)
+        print(
+            f"| {kind} | " + " | ".join(f"{part:.2f}" for part in [*parts, np.median(np.sum(spent[1:], axis=1))]) + " |"
+        )
+
+
+def held(work: Callable[[], object]) -> float:
+    """The most that was allocated at once in Python's and numpy's sight, in MB."""
+    tracemalloc.start()
     try:
-        import surprise  # only this script needs it
-    except ImportError:
-        surprise = None
-    for fold in folds:
-        ours.append(seconds(lambda fold=fold: models.fit(kind, config_of(kind), fold.train, seed)))
-        if surprise is None:
-            continue
-        train, test = ratings_of(fold.train, "a benchmark"), ratings_of(fold.test, "a benchmark")
-        known = surprise.Dataset(surprise.Reader(rating_scale=(train.value.min(), train.value.max())))
-        rows = zip(train.user_ix.tolist(), train.item_ix.tolist(), train.value.tolist(), strict=True)
-        built = known.construct_trainset([(*row, None) for row in rows])
-        algorithm = getattr(surprise, name)(**settings, random_state=seed)
-        theirs.append(seconds(lambda algorithm=algorithm, built=built: algorithm.fit(built)))
-        asked = zip(test.user_ix.tolist(), test.item_ix.tolist(), strict=True)
-        errors.append(metrics.rmse(np.array([algorithm.predict(*pair).est for pair in asked]), test.value))
-    own = statistics.median(ours)
-    if surprise is None:
-        return [f"{own:.3f}", "scikit-surprise is not installed"]
-    other = statistics.median(theirs)
-    return [f"{own:.3f}", f"Surprise {name}", f"{np.mean(errors):.4f}", f"{other:.2f}", f"{other / own:.1f}x"]
+        work()
+        return tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
 
 
-def seconds(work: Callable[[], Any]) -> float:
+def seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
-
-
-def version_of(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "absent"
 
 
 def films(folder: Path) -> Dataset:
@@ -118,12 +206,16 @@ def films(folder: Path) -> Dataset:
 
 
 def made(n: int, seed: int) -> Dataset:
-    """Ratings 1 to 5 of 6,000 users and 4,000 items, some far more popular, by biases, three tastes and chance."""
+    """Ratings 1 to 5 of n // 400 users and n // 1000 items, at least 6,000 and 4,000, some items far more popular.
+
+    By biases, three tastes and chance.
+    """
     rng = np.random.default_rng(seed)
-    share = 1 / np.arange(1, 4_001) ** 0.7
-    user, item = rng.integers(0, 6_000, n), rng.choice(4_000, n, p=share / share.sum())
-    p, q = rng.normal(0, 0.6, (6_000, 3)), rng.normal(0, 0.6, (4_000, 3))
-    taste = rng.normal(0, 0.4, 6_000)[user] + rng.normal(0, 0.5, 4_000)[item] + (p[user] * q[item]).sum(axis=1)
+    n_users, n_items = max(6_000, n // 400), max(4_000, n // 1_000)
+    share = 1 / np.arange(1, n_items + 1) ** 0.7
+    user, item = rng.integers(0, n_users, n), rng.choice(n_items, n, p=share / share.sum())
+    p, q = rng.normal(0, 0.6, (n_users, 3)), rng.normal(0, 0.6, (n_items, 3))
+    taste = rng.normal(0, 0.4, n_users)[user] + rng.normal(0, 0.5, n_items)[item] + (p[user] * q[item]).sum(axis=1)
     value = np.clip(np.rint(3.5 + taste + rng.normal(0, 0.7, n)), 1, 5).astype(np.float32)
     return dataset([f"{u}" for u in user], [f"{i}" for i in item], value, np.arange(n))
 

@@ -53,6 +53,7 @@ def test_no_vector_is_below_zero_and_some_parts_are_zero() -> None:
     data = rated(market())
     model = fit("nmf", NmfConfig(n_factors=6, ridge=0.5), data)
     vectors, items = model.factors(Queries.of_users(data, np.arange(data.n_users)))
+    assert vectors.shape[1] == items.shape[1] == 6 + 2
     assert (items[:, 1:-1] >= 0).all()
     assert (vectors[:, 1:-1] >= 0).all()
     assert (vectors[:, 0] < 0).any()

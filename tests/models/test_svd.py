@@ -5,7 +5,8 @@ import pytest
 
 from serendip.data import Queries
 from serendip.domain import Invalid
-from serendip.models import Explains, fit
+from serendip.models import Explains, fit, kind_of
+from serendip.models.answers import inner_scores
 from serendip.models.descent import STRIDE, WINDOW, aligned, by_block, deal, descend, n_groups, sow
 from serendip.models.lanes import LANES
 from serendip.models.parallel import threads
@@ -190,3 +191,43 @@ def test_events_without_a_value_and_replaced_ratings_are_not_learnt_from() -> No
     # u0 rates i0 with 2, later with 4; the ratings come in another order.
     data = world([took(0, 0, 1, value=4), took(0, 0, 5, value=2), took(0, 1, 3)])
     assert [column.tolist() for column in ratings_of(data, "svd")] == [[0], [0], [4.0]]
+
+
+EVENTS = {
+    "one rating": [took(0, 0, value=3)],
+    "one user": [took(0, item, value=item + 1.0) for item in range(5)],
+    "one item": [took(user, 0, value=user + 1.0) for user in range(5)],
+    "all equal": [took(user, item, value=2) for user in range(3) for item in range(3)],
+    "below zero": [took(0, 0, value=-5), took(1, 1, value=-7)],
+    "hardly apart": [took(0, 0, value=1e6), took(0, 1, value=1e6 - 0.0625), took(1, 1, value=1e6)],
+    "some without a value": [took(0, 0, value=2), took(0, 1), took(1, 0, value=4), took(1, 1, value=3)],
+}
+
+
+@pytest.mark.parametrize("kind", ["svd", "nmf"])
+@pytest.mark.parametrize("events", EVENTS.values(), ids=EVENTS)
+def test_the_poorest_ratings_can_be_learnt_from(kind: str, events: list) -> None:
+    data = world(events)
+    model = fit(kind, kind_of(kind).config(), data)
+    queries = Queries.of_users(data, np.arange(data.n_users))
+    told = model.predict(queries, np.tile(np.arange(data.n_items, dtype=np.int32), (data.n_users, 1)))
+    rated = [event.value for event in events if event.value is not None]
+    assert np.isfinite(told).all()
+    assert told.min() >= min(rated)
+    assert told.max() <= max(rated)
+
+
+@pytest.mark.parametrize("kind", ["svd", "nmf"])
+@pytest.mark.parametrize("value", [np.inf, -1e30])
+def test_ratings_beyond_all_measure_are_refused(kind: str, value: float) -> None:
+    data = world([took(0, 0, value=value), took(1, 1, value=1)])
+    with pytest.raises(Invalid, match="and the data holds others; scale them"):
+        fit(kind, kind_of(kind).config(), data)
+
+
+def test_scores_of_pairs_are_inner_products() -> None:
+    rng = np.random.default_rng(0)
+    vectors, items = (rng.standard_normal((n, 5)).astype(np.float32) for n in (600, 30))
+    among = rng.integers(-1, 30, (600, 40)).astype(np.int32)
+    wanted = np.einsum("qf,qjf->qj", vectors.astype(float), items[among].astype(float))
+    np.testing.assert_allclose(inner_scores(vectors, items, among)[among >= 0], wanted[among >= 0], atol=1e-5)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from serendip.data import Floats, ItemRows, Queries
 from serendip.models.als_kernels import inner_products
+from serendip.models.item_item import FAST
 from serendip.models.parallel import in_chunks, one_blas_thread
 
 SMALL_BATCH = 32
 """Fewer queries than this are answered on the asking thread."""
+
+MANY_CELLS = 20_000
+"""As many scores of pairs, and more, are shared out among threads."""
 
 BATCH = 256
 """Queries whose full rows are held at once where only some columns are wanted."""
@@ -35,14 +41,31 @@ def finish(scores: Floats, nothing: NDArray[np.bool_], among: ItemRows | None = 
 
 def inner_scores(vectors: Floats, items: Floats, among: ItemRows | None) -> Floats:
     """Inner products of queries' vectors (n_queries, k) and items' (n_items, k), or those of ``among``; padding too."""
-    each = among if among is not None and among.ndim == 2 else None
-    rows = items if among is None or each is not None else items[among]
-    if each is None and len(vectors) >= SMALL_BATCH:
+    if among is not None and among.ndim == 2:
+        scores = np.empty(among.shape, np.float32)
+        bounds = [0, len(vectors)] if among.size < MANY_CELLS else [*range(0, len(vectors), BATCH), len(vectors)]
+        in_chunks(partial(inner_pairs, vectors, items, among, scores), bounds)
+        return scores
+    rows = items if among is None else items[among]
+    if len(vectors) >= SMALL_BATCH:
         return np.asarray(vectors @ rows.T)
-    scores = np.empty((len(vectors), len(rows) if each is None else each.shape[1]), np.float32)
+    scores = np.empty((len(vectors), len(rows)), np.float32)
     for q, vector in enumerate(vectors):
-        inner_products(rows if each is None else items[each[q]], vector, scores[q])
+        inner_products(rows, vector, scores[q])
     return scores
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)
+def inner_pairs(vectors, items, among, out, start, stop):  # type: ignore[no-untyped-def]
+    """out[q, j] = vectors[q]'items[among[q, j]] of queries ``start`` to ``stop`` (exclusive); anything at padding."""
+    for q in range(start, stop):
+        x = vectors[q]
+        for j in range(among.shape[1]):
+            y = items[among[q, j]]
+            total = np.float32(0)
+            for f in range(len(x)):
+                total += y[f] * x[f]
+            out[q, j] = total
 
 
 def columns(full: Callable[[Queries], Floats], queries: Queries, among: ItemRows | None) -> Floats:
@@ -60,8 +83,8 @@ def columns(full: Callable[[Queries], Floats], queries: Queries, among: ItemRows
 def nearest(vectors: Floats, of: ItemRows, others: Floats, k: int) -> tuple[ItemRows, Floats]:
     """The ``k`` rows of ``others`` (n_others, d) of the largest positive cosine with each of ``vectors`` (n, d).
 
-    Row ``of[i]`` of ``others`` is vector ``i``'s own and left out; -1: none is. Vectors of zeros or NaN are like
-    nothing. Rows and cosines (n, k), best first, padded with -1 and 0; a batch at a time, on all threads.
+    Row ``of[i]`` of ``others`` is vector ``i``'s own and left out; -1: none is. Zeros and NaN are like nothing.
+    Rows and cosines (n, k), best first, padded with -1 and 0; a batch at a time, on all threads.
     """
     left, right = unit(vectors), unit(others)
     found = np.full((len(left), k), -1, np.int32), np.zeros((len(left), k), np.float32)

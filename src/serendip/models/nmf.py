@@ -16,12 +16,16 @@ from serendip.models.answers import SMALL_BATCH
 from serendip.models.contract import Kind
 from serendip.models.item_item import FAST, Csr
 from serendip.models.memory import claim
-from serendip.models.parallel import equal_work, in_chunks
+from serendip.models.parallel import crew, equal_work, in_chunks
 from serendip.models.ratings import Ratings, biases, ratings_of
-from serendip.models.svd import Doubles, RatingConfig, Svd
+from serendip.models.svd import N_ROUNDS, Doubles, RatingConfig, Svd
 
 N_SWEEPS = 500
 """Passes over a history's vector at most; they end when nothing moves any more."""
+
+
+N_CHUNKS = 16
+"""Chunks of rows that threads take in turn."""
 
 
 class NmfConfig(RatingConfig):
@@ -29,9 +33,9 @@ class NmfConfig(RatingConfig):
 
     n_factors: PositiveInt = Field(15, le=1024)
     """Length of the vectors."""
-    n_epochs: PositiveInt = 8
+    n_epochs: PositiveInt = 4
     """Times that both sides are solved."""
-    ridge: float = Field(10.0, ge=1e-3)
+    ridge: float = Field(7.0, ge=1e-3)
     """A vector, of an item, a user or a history, is held to 0 as by this many ratings."""
 
 
@@ -122,31 +126,28 @@ def learn(
 ) -> tuple[Floats, Floats]:
     """(c, q_i), of shape (n_items, n_factors + 1), and b_i after all epochs; the values of ``ratings`` have mean 0.
 
-    Users' rows are solved against the items' vectors, then items' against the users', one sweep each: the bias is the
+    From users' vectors of 0 and random ones of items, users' rows are solved against the items' vectors, then items'
+    against the users', one sweep each: the bias is the
     part that goes with the column c = (ridge / bias_ridge)^1/2, which is the same for all rows of the other side.
     """
     c = np.float32(np.sqrt(config.ridge / config.bias_ridge))
-    matrix = sparse.coo_array((ratings.value, (ratings.user_ix, ratings.item_ix)), shape=shape)
-    sides = [Csr.of(matrix.tocsr()), Csr.of(matrix.T.tocsr())]
-    _, *bias = biases(ratings, shape, config.bias_ridge)
-    vectors = [np.abs(rng.standard_normal((n, config.n_factors), np.float32)) * np.float32(0.1) for n in shape]
-    parts = [
-        np.concatenate([b[:, None] / c, x[:, 1:]], axis=1).astype(np.float32)
-        for b, x in zip(bias, vectors, strict=True)
-    ]
-    bounds = [equal_work(np.diff(side.indptr) + 1.0, 64) for side in sides]
-    for _ in range(config.n_epochs):
-        for this, other in ((0, 1), (1, 0)):
-            rows, x, y = sides[this], parts[this], parts[other].copy()
-            target = rows.value - c * y[rows.indices, 0]
-            y[:, 0] = c
-
-            def solve(
-                start: int, stop: int, rows: Csr = rows, target: Floats = target, y: Floats = y, x: Floats = x
-            ) -> None:
-                sweep_rows(rows.indptr, rows.indices, target, y, config.ridge, 1, x, start, stop)
-
-            in_chunks(solve, bounds[this])
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(ratings.user_ix, minlength=shape[0]))])
+    by_user = sparse.csr_array((ratings.value, ratings.item_ix, indptr), shape=shape)
+    sides = [Csr.of(by_user), Csr.of(by_user.T.tocsr())]
+    _, *bias = biases(ratings, shape, config.bias_ridge, N_ROUNDS)
+    parts = [np.zeros((n, config.n_factors + 1), np.float32) for n in shape]
+    for part, b in zip(parts, bias, strict=True):
+        part[:, 0] = b / c
+    parts[1][:, 1:] = np.abs(rng.standard_normal((shape[1], config.n_factors), np.float32)) * np.float32(0.1)
+    bounds = [equal_work(np.diff(side.indptr) + 1.0, N_CHUNKS) for side in sides]
+    with crew() as pool:
+        for _ in range(config.n_epochs):
+            for this, other in ((0, 1), (1, 0)):
+                rows, x, y = sides[this], parts[this], parts[other].copy()
+                target = rows.value - (c * y[:, 0])[rows.indices]
+                y[:, 0] = c
+                solve = partial(sweep_rows, rows.indptr, rows.indices, target, y, config.ridge, 1, x)
+                in_chunks(solve, bounds[this], pool)
     b_i = c * parts[1][:, 0]
     parts[1][:, 0] = c
     return parts[1], b_i

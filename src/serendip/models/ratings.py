@@ -67,19 +67,21 @@ def latest(owner, item_ix, at, use, n_owners, n_items):  # type: ignore[no-untyp
             places[to[owner[t]]] = t
             items[to[owner[t]]] = item_ix[t]
             to[owner[t]] += 1
-    # The event of each item that is the owner's last so far; one before the owner's first is another's.
-    met = np.full(n_items, -1, np.int64)
+    # Which owner met an item last, and, where one owner repeats items, that owner's last event of each.
+    seen, met = np.full(n_items, -1, np.int64), np.empty(n_items, np.int64)
     indptr = np.zeros(n_owners + 1, np.int64)
     filled = 0
     for u in range(n_owners):
         repeated = False
         for s in range(start[u], start[u + 1]):
-            t, before = places[s], met[items[s]]
-            if before >= 0 and owner[before] == u:
-                repeated = True
-                if at[t] < at[before]:
-                    continue
-            met[items[s]] = t
+            repeated |= seen[items[s]] == u
+            seen[items[s]] = u
+        if repeated:
+            for s in range(start[u], start[u + 1]):
+                met[items[s]] = places[s]
+            for s in range(start[u], start[u + 1]):
+                if at[places[s]] >= at[met[items[s]]]:
+                    met[items[s]] = places[s]
         for s in range(start[u], start[u + 1]):
             if not repeated or met[items[s]] == places[s]:
                 places[filled], items[filled] = places[s], items[s]
