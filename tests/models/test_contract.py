@@ -47,6 +47,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("content-knn", {}),
     ("content-knn", {"n_factors": 3, "n_neighbours": 4, "binary": False}),
     ("content-knn", {"vectors": "look"}),
+    ("segments", {}),
+    ("segments", {"n_segments": 2, "columns": "R|F|M"}),
     ("profile-knn", {}),
     ("profile-knn", {"columns": "age|hobbies", "n_neighbours": 3, "binary": False}),
     ("tag-svd", TAGS),
@@ -61,7 +63,16 @@ def those(*kinds: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("kind", "settings"), [case for case in CASES if case[0] in kinds], ids=str)
 
 
-PERSONAL = those(*(name for name, kind in KINDS.items() if kind.personal and not kind.by_profile))
+PERSONAL = pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (kind, settings)
+        for kind, settings in CASES
+        if KINDS[kind].personal and not KINDS[kind].by_profile and settings.get("columns") != "R|F|M"
+    ],
+    ids=str,
+)
+"""Those whose answer is in the history, and not in the profile."""
 COLLABORATIVE = those("item-knn", "ease", "als")
 KNOWING = those("item-knn", "ease", "als", "svd", "nmf", "user-knn")
 SUMMING = those("again", "item-knn", "ease", "als", "user-knn", "content-knn")
@@ -388,6 +399,8 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("content-knn", "n_factors"): ({"n_factors": 0}, {"n_factors": 2}),
     ("content-knn", "n_neighbours"): ({}, {"n_neighbours": 3}),
     ("content-knn", "binary"): ({}, {"binary": False}),
+    ("segments", "n_segments"): ({}, {"n_segments": 2}),
+    ("segments", "columns"): ({}, {"columns": ["R", "F", "M"]}),
     ("profile-knn", "columns"): ({}, {"columns": "town"}),
     ("profile-knn", "n_neighbours"): ({}, {"n_neighbours": 2}),
     ("profile-knn", "binary"): ({}, {"binary": False}),

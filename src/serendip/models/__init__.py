@@ -16,6 +16,7 @@ from serendip.models import (
     nmf,
     popularity,
     profile_knn,
+    segments,
     svd,
     tag_svd,
     user_knn,
@@ -38,7 +39,7 @@ KINDS: dict[str, Kind] = {
     module.KIND.name: module.KIND
     for module in (
         *(chance, popularity, again, item_knn, user_knn, ease, als, svd, nmf),
-        *(content_knn, tag_svd, profile_knn),
+        *(content_knn, tag_svd, profile_knn, segments),
     )
 }
 """Every kind by its name."""
