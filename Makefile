@@ -5,16 +5,19 @@ BIN := .venv/bin
 PORT ?= 8000
 DATA ?=
 ONCE ?=
+FULL ?=
+DATASETS ?=
+ONLY ?=
 
-.PHONY: help demo test lint format bench bench-kernels docs clean
+.PHONY: help demo test lint format bench docs clean
 
 help:
 	@echo "make demo            a small world, trained, measured and served on http://127.0.0.1:$(PORT)"
 	@echo "make demo DATA=path  the same with a known data set; ONCE=1 asks once and ends"
 	@echo "make test            all tests"
 	@echo "make lint            format, style, types, import contract"
-	@echo "make bench           the tables of docs/benchmarks.md (DATASETS=folder of the real data sets)"
-	@echo "make bench-kernels   als, item-knn and the search for the best, beside implicit"
+	@echo "make bench           every benchmark beside its peers, in quick sizes; FULL=1 for the large ones,"
+	@echo "                     DATASETS=folder for the tables on real data, ONLY=als,knn for some"
 	@echo "make docs            the documentation, into site/"
 
 .venv/serving: pyproject.toml requirements.lock
@@ -44,19 +47,26 @@ format: .venv/developing
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/serving
-	$(BIN)/python benchmarks/time_split.py $(if $(DATASETS),--datasets "$(DATASETS)")
+BENCH := .venv-bench
+PEERS := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["bench"], sep="\n")
 
-bench-kernels: .venv/serving
-	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --group bench
-	$(BIN)/python benchmarks/als.py
-	$(BIN)/python benchmarks/knn.py
-	$(BIN)/python benchmarks/topk.py
-	$(BIN)/python benchmarks/fold_in.py
+$(BENCH)/ready: pyproject.toml requirements.lock
+	@test -n "$(PYTHON)" || { echo "serendip needs Python 3.11 or newer; none was found on PATH"; exit 1; }
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	@$(BENCH)/bin/python -m pip install --quiet --constraint requirements.lock --editable ".[server]"
+	@$(BENCH)/bin/python -c '$(PEERS)' | while read peer; do \
+		$(BENCH)/bin/python -m pip install --quiet --constraint requirements.lock "$$peer" \
+			|| echo "$$peer cannot be installed here; its rows are left out"; done
+	@touch $@
+
+bench: $(BENCH)/ready
+	@$(BENCH)/bin/python benchmarks/run.py $(if $(FULL),--full) $(if $(DATASETS),--datasets "$(DATASETS)") \
+		$(if $(ONLY),--only "$(ONLY)")
 
 docs: .venv/developing
 	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --group docs
 	$(BIN)/zensical build --strict
 
 clean:
-	rm -rf .venv site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv $(BENCH) site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -51,8 +51,9 @@ def _version(name: str) -> str:
 
 
 def missing(peer: str) -> None:
-    """End, saying what is not there."""
-    sys.exit(f"{peer} is not installed; pip install --group bench")
+    """End, saying what is not there; that is no failure."""
+    print(f"left out: {peer} is not installed; pip install --group bench")
+    sys.exit(0)
 
 
 def in_turn(ours: Callable[[], object], peer: Callable[[], object], rounds: int) -> tuple[float, float, float, float]:

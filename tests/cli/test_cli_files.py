@@ -56,6 +56,19 @@ def stars(here: Path) -> Path:
     return here
 
 
+def test_a_few_lines_train_popularity_and_say_what_was_left_out(here, capsys):
+    (here / "few.csv").write_text("user,item,at\nann,i1,2026-01-01\nbob,i2,2026-01-01\n")
+    assert run(capsys, "import", "few.csv", "--as", "interactions")[0] == 0
+    code, out, _ = run(capsys, "train", "--promote")
+    assert code == 0
+    assert "left out als: the first 90% of the 2 interactions happened at one moment" in out
+    assert "it was not measured" in out
+    code, out, _ = run(capsys, "train", "--json")
+    assert set(json.loads(out)["left_out"]) == {"item-knn", "als", "ease"}
+    assert "not measured" in run(capsys, "models")[1]
+    assert run(capsys, "recommend", "ann")[0] == 0
+
+
 def test_ratings_over_folds_without_a_store_say_what_the_library_says(stars, capsys):
     arguments = ["evaluate", "--model", "svd", "--set", "n_factors=4", "--set", "n_epochs=3", "--data", "stars.csv"]
     code, out, _ = run(capsys, *arguments, "--split", "kfold:3:7", "--metrics", "rmse,mae", "--json")

@@ -194,14 +194,15 @@ def show_versions(records: Sequence[VersionRecord], live: Mapping[str, Promotion
         grid.add_column(column, no_wrap=True)
     for record in records:
         measured = record.manifest["measured"]["protocols"]
-        first = measured.get("replayed") or measured["frozen"]
-        row = next(row for row in first["rows"] if row["name"] == record.manifest["pipeline"]["name"])
-        score = row["metrics"]["ndcg@10"]
+        first = measured.get("replayed") or measured.get("frozen") or {"rows": []}
+        rows = [row for row in first["rows"] if row["name"] == record.manifest["pipeline"]["name"]]
+        scores = [row["metrics"]["ndcg@10"] for row in rows]
+        said = [f"{one['mean']:.4f} [{one['low']:.4f}, {one['high']:.4f}]" for one in scores]
         grid.add_row(
             record.id,
             f"{record.created_at:%Y-%m-%d %H:%M}",
             f"{record.manifest['data']['n_interactions']:,}",
-            f"{score['mean']:.4f} [{score['low']:.4f}, {score['high']:.4f}]",
+            *(said or ["not measured"]),
             ", ".join(name for name, one in live.items() if one.version == record.id),
         )
     out.print(grid)

@@ -132,6 +132,8 @@ def fill(store: Store, artifacts: Artifacts, data: str | None, dataset: str | No
         trained = train(store, artifacts, configs_of(store, (), {}), now, seed, progress)
         for table in trained.tables.values():
             show_table(table)
+        for name, why in trained.left_out.items():
+            out.print(f"left out {name}: {why}", style="yellow", markup=False)
         progress("promoting")
         for sentence in publish(store, trained.versions, now):
             out.print(sentence, markup=False)

@@ -63,10 +63,20 @@ def train(
         live = {name: one.version for name, one in store.live().items()}
     if json:
         tables = {name: table.to_dict() for name, table in trained.tables.items()}
-        print_json({"versions": trained.versions, "measured": tables, "decisions": said, "live": live})
+        print_json(
+            {
+                "versions": trained.versions,
+                "measured": tables,
+                "left_out": trained.left_out,
+                "decisions": said,
+                "live": live,
+            }
+        )
         return
     for table in trained.tables.values():
         show_table(table)
+    for name, why in trained.left_out.items():
+        out.print(f"left out {name}: {why}", style="yellow", markup=False)
     for version in trained.versions:
         out.print(f"kept {version}")
     for sentence in said:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip import models
+from serendip import pipeline as pipelines
 from serendip.data import Dataset
 from serendip.domain import Invalid, moment
 from serendip.evaluation.bootstrap import Estimate, estimates
@@ -62,6 +63,9 @@ def compare(
         raise Invalid(f"no protocol {protocol!r}; there are replayed and frozen", field="protocol")
     parts, whole = folds[0], any(one.name in WHOLE for one in wanted)
     baselines, notes = baselines_for(parts.train)
+    fits = fits or Fits()
+    baselines, refusals = able(baselines, configs, parts.train, seed, fits)
+    notes += refusals
     lineup, named = line_up(configs, baselines)
     asked = []
     for fold in folds:
@@ -171,6 +175,25 @@ def baselines_for(data: Dataset) -> tuple[list[PipelineConfig], list[str]]:
         names.append("again")
     configs = [PipelineConfig.parse(name) for name in names]
     return configs, notes
+
+
+def able(
+    baselines: Sequence[PipelineConfig], configs: Sequence[PipelineConfig], data: Dataset, seed: int, fits: Fits
+) -> tuple[list[PipelineConfig], list[str]]:
+    """The baselines that can be fitted to ``data``, and why the others cannot, such as for memory.
+
+    What ``configs`` hold too is not tried: they refuse for themselves.
+    """
+    kept, notes = [], []
+    for baseline in baselines:
+        try:
+            if baseline not in configs:
+                pipelines.fit(baseline, data, seed, fits.model)
+        except Invalid as error:
+            notes.append(f"the baseline {baseline.name} is left out: {error}")
+        else:
+            kept.append(baseline)
+    return kept, notes
 
 
 def line_up(

@@ -50,6 +50,9 @@ def passes(store: Store, record: VersionRecord) -> tuple[bool, str]:
     live = store.live().get(HOME)
     current = store.version(live.version) if live is not None else None
     table = _table(record)
+    if table is None:
+        gate = record.manifest["gate"]
+        return bool(gate["passed"]), str(gate["sentence"])
     name = str(record.manifest["pipeline"]["name"])
     against: str | None = None
     if current is not None and not _same(current.manifest["pipeline"], record.manifest["pipeline"]):
@@ -75,9 +78,10 @@ def repeats(record: VersionRecord) -> bool:
     return any(not kind["hides"] and not kind["negative"] for kind in record.manifest["kinds"])
 
 
-def _table(record: VersionRecord) -> Table:
+def _table(record: VersionRecord) -> Table | None:
+    """What the gate looks at; None for popularity of data that was too small to be measured on."""
     protocols = record.manifest["measured"]["protocols"]
-    return Table.from_dict(protocols.get("replayed") or next(iter(protocols.values())))
+    return Table.from_dict(protocols.get("replayed") or next(iter(protocols.values()))) if protocols else None
 
 
 def publish(store: Store, versions: Sequence[str], now: datetime) -> list[str]:
@@ -117,12 +121,16 @@ def publish(store: Store, versions: Sequence[str], now: datetime) -> list[str]:
 def _behind(record: VersionRecord, current: VersionRecord) -> bool:
     """Whether the live pipeline did better in the table of ``record``: popularity must not replace it then."""
     table, measured = _table(record), record.manifest["measured"]["pipelines"].items()
+    if table is None:
+        return bool(current.manifest["personal"])
     rows = [row for row, config in measured if _same(config, current.manifest["pipeline"])]
     return any(table.row(row).metrics[table.metric].mean > _measured_ndcg(record) for row in rows)
 
 
 def _measured_ndcg(record: VersionRecord) -> float:
     table = _table(record)
+    if table is None:
+        return 0.0
     return table.row(str(record.manifest["pipeline"]["name"])).metrics[table.metric].mean
 
 

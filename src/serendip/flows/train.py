@@ -14,7 +14,7 @@ from serendip import __version__, evaluation, models
 from serendip import pipeline as pipelines
 from serendip.data import Dataset
 from serendip.domain import ORDER_ONLY, Invalid, micros, moment
-from serendip.evaluation import Fits, Protocol, RatingTable, Table, allows_repeats, compare, judge
+from serendip.evaluation import Fits, Protocol, RatingTable, Table, Verdict, allows_repeats, compare, judge, split_of
 from serendip.flows.gather import gather
 from serendip.flows.live import KEYS
 from serendip.pipeline import Pipeline, PipelineConfig
@@ -37,7 +37,9 @@ class Trained:
     versions: tuple[str, ...]
     """In the order of the configs."""
     tables: Mapping[str, Table]
-    """By protocol."""
+    """By protocol; none where the data is too small to be measured on."""
+    left_out: Mapping[str, str]
+    """Pipelines that were not kept, and why."""
 
 
 def train(
@@ -48,43 +50,102 @@ def train(
     seed: int = 0,
     progress: Progress = lambda _: None,
 ) -> Trained:
-    """Measure every pipeline on the last tenth of time, refit it on everything, and keep it as a frozen version."""
+    """Measure every pipeline on the last tenth of time, refit it on everything, and keep it as a frozen version.
+
+    A pipeline that refuses the data, such as for memory, is left out and the others go on. Where the data is too small
+    to be measured on, only popularity is kept.
+    """
     if len({config.name for config in configs}) < len(configs):
         raise Invalid("two pipelines have the same name; train them one after the other")
     progress("reading interactions")
     data = gather(store, until=now)
     if not len(data):
         raise Invalid("there are no interactions to learn from; `serendip import FILE --as interactions` first")
-    measured = [*configs, *live_besides(store, configs)]
-    tables = measure(measured, data, seed, progress)
+    asked = measure_able([*configs, *live_besides(store, configs)], data, seed, progress)
+    left_out = {config.name: asked.refused[config.name] for config in configs if config.name in asked.refused}
     key_of = dict(zip(*reversed(store.item_ids()), strict=True))
     keys = np.array([key_of.get(item, -1) for item in data.items], np.int64)
     versions, fits = [], Fits()
     for config in configs:
+        if config.name in left_out:
+            continue
         progress(f"fitting {config.name} on everything")
-        fitted = pipelines.fit(config, data, seed, fits.model)
+        try:
+            fitted = pipelines.fit(config, data, seed, fits.model)
+        except Invalid as error:
+            left_out[config.name] = str(error)
+            continue
         manifest = describe(fitted, data, seed) | {
             "measured": {
-                "protocols": {name: table.to_dict() for name, table in tables.items()},
-                "pipelines": {one.name: one.model_dump(mode="json") for one in measured},
+                "protocols": {name: table.to_dict() for name, table in asked.tables.items()},
+                "pipelines": {one.name: one.model_dump(mode="json") for one in asked.measured},
             },
-            "gate": asdict(judge(next(iter(tables.values())), config.name, None, allows_repeats(data))),
+            "gate": asdict(asked.verdict(config, allows_repeats(data))),
         }
         version = artifacts.save(manifest, {**fitted.arrays(), KEYS: keys})
         store.add_version(VersionRecord(version, config.name, now, manifest))
         versions.append(version)
         forget_old(store, artifacts, config.name)
-    return Trained(tuple(versions), tables)
+    if not versions:
+        raise Invalid("; ".join(dict.fromkeys(left_out.values())))
+    return Trained(tuple(versions), asked.tables, left_out)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What measuring gave, as far as it could be done."""
+
+    measured: tuple[PipelineConfig, ...]
+    tables: Mapping[str, Table]
+    """By protocol; none where the data is too small."""
+    refused: Mapping[str, str]
+    """Pipelines that cannot be kept, and why."""
+    unmeasured: str | None = None
+    """Why there are no tables."""
+
+    def verdict(self, config: PipelineConfig, repeats: bool) -> Verdict:
+        """What the gate says; popularity may go live unmeasured."""
+        if self.unmeasured is None:
+            return judge(next(iter(self.tables.values())), config.name, None, repeats)
+        said = f"{config.name} is popularity, which may always go live; it was not measured: {self.unmeasured}"
+        return Verdict(True, said, (), ())
+
+
+def measure_able(
+    configs: Sequence[PipelineConfig], data: Dataset, seed: int = 0, progress: Progress = lambda _: None
+) -> Asked:
+    """``measure`` for those that can learn from what was before the cut; without tables only popularity is kept."""
+    fits, refused = Fits(), {}
+    try:
+        cut = split_of(data, "time" if data.at is not None else "random", seed=seed)
+        for config in configs:
+            progress(f"fitting {config.name}")
+            try:
+                pipelines.fit(config, cut.train, seed, fits.model)
+            except Invalid as error:
+                refused[config.name] = str(error)
+        able = tuple(config for config in configs if config.name not in refused)
+        return Asked(able, measure(able, data, seed, progress, fits) if able else {}, refused)
+    except Invalid as error:
+        why = str(error)
+    for config in configs:
+        if any(source.model != "popularity" for source in config.sources):
+            refused.setdefault(config.name, why)
+    return Asked((), {}, refused, why)
 
 
 def measure(
-    configs: Sequence[PipelineConfig], data: Dataset, seed: int = 0, progress: Progress = lambda _: None
+    configs: Sequence[PipelineConfig],
+    data: Dataset,
+    seed: int = 0,
+    progress: Progress = lambda _: None,
+    fits: Fits | None = None,
 ) -> dict[str, Table]:
     """The tables that a version carries, the one that the gate looks at first: replayed and frozen, on one split.
 
     Data without moments cannot be cut in time: it is split at random, and the table says that this is for parity only.
     """
-    fits = Fits()
+    fits = fits or Fits()
     if data.at is None:
         return {"frozen": compare(configs, data, "frozen", "random", seed=seed, fits=fits, progress=progress)}
     protocols: tuple[Protocol, ...] = ("replayed", "frozen")

@@ -142,12 +142,17 @@ def without_strangers(data: Dataset) -> Dataset:
     """The same events over vocabularies of just the users and items that have some, in their order."""
     users, user_ix = np.unique(data.user_ix, return_inverse=True)
     items, item_ix = np.unique(data.item_ix, return_inverse=True)
-    return replace(
-        data,
-        user_ix=user_ix.astype(np.int32),
-        item_ix=item_ix.astype(np.int32),
-        users=Vocabulary(tuple(data.users.ids[row] for row in users)),
-        items=Vocabulary(tuple(data.items.ids[row] for row in items)),
+    return Dataset(
+        user_ix.astype(np.int32),
+        item_ix.astype(np.int32),
+        Vocabulary(tuple(data.users.ids[row] for row in users)),
+        Vocabulary(tuple(data.items.ids[row] for row in items)),
+        data.weight,
+        data.kind,
+        data.value,
+        data.kinds,
+        data.at,
+        data.until,
     )
 
 
