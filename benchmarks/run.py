@@ -43,7 +43,8 @@ def main() -> None:
     chosen = parser.parse_args()
     only = {name.strip().removesuffix(".py") for name in chosen.only.split(",") if name.strip()}
     if unknown := only - {script.stem for script in HERE.glob("*.py")}:
-        sys.exit(f"there is no benchmark {', '.join(sorted(unknown))}")
+        known = sorted(script.stem for script in HERE.glob("*.py") if script.name not in NO_TABLES)
+        sys.exit(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     failed = []
     for script, arguments in planned(chosen.full, chosen.datasets):
         if only and script.removesuffix(".py") not in only:
@@ -52,7 +53,10 @@ def main() -> None:
         print(f"\n## {command}\n", flush=True)
         began = time.perf_counter()
         code = subprocess.run([sys.executable, str(HERE / script), *arguments], check=False).returncode
-        print(f"\n{command}: {'done' if code == 0 else f'exit code {code}'}, {time.perf_counter() - began:.0f} s")
+        print(
+            f"\n{command}: {'done' if code == 0 else f'exit code {code}'}, {time.perf_counter() - began:.0f} s",
+            flush=True,
+        )
         if code:
             failed.append(command)
     if failed:

@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from serendip.data import Dataset, Queries
 from serendip.domain import Invalid, NotFound
@@ -31,6 +33,14 @@ def test_errors_of_ratings_are_as_counted_by_hand():
     predicted, actual = np.array([4.0, 3.0, 1.0]), np.array([3.0, 3.0, 3.0])
     assert metrics.rmse(predicted, actual) == pytest.approx((5 / 3) ** 0.5)
     assert metrics.mae(predicted, actual) == pytest.approx(1.0)
+
+
+@given(errors=st.lists(st.floats(-10, 10), min_size=1, max_size=20))
+def test_the_mean_error_is_at_most_its_root_mean_square_and_that_at_most_the_largest(errors):
+    wrong, nothing = np.array(errors), np.zeros(len(errors))
+    assert metrics.mae(wrong, nothing) <= metrics.rmse(wrong, nothing) + 1e-9
+    assert metrics.rmse(wrong, nothing) <= abs(wrong).max() + 1e-9
+    assert metrics.rmse(wrong[::-1], nothing) == pytest.approx(metrics.rmse(wrong, nothing))
 
 
 def test_no_ratings_have_no_error():
