@@ -202,7 +202,8 @@ def spark_fit(train: sparse.csr_array, config: AlsConfig) -> Fit:
     def fit(n_epochs: int) -> object:
         return ALS(
             rank=config.n_factors, maxIter=n_epochs, regParam=config.regularization / 20, alpha=config.confidence,
-            implicitPrefs=True, numBlocks=4, seed=SEED,
+            implicitPrefs=True, numUserBlocks=4,
+            numItemBlocks=4, seed=SEED,
         ).fit(rows)  # fmt: skip
 
     return fit

@@ -169,10 +169,11 @@ def test_the_gram_matrix_is_summed_over_blocks() -> None:
     np.testing.assert_allclose(gram(y), y.T.astype(float) @ y.astype(float), rtol=1e-4, atol=1e-2)
 
 
+@WEIGHTS
 @pytest.mark.parametrize("growth", ["linear", "log"])
-def test_a_model_answers_with_the_exact_half_step_against_its_items(growth: str) -> None:
+def test_a_model_answers_with_the_exact_half_step_against_its_items(growth: str, weights: dict[str, float]) -> None:
     data = market()
-    config = AlsConfig(n_factors=6, regularization=2, growth=growth, solver="cg")
+    config = AlsConfig(n_factors=6, regularization=2, growth=growth, solver="cg", **weights)
     model = fit("als", config, data)
     assert isinstance(model, als.Als)
     queries = Queries.of_users(data, np.arange(data.n_users))
@@ -207,20 +208,24 @@ def test_both_solvers_come_to_the_same_model() -> None:
     np.testing.assert_allclose(exact, cg, atol=1e-3)
 
 
-def test_shares_follow_the_papers_decomposition() -> None:
+@WEIGHTS
+def test_shares_follow_the_papers_decomposition(weights: dict[str, float]) -> None:
     data = checkerboard()
-    config = AlsConfig(n_factors=3, regularization=0.7, confidence=2, growth="linear")
+    config = AlsConfig(n_factors=3, regularization=0.7, confidence=2, growth="linear", **weights)
     model = fit("als", config, data)
     assert isinstance(model, als.Als)
     history = [took(0, 2, 5), took(0, 4, 4), took(0, 2, 3)]
-    share = model.explain(ask(data, history), np.array([[0, 6]], np.int32))[0]
-    y = model.items.astype(float)
-    c = np.ones(8)
-    c[2], c[4] = 1 + 2 * 2, 1 + 2 * 1  # i2 was taken twice
-    w_u = np.linalg.inv(y.T @ np.diag(c) @ y + 0.7 * np.eye(3))
+    queries = ask(data, history)
+    share = model.explain(queries, np.array([[0, 6]], np.int32))[0]
+    y, unseen = model.items.astype(float), config.unobserved_weight
+    ridge = 0.7 * (2 + unseen * len(y)) ** config.frequency_scaling
+    c = np.full(8, unseen)
+    c[2], c[4] = unseen + 2 * 2, unseen + 2 * 1  # i2 was taken twice
+    w_u = np.linalg.inv(y.T @ np.diag(c) @ y + ridge * np.eye(3))
     for place, item in enumerate((0, 6)):
         of_2, of_4 = (float(y[item] @ w_u @ y[j]) * c[j] for j in (2, 4))
         np.testing.assert_allclose(share[place], [of_2 / 2, of_4, of_2 / 2], rtol=1e-5)
+    np.testing.assert_allclose(share.sum(axis=1), model.score(queries)[0, [0, 6]], rtol=1e-5)
 
 
 def test_neighbours_are_those_of_the_largest_cosine() -> None:

@@ -220,27 +220,25 @@ def half_step(r: Csr, extra: Floats, y: Floats, x: Floats, config: AlsConfig, bo
     k = y.shape[1]
     more = padded(k) - k
     turn, ridge = rotation(config.unobserved_weight * gram(y), ridges(np.diff(r.indptr), len(y), config))
-    z = np.empty((len(y), k + more), np.float32)
+    z, rotated = (np.empty((len(side), k + more), np.float32) for side in (y, x))
     times(y, np.pad(turn.into, ((0, 0), (0, more))), z)
     cg = config.solver == "cg"
+    if cg:
+        times(x, np.pad(turn.start, ((0, 0), (0, more))), rotated)
     near = halved(z) if cg and z.nbytes > FAR else z
-    into, back = np.pad(turn.start, ((0, 0), (0, more))), np.pad(turn.back, ((0, more), (0, 0)))
-    into, back = into.astype(np.float32), back.astype(np.float32)
     spectrum = np.pad(turn.spectrum, (0, more), constant_values=1).astype(np.float32)
     own_ridge, unseen = ridge.astype(np.float32), np.float32(config.unobserved_weight)
 
     def solve(start: int, stop: int) -> None:
-        # Rotated, solved and turned back while the rows are near.
-        own = x[start:stop]
-        rotated = own @ into if cg else np.empty((len(own), k + more), np.float32)
+        own = rotated[start:stop]
         system = r.indptr[start : stop + 1], r.indices, extra, near, spectrum, own_ridge[start:stop], unseen
         if cg:
-            step_white_rows(*system, config.n_cg_steps, rotated)
+            step_white_rows(*system, config.n_cg_steps, own)
         else:
-            solve_white_rows(*system, rotated)
-        np.matmul(rotated, back, out=own)
+            solve_white_rows(*system, own)
 
     in_chunks(solve, bounds)
+    times(rotated, np.pad(turn.back, ((0, more), (0, 0))), x)
 
 
 def halved(z: Floats) -> NDArray[np.uint16]:
