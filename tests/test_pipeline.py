@@ -398,6 +398,26 @@ def test_whole_rows_are_scored_some_askers_at_a_time_with_the_same_answer(monkey
     np.testing.assert_allclose(parts.scores, whole.scores, rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["als", "svd", "nmf"])
+def test_every_model_of_vectors_is_searched_as_all_its_scores_are_ranked(monkeypatch, kind):
+    data = rated(checkerboard())
+    pipeline = pipelines.fit(PipelineConfig.parse(kind), data, seed=3)
+    queries = Queries.of_users(data, np.arange(data.n_users))
+    dense = pipeline.answer(queries, 4)
+    monkeypatch.setattr("serendip.pipeline.answering.MANY", 0)
+    pipeline.prepare()
+    searched = pipeline.answer(queries, 4)
+    np.testing.assert_allclose(searched.scores, dense.scores, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(searched.source, dense.source)
+
+
+def test_what_is_prepared_for_searching_outlives_a_refresh_of_trends(monkeypatch, fitted, board):
+    monkeypatch.setattr("serendip.pipeline.answering.MANY", 0)
+    pipeline = fitted["als"]
+    pipeline.prepare()
+    assert pipeline.refreshed(board).sources[0].catalogue is pipeline.sources[0].catalogue
+
+
 def test_a_bare_history_is_the_queries_of_its_events_a_second_apart(fitted, board):
     history = [board.items.ids[2], "unheard-of", board.items.ids[4], board.items.ids[2]]
     bare = fitted["als"].bare_queries(history)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 
 import numba
 import numpy as np
@@ -60,8 +61,7 @@ class Vocabulary:
 
     def rows(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Rows of shape (n,), UNKNOWN where an id is not known."""
-        find = self._row_of.get
-        return np.fromiter((find(text, UNKNOWN) for text in texts), np.int32, len(texts))
+        return np.fromiter(map(self._row_of.get, texts, repeat(UNKNOWN)), np.int32, len(texts))
 
     @cached_property
     def hashes(self) -> NDArray[np.uint64]:

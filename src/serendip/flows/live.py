@@ -143,6 +143,7 @@ class Live:
                     catalogues[promotion.version] = catalogue_of(self._store, items, found.keys)
                 kinds = {kind.name: kind for kind in found.pipeline.kinds} | declared
                 fresh = replace(found.pipeline, kinds=tuple(kinds.values()))
+                fresh.prepare()
                 loaded[name] = LiveScenario(
                     name, promotion.version, fresh, found.keys, catalogues[promotion.version], found.note
                 )

@@ -27,7 +27,10 @@ BATCH = 256
 def silent(queries: Queries, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Askers without a single counted event of an item in ``known`` (n_items,). Shape (n_queries,)."""
     indptr, item_ix, _ = queries.by_item
-    met = np.concatenate([[0], np.cumsum(known[item_ix])])
+    of_known = known[item_ix]
+    if of_known.all():
+        return np.asarray(indptr[1:] == indptr[:-1])
+    met = np.concatenate([[0], np.cumsum(of_known)])
     return np.asarray(met[indptr[1:]] == met[indptr[:-1]])
 
 

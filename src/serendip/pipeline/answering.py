@@ -44,6 +44,22 @@ class Source:
             scores = np.where(scores == 0, -np.inf, scores).astype(np.float32)
         return scores
 
+    @cached_property
+    def vectors(self) -> HasFactors | None:
+        """The model, if it is one of vectors whose every score counts."""
+        if models.KINDS[self.config.model].zero_is_silence:
+            return None
+        return self.model if isinstance(self.model, HasFactors) else None
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The item vectors, prepared for being searched; it outlives a pipeline whose trends are refreshed."""
+        assert self.vectors is not None, "only a model of vectors is searched"
+        rows, at, values = np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.float32)
+        kinds = (InteractionKind("interaction"),)
+        nobody = Queries.of_rows(at, rows, Vocabulary(()), kinds, rows.astype(np.int16), values, at, 0)
+        return Catalogue.of(self.vectors.factors(nobody)[1])
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -115,10 +131,22 @@ class Pipeline:
 
     def _ranked(self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None) -> Ranked:
         """The sources' best; a single model of vectors finds them without a score for every item."""
-        if self._vectors is not None and len(self.items) >= MANY:
-            vectors, _ = self._vectors.factors(queries)
-            return self._catalogue.top(vectors, n, self.items.hashes, queries.salt, hidden, allowed)
+        only = self._searched
+        if only is not None and only.vectors is not None:
+            vectors, _ = only.vectors.factors(queries)
+            return only.catalogue.top(vectors, n, self.items.hashes, queries.salt, hidden, allowed)
         return self._in_runs(queries, n, hidden, allowed)
+
+    @property
+    def _searched(self) -> Source | None:
+        """The only source, if its best are found by its vectors."""
+        only = self.sources[0]
+        return only if len(self.sources) == 1 and len(self.items) >= MANY and only.vectors is not None else None
+
+    def prepare(self) -> None:
+        """Do now what the first asker would wait for."""
+        if self._searched is not None:
+            _ = self._searched.catalogue
 
     def _in_runs(
         self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None, only: Source | None = None
@@ -136,20 +164,6 @@ class Pipeline:
         if len(parts) == 1:
             return parts[0]
         return Ranked(np.concatenate([part.rows for part in parts]), np.concatenate([part.scores for part in parts]))
-
-    @cached_property
-    def _vectors(self) -> HasFactors | None:
-        """The only source's model, if it is one of vectors whose every score counts."""
-        only = self.sources[0]
-        if len(self.sources) > 1 or models.KINDS[only.config.model].zero_is_silence:
-            return None
-        return only.model if isinstance(only.model, HasFactors) else None
-
-    @cached_property
-    def _catalogue(self) -> Catalogue:
-        """The only source's item vectors, prepared for being searched when somebody first asks."""
-        assert self._vectors is not None, "only a model of vectors is searched"
-        return Catalogue.of(self._vectors.factors(self.queries([], moment(0)))[1])
 
     def _merged(self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None) -> Floats:
         """One row of scores a query, (n_queries, n_items): the only source's own, or the union's merged ones."""
