@@ -132,6 +132,27 @@ def _add_rows(taken, takers, i, total, met, counted):  # type: ignore[no-untyped
 
 
 @numba.njit(cache=True, nogil=True)
+def nearest_dense(rows, of, k, items, values, start, stop):  # type: ignore[no-untyped-def]
+    """The ``k`` largest entries above 0 of the rows ``of`` (n,), best first, without their own places.
+
+    rows (n_items, n_items); into items and values (n, k) from ``start`` to ``stop`` (exclusive), whose rest stays as it
+    is. Equal ones stand in the order of their items.
+    """
+    n_items = rows.shape[1]
+    width = (n_items + BLOCK - 1) // BLOCK * BLOCK
+    row, names = np.zeros(width, np.float32), np.arange(width, dtype=np.int32)
+    bits = row.view(np.int32)
+    keys, groups = np.empty(width, np.int64), np.empty(n_groups(n_items, k), np.int32)
+    for i in range(start, stop):
+        row[:n_items] = rows[of[i]]
+        row[of[i]] = 0
+        size = largest(bits, names, width, k, groups, keys)
+        for place in range(size):
+            items[i, place] = np.int32(keys[place] & 0x7FFFFFFF)
+            values[i, place] = row[items[i, place]]
+
+
+@numba.njit(cache=True, nogil=True)
 def by_item(taken, n_items):  # type: ignore[no-untyped-def]
     """X (n_users, n_items) by user, seen by item: whose entries they are, and where in ``taken`` they stand.
 
