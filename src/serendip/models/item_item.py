@@ -15,7 +15,7 @@ from serendip.models.nearest import BLOCK, largest, n_groups
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 """Sums in any order, fused; infinities and NaN are still respected."""
 
-FULL = 8
+FULL = 16
 """A row is full, and read as a whole, when this many times its multiplications are more than its places."""
 
 

@@ -90,8 +90,9 @@ def _floor(bits, n, k, groups):  # type: ignore[no-untyped-def]
         return np.int32(1)
     groups[:] = 0
     for first in range(0, n, width):
-        for g in range(min(width, n - first)):
-            groups[g] = max(groups[g], bits[first + g])
+        dealt = bits[first : min(first + width, n)]
+        for g in range(dealt.shape[0]):
+            groups[g] = max(groups[g], dealt[g])
     floor = np.int32(0)
     for bit in range(30, LEAST_BIT - 1, -1):
         higher = np.int32(floor | (1 << bit))
