@@ -56,3 +56,16 @@ def test_what_single_precision_cannot_solve_is_refused() -> None:
     events = [took(u, i, 9, k) for u in range(6) for i in range(6) for k in ("interaction", "other") if (u + i) % 3]
     with pytest.raises(Invalid, match="raise it"):
         fit("ease", EaseConfig(regularization=1e-3, binary=False), world(events, kinds=heavy))
+
+
+@pytest.mark.parametrize("k", [1, 3, 20])
+def test_neighbours_are_the_largest_weights_above_nothing_and_of_equal_ones_the_earlier(k: int) -> None:
+    rng = np.random.default_rng(k)
+    weights = rng.integers(-3, 4, (150, 150)).astype(np.float32)
+    model = Ease(weights, np.ones(150, np.bool_), True)
+    of = rng.permutation(150).astype(np.int32)[:100]
+    rows, likeness = model.neighbours(of, k)
+    for i, item in enumerate(of):
+        best = [j for j in np.argsort(-weights[item], kind="stable") if j != item and weights[item, j] > 0][:k]
+        assert rows[i].tolist() == best + [-1] * (k - len(best))
+        assert likeness[i].tolist() == [*weights[item, best].tolist(), *[0.0] * (k - len(best))]

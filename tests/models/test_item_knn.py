@@ -8,6 +8,7 @@ from serendip.data import Dataset
 from serendip.models import fit
 from serendip.models.item_item import Csr, nearest_rows
 from serendip.models.item_knn import ItemKnn, ItemKnnConfig
+from serendip.models.parallel import threads
 from worlds import ask, market, took, world
 
 # Six users, four items; u0 takes i1 twice, u5 takes everything.
@@ -152,3 +153,38 @@ def test_neighbours_are_the_row_best_first() -> None:
     rows, likeness = model.neighbours(np.array([0, 3], np.int32), 2)
     assert rows[0].tolist() == [1, 2]
     np.testing.assert_allclose(likeness[0], [s[0, 1], s[0, 2]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("similarity", ["cosine", "tfidf", "bm25", "rp3beta"])
+@pytest.mark.parametrize("settings", [{}, {"n_neighbours": 2}, {"shrinkage": 3.0, "min_support": 2}])
+def test_the_shares_of_every_similarity_sum_to_the_score(similarity: str, binary: bool, settings: dict) -> None:
+    model = fit("item-knn", ItemKnnConfig(similarity=similarity, binary=binary, **settings), market())
+    assert isinstance(model, ItemKnn)
+    history = [took(9, 3, 9), took(9, 5, 5), took(9, 3, 2), took(9, 7, 1)]
+    queries = ask(market(), history)
+    every = np.arange(11, dtype=np.int32)[None]
+    shares, scores = model.explain(queries, every)[0], model.score(queries)[0]
+    assert np.isfinite(scores).all()
+    assert scores.any()
+    np.testing.assert_allclose(shares.sum(axis=1), scores, rtol=1e-5, atol=1e-5 * np.abs(scores).max())
+
+
+def test_one_thread_and_three_find_the_same_neighbours() -> None:
+    models = []
+    for n in (1, 3):
+        with threads(n):
+            models.append(fit("item-knn", ItemKnnConfig(n_neighbours=3), market()).arrays())
+    for name, array in models[0].items():
+        np.testing.assert_array_equal(array, models[1][name])
+
+
+def test_neighbours_of_all_items_at_once_are_those_of_each_alone() -> None:
+    model = fit("item-knn", ItemKnnConfig(n_neighbours=4), market())
+    assert isinstance(model, ItemKnn)
+    rows, likeness = model.neighbours(np.arange(11, dtype=np.int32), 6)
+    for item in range(11):
+        own = slice(model.rows.indptr[item], model.rows.indptr[item + 1])
+        n = own.stop - own.start
+        assert rows[item].tolist() == [*model.rows.indices[own].tolist(), *[-1] * (6 - n)]
+        assert likeness[item].tolist() == [*model.rows.value[own].tolist(), *[0.0] * (6 - n)]

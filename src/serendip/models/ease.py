@@ -12,10 +12,10 @@ from scipy.linalg import lapack
 
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.domain import Invalid
-from serendip.models.answers import finish, most_alike, silent
+from serendip.models.answers import finish, silent
 from serendip.models.contract import Kind, ModelConfig
 from serendip.models.inverse import negate_inverse, workspace
-from serendip.models.item_item import Csr, by_item, gram_rows, sum_dense_places, sum_dense_rows
+from serendip.models.item_item import Csr, by_item, gram_rows, nearest_dense, sum_dense_places, sum_dense_rows
 from serendip.models.item_knn import SMALL_BATCH, event_weights, taken_items
 from serendip.models.memory import claim
 from serendip.models.parallel import equal_work, in_chunks
@@ -70,7 +70,12 @@ class Ease:
 
     def neighbours(self, of: ItemRows, k: int) -> tuple[ItemRows, Floats]:
         """The items that each of ``of`` speaks for most."""
-        return most_alike(self.weights[of], of, k)
+        rows, values = np.full((len(of), k), -1, np.int32), np.zeros((len(of), k), np.float32)
+        in_chunks(
+            lambda start, stop: nearest_dense(self.weights, of, k, rows, values, start, stop),
+            equal_work(np.ones(len(of)), max(1, len(of) // SMALL_BATCH)),
+        )
+        return rows, values
 
     def arrays(self) -> Arrays:
         """B, and which items are known."""

@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from serendip.data import Floats, ItemRows
+from serendip.models.nearest import BLOCK, largest, n_groups
 
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 """Sums in any order, fused; infinities and NaN are still respected."""
 
-BLOCK = 64
-"""Places of a dense row that are compared at once."""
-
-FULL = 8
+FULL = 16
 """A row is full, and read as a whole, when this many times its multiplications are more than its places."""
 
 
@@ -48,20 +46,18 @@ def nearest_rows(taken, takers, shrinkage, min_support, k, start, stop):  # type
     taken: X (n_users, n_items) by user, takers: the same by item. An entry of two items that n users have both met
     is (sum over users of x_ui x_uj) * n / (n + shrinkage); it counts if n >= min_support and it is above 0. The
     diagonal is left out. Equal entries stand in the order of their items. Gustavson: the row of item i is the sum of
-    the rows of its users, kept dense. The best of a full row are found by looking through all of it, lanes at once;
-    of one that touches few places, by a list of these.
+    the rows of its users, kept dense. The best of a full row are found by looking through all of it; of one that
+    touches few places, these are gathered first.
 
     -> number of entries of each row (stop - start,), and items and values end to end.
     """
     n_items = takers.indptr.shape[0] - 1
-    total = np.zeros((n_items + BLOCK - 1) // BLOCK * BLOCK, np.float32)
-    met = np.zeros(total.shape[0], np.int32)
-    touched = np.empty(n_items, np.int32)
+    width = (n_items + BLOCK - 1) // BLOCK * BLOCK
+    total, met = np.zeros(width, np.float32), np.zeros(width, np.int32)
+    few, touched, every = np.empty(width, np.float32), np.empty(width, np.int32), np.arange(width, dtype=np.int32)
+    keys, groups = np.empty(width, np.int64), np.empty(n_groups(n_items, k), np.int32)
     sizes = np.zeros(stop - start, np.int64)
-    items = np.empty(1024, np.int32)
-    values = np.empty(1024, np.float32)
-    heap_item = np.empty(min(k, n_items), np.int32)
-    heap_value = np.empty(min(k, n_items), np.float32)
+    items, values = np.empty(1024, np.int32), np.empty(1024, np.int32)
     counted = shrinkage > 0 or min_support > 1
     filled = 0
     for i in range(start, stop):
@@ -70,21 +66,16 @@ def nearest_rows(taken, takers, shrinkage, min_support, k, start, stop):  # type
             u = takers.indices[s]
             work += taken.indptr[u + 1] - taken.indptr[u]
         if work * FULL < n_items:
-            n_touched = _add_rows_touched(taken, takers, i, total, met, touched)
-            size = 0
-            for t in range(n_touched):
+            n = _add_rows_touched(taken, takers, i, total, met, touched)
+            for t in range(n):
                 j = touched[t]
-                n = met[j]
-                value = np.float32(total[j] * n / (n + shrinkage))
-                met[j] = 0
-                total[j] = 0
-                if j == i or n < min_support or not value > 0:
-                    continue
-                if size < heap_item.shape[0]:
-                    _rise(heap_value, heap_item, value, j, size)
-                    size += 1
-                elif value > heap_value[0] or (value == heap_value[0] and j < heap_item[0]):
-                    _sink(heap_value, heap_item, value, j, size)
+                enough = met[j] >= min_support and j != i
+                few[t] = np.float32(total[j] * met[j] / (met[j] + shrinkage)) if enough else 0
+                total[j], met[j] = 0, 0
+            while n % BLOCK:
+                few[n] = 0
+                n += 1
+            size = largest(few.view(np.int32), touched, n, k, groups, keys)
         else:
             _add_rows(taken, takers, i, total, met, counted)
             if counted:
@@ -93,20 +84,17 @@ def nearest_rows(taken, takers, shrinkage, min_support, k, start, stop):  # type
                     met[j] = 0
                     total[j] = np.float32(total[j] * n / (n + shrinkage)) if n >= min_support else 0
             total[i] = 0
-            size = _best_of(total, heap_value, heap_item)
+            size = largest(total.view(np.int32), every, width, k, groups, keys)
             total[:] = 0
         while filled + size > items.shape[0]:
             items = np.concatenate((items, np.empty_like(items)))
             values = np.concatenate((values, np.empty_like(values)))
+        for place in range(size):
+            items[filled + place] = np.int32(keys[place] & 0x7FFFFFFF)
+            values[filled + place] = np.int32(-(keys[place] >> 32))
         sizes[i - start] = size
         filled += size
-        # The heap gives its worst first: the row is filled from its end.
-        for last in range(size - 1, -1, -1):
-            place = filled - size + last
-            items[place] = heap_item[0]
-            values[place] = heap_value[0]
-            _sink(heap_value, heap_item, heap_value[last], heap_item[last], last)
-    return sizes, items[:filled].copy(), values[:filled].copy()
+    return sizes, items[:filled].copy(), values[:filled].copy().view(np.float32)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -128,78 +116,40 @@ def _add_rows_touched(taken, takers, i, total, met, touched):  # type: ignore[no
 
 @numba.njit(cache=True, nogil=True)
 def _add_rows(taken, takers, i, total, met, counted):  # type: ignore[no-untyped-def]
-    """The same without a list, and without ``met`` unless it is ``counted``."""
+    """The same without a list, and without ``met`` unless it is ``counted``.
+
+    Places are unsigned, so that no place is asked whether it counts from the end.
+    """
     for s in range(takers.indptr[i], takers.indptr[i + 1]):
         u = takers.indices[s]
         x = takers.value[s]
-        first, last = taken.indptr[u], taken.indptr[u + 1]
+        first, last = np.uint64(taken.indptr[u]), np.uint64(taken.indptr[u + 1])
         for t in range(first, last):
-            total[taken.indices[t]] += x * taken.value[t]
+            total[np.uint32(taken.indices[t])] += x * taken.value[t]
         if counted:
             for t in range(first, last):
-                met[taken.indices[t]] += 1
+                met[np.uint32(taken.indices[t])] += 1
 
 
 @numba.njit(cache=True, nogil=True)
-def _best_of(total, heap_value, heap_item):  # type: ignore[no-untyped-def]
-    """The largest of ``total`` (a multiple of BLOCK,) that are above 0, as a heap; -> how many.
+def nearest_dense(rows, of, k, items, values, start, stop):  # type: ignore[no-untyped-def]
+    """The ``k`` largest entries above 0 of the rows ``of`` (n,), best first, without their own places.
 
-    Items come in their order: an equal one is later than all in the heap, and does not enter.
+    rows (n_items, n_items); into items and values (n, k) from ``start`` to ``stop`` (exclusive), whose rest stays as it
+    is. Equal ones stand in the order of their items.
     """
-    size, floor = 0, np.float32(0)
-    for first in range(0, total.shape[0], BLOCK):
-        above = 0
-        for t in range(first, first + BLOCK):
-            above += total[t] > floor
-        if above == 0:
-            continue
-        for j in range(first, first + BLOCK):
-            if not total[j] > floor:
-                continue
-            if size < heap_item.shape[0]:
-                _rise(heap_value, heap_item, total[j], j, size)
-                size += 1
-            else:
-                _sink(heap_value, heap_item, total[j], j, size)
-            if size == heap_item.shape[0]:
-                floor = heap_value[0]
-    return size
-
-
-@numba.njit(cache=True, nogil=True)
-def _worse(value, item, other_value, other_item):  # type: ignore[no-untyped-def]
-    return value < other_value or (value == other_value and item > other_item)
-
-
-@numba.njit(cache=True, nogil=True)
-def _rise(heap_value, heap_item, value, item, size):  # type: ignore[no-untyped-def]
-    """Add to a heap of ``size`` entries whose root is the worst."""
-    place = size
-    while place > 0:
-        above = (place - 1) // 2
-        if not _worse(value, item, heap_value[above], heap_item[above]):
-            break
-        heap_value[place], heap_item[place] = heap_value[above], heap_item[above]
-        place = above
-    heap_value[place], heap_item[place] = value, item
-
-
-@numba.njit(cache=True, nogil=True)
-def _sink(heap_value, heap_item, value, item, size):  # type: ignore[no-untyped-def]
-    """Put an entry into the place of the root of a heap of ``size`` entries."""
-    place = 0
-    while 2 * place + 1 < size:
-        below = 2 * place + 1
-        if below + 1 < size and _worse(
-            heap_value[below + 1], heap_item[below + 1], heap_value[below], heap_item[below]
-        ):
-            below += 1
-        if not _worse(heap_value[below], heap_item[below], value, item):
-            break
-        heap_value[place], heap_item[place] = heap_value[below], heap_item[below]
-        place = below
-    if size > 0:
-        heap_value[place], heap_item[place] = value, item
+    n_items = rows.shape[1]
+    width = (n_items + BLOCK - 1) // BLOCK * BLOCK
+    row, names = np.zeros(width, np.float32), np.arange(width, dtype=np.int32)
+    bits = row.view(np.int32)
+    keys, groups = np.empty(width, np.int64), np.empty(n_groups(n_items, k), np.int32)
+    for i in range(start, stop):
+        row[:n_items] = rows[of[i]]
+        row[of[i]] = 0
+        size = largest(bits, names, width, k, groups, keys)
+        for place in range(size):
+            items[i, place] = np.int32(keys[place] & 0x7FFFFFFF)
+            values[i, place] = row[items[i, place]]
 
 
 @numba.njit(cache=True, nogil=True)

@@ -86,10 +86,9 @@ class ItemKnn:
     def neighbours(self, of: ItemRows, k: int) -> tuple[ItemRows, Floats]:
         """The first ``k`` kept neighbours."""
         rows, values = np.full((len(of), k), -1, np.int32), np.zeros((len(of), k), np.float32)
-        for i, item in enumerate(of):
-            own = slice(self.rows.indptr[item], min(self.rows.indptr[item] + k, self.rows.indptr[item + 1]))
-            n = own.stop - own.start
-            rows[i, :n], values[i, :n] = self.rows.indices[own], self.rows.value[own]
+        first = self.rows.indptr[of][:, None] + np.arange(k)
+        kept = first < self.rows.indptr[of + 1][:, None]
+        rows[kept], values[kept] = self.rows.indices[first[kept]], self.rows.value[first[kept]]
         return rows, values
 
     def arrays(self) -> Arrays:
