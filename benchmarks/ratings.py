@@ -6,7 +6,7 @@
 
 All get as many factors, else each its own defaults; svd is also measured with as many epochs as the peers, and a step
 as much shorter. All predict within the scale; a user or an item that a fold does not know gets the mean and the other's
-bias. Fits take turns, on all threads that each side can use; the ratio is the median of those of the turns, of wall time
+bias. Fits take turns, on all threads each side can use; the ratio is the median of those of the turns, of wall time
 and of processor time. Memory is the most that numpy held during one more fit. An error's interval is that of the mean
 of its folds' differences from ours, by Student's t.
 """
