@@ -6,15 +6,14 @@
 
 All get as many factors, else each its own defaults; svd is also measured with as many epochs as the peers, and a step
 as much shorter. All predict within the scale; a user or an item that a fold does not know gets the mean and the other's
-bias. Fits take turns, on all threads that each side can use; the ratio is the median of those of the turns. Memory is
-the most that numpy held during one more fit. An error's interval is that of the mean of its folds' differences from
-ours, by Student's t.
+bias. Fits take turns, on all threads each side can use; the ratio is the median of those of the turns, of wall time
+and of processor time. Memory is the most that numpy held during one more fit. An error's interval is that of the mean
+of its folds' differences from ours, by Student's t.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
@@ -62,8 +61,8 @@ def main() -> None:
     )
     for row in measure_ratings([], folds):
         print(f"{row.name}: RMSE {row.rmse:.4f}, MAE {row.mae:.4f}")
-    print("\n| model | RMSE | s a fit | MB | peer | its RMSE | less ours | its s | its MB | ratio |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("\n| model | RMSE | s a fit | MB | peer | its RMSE | less ours | its s | its MB | ratio | cpu |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     for kind in chosen.kinds:
         for more in [{}, {"n_epochs": EPOCHS["svd"], "learning_rate": 0.02}][: 1 + (kind == "svd")]:
             beside(kind, more, folds, chosen.peers, chosen.turns, chosen.seed)
@@ -81,7 +80,7 @@ def beside(kind: str, more: dict[str, Any], folds: list[Split], peers: Sequence[
     name = f"{kind}, {config.model_dump()['n_epochs']} epochs"
     for peer in peers:
         sides = [(ours(fold), PEERS[peer](kind, fold, seed)) for fold in folds]
-        spent: list[tuple[float, float]] = []
+        spent: list[tuple[tuple[float, float], tuple[float, float]]] = []
         errors: dict[int, float] = {}
         for turn in range(max(turns, len(folds))):
             at = turn % len(folds)
@@ -92,11 +91,13 @@ def beside(kind: str, more: dict[str, Any], folds: list[Split], peers: Sequence[
         theirs = [errors[at] for at in range(len(folds))]
         apart = np.array(theirs) - row.rmse_of_folds
         reach = stats.t.ppf(0.975, len(apart) - 1) * stats.sem(apart) if len(apart) > 1 else float("nan")
-        own_s, peer_s = (statistics.median(side) for side in zip(*spent, strict=True))
-        ratio = statistics.median(b / a for a, b in spent)
+        (own_s, _), (peer_s, _) = np.median(spent, axis=0)
+        wall, cpu = np.median([np.divide(its, own) for own, its in spent], axis=0)
         cells = [name, f"{row.rmse:.4f}", f"{own_s:.3f}", f"{held(sides[0][0]):.0f}", peer]
         cells += [f"{np.mean(theirs):.4f}", f"{apart.mean():+.4f} ± {reach:.4f}", f"{peer_s:.2f}"]
-        print("| " + " | ".join([*cells, f"{held(sides[0][1][0]):.0f}", f"{ratio:.1f}x"]) + " |", flush=True)
+        print(
+            "| " + " | ".join([*cells, f"{held(sides[0][1][0]):.0f}", f"{wall:.1f}x", f"{cpu:.1f}x"]) + " |", flush=True
+        )
 
 
 Peer = tuple[Callable[[], object], Callable[[], NDArray[Any]]]
@@ -192,10 +193,11 @@ def held(work: Callable[[], object]) -> float:
         tracemalloc.stop()
 
 
-def seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
+def seconds(work: Callable[[], object]) -> tuple[float, float]:
+    """On the wall, and of all processors."""
+    began, busy = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - began
+    return time.perf_counter() - began, time.process_time() - busy
 
 
 def films(folder: Path) -> Dataset:

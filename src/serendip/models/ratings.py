@@ -67,21 +67,20 @@ def latest(owner, item_ix, at, use, n_owners, n_items):  # type: ignore[no-untyp
             places[to[owner[t]]] = t
             items[to[owner[t]]] = item_ix[t]
             to[owner[t]] += 1
-    # Which owner met an item last, and, where one owner repeats items, that owner's last event of each.
+    # Which owner met each item last, and where that owner's last event of it is.
     seen, met = np.full(n_items, -1, np.int64), np.empty(n_items, np.int64)
     indptr = np.zeros(n_owners + 1, np.int64)
     filled = 0
     for u in range(n_owners):
         repeated = False
         for s in range(start[u], start[u + 1]):
-            repeated |= seen[items[s]] == u
-            seen[items[s]] = u
-        if repeated:
-            for s in range(start[u], start[u + 1]):
-                met[items[s]] = places[s]
-            for s in range(start[u], start[u + 1]):
-                if at[places[s]] >= at[met[items[s]]]:
-                    met[items[s]] = places[s]
+            t, i = places[s], items[s]
+            if seen[i] == u:
+                repeated = True
+                if at[t] < at[met[i]]:
+                    continue
+            seen[i] = u
+            met[i] = t
         for s in range(start[u], start[u + 1]):
             if not repeated or met[items[s]] == places[s]:
                 places[filled], items[filled] = places[s], items[s]
