@@ -15,6 +15,7 @@ from serendip import pipeline as pipelines
 from serendip.data import Dataset
 from serendip.domain import ORDER_ONLY, Invalid, micros, moment
 from serendip.evaluation import Fits, Protocol, Table, allows_repeats, compare, judge
+from serendip.flows.attributes import with_attributes
 from serendip.flows.gather import gather
 from serendip.flows.live import KEYS
 from serendip.pipeline import Pipeline, PipelineConfig
@@ -56,6 +57,7 @@ def train(
     if not len(data):
         raise Invalid("there are no interactions to learn from; `serendip import FILE --as interactions` first")
     measured = [*configs, *live_besides(store, configs)]
+    data = with_attributes(store, data, measured)
     tables = measure(measured, data, seed, progress)
     key_of = dict(zip(*reversed(store.item_ids()), strict=True))
     keys = np.array([key_of.get(item, -1) for item in data.items], np.int64)
@@ -144,6 +146,7 @@ def evaluate(
     data = gather(store)
     if not len(data):
         raise Invalid("there are no interactions to measure on; `serendip import FILE --as interactions` first")
+    data = with_attributes(store, data, configs)
     days = parse_days(refresh) if refresh is not None else None
     return compare(
         configs, data, protocol, split, k=k, metrics=metrics, refresh_days=days, seed=seed, progress=progress
