@@ -15,7 +15,7 @@ from serendip.domain import Invalid
 from serendip.models import KINDS
 from serendip.pipeline import Answers, Pipeline, PipelineConfig, Source, SourceConfig
 from serendip.ranking import NOTHING, top
-from worlds import NOON, ask, checkerboard, rated, took, world
+from worlds import NOON, ask, checkerboard, described, rated, took, world
 
 SPECS = (
     "popular",
@@ -349,7 +349,7 @@ def test_a_source_of_a_spec_may_bring_its_own_settings():
 def test_every_kind_can_stand_in_a_pipeline(board):
     for kind in KINDS:
         config = PipelineConfig(name=kind, sources=(SourceConfig(name=kind, model=kind),))
-        answers = pipelines.fit(config, rated(board)).answer(ask(board, *HISTORIES), 3)
+        answers = pipelines.fit(config, described(rated(board))).answer(ask(board, *HISTORIES), 3)
         assert isinstance(answers, Answers)
         assert not answers.exhausted.any()
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from serendip import models
-from serendip.data import Dataset, Queries, Vocabulary
+from serendip.data import Columns, Dataset, Queries, Vocabulary
 from serendip.domain import SerendipError
 from serendip.flows.live import Live
 from serendip.ranking import top
@@ -100,7 +100,9 @@ def _kernels() -> Finding:
     ids = Vocabulary(tuple(f"{n}" for n in range(6)))
     at = np.arange(24, dtype=np.int64)
     value = rng.integers(1, 6, 24).astype(np.float32)
-    data = Dataset.of(rng.integers(0, 6, 24), rng.integers(0, 6, 24), ids, ids, value=value, at=at)
+    events = Dataset.of(rng.integers(0, 6, 24), rng.integers(0, 6, 24), ids, ids, value=value, at=at)
+    told = Columns.of([{"tags": ["a", "bc"[n % 2]], "age": n} for n in range(6)])
+    data = replace(events, item_columns=told, user_columns=told)
     queries = Queries.of_users(data, np.arange(6))
     for name, kind in models.KINDS.items():
         scores = models.fit(name, kind.config(), data).score(queries)
