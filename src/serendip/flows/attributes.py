@@ -46,9 +46,9 @@ def _items(store: Store, items: Vocabulary, vectors: Iterable[str]) -> Columns:
             continue
         place = np.minimum(np.searchsorted(keys, owners), len(keys) - 1)
         there = keys[place] == owners
-        row = items.rows([ids[one] for one in place[there]])
+        rows = items.rows([ids[one] for one in place[there]])
         spread = np.full((len(items), numbers.shape[1]), np.nan, np.float32)
-        spread[row[row != UNKNOWN]] = numbers[there][row != UNKNOWN]
+        spread[rows[rows != UNKNOWN]] = numbers[there][rows != UNKNOWN]
         columns = Columns(columns.n_rows, {**columns.columns, name: Column(vectors=spread)})
     return columns
 
