@@ -350,7 +350,7 @@ def test_a_source_of_a_spec_may_bring_its_own_settings():
 def test_every_kind_can_stand_in_a_pipeline(board):
     for kind in KINDS:
         config = PipelineConfig(name=kind, sources=(SourceConfig(name=kind, model=kind),))
-        answers = pipelines.fit(config, rated(described(board))).answer(ask(board, *HISTORIES), 3)
+        answers = pipelines.fit(config, described(rated(board))).answer(ask(board, *HISTORIES), 3)
         assert isinstance(answers, Answers)
         assert not answers.exhausted.any()
 

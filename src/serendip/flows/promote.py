@@ -8,6 +8,7 @@ from typing import Any
 
 from serendip.domain import Conflict, Invalid, NotFound
 from serendip.evaluation import Table, compare, judge
+from serendip.flows.attributes import with_attributes
 from serendip.flows.gather import gather
 from serendip.flows.live import FOR_YOU, HOME, SCENARIOS, open_version
 from serendip.flows.train import live_besides
@@ -61,7 +62,8 @@ def passes(store: Store, record: VersionRecord) -> tuple[bool, str]:
         if against is None:
             config = PipelineConfig.model_validate(record.manifest["pipeline"])
             besides = live_besides(store, [config])
-            table = compare([config, *besides], gather(store), seed=int(record.manifest["seed"]))
+            data = with_attributes(store, gather(store), [config, *besides])
+            table = compare([config, *besides], data, seed=int(record.manifest["seed"]))
             live_config = PipelineConfig.model_validate(current.manifest["pipeline"])
             against = next(one.name for one in besides if one == live_config.model_copy(update={"name": one.name}))
     verdict = judge(table, name, against, repeats(record))

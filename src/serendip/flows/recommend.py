@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
-from serendip.data import UNKNOWN, ItemLists
+from serendip.data import UNKNOWN, Columns, ItemLists
 from serendip.domain import HISTORY_LIMIT, Interaction, Invalid, NotFound, Slate, SlateItem, checked_id
+from serendip.flows.attributes import profiles_of
 from serendip.flows.live import FOR_YOU, HOME, Live, LiveScenario
 from serendip.ranking import NOTHING
 from serendip.store import Store
@@ -45,7 +46,8 @@ def recommend(store: Store, live: Live, user: str, ask: Ask, now: datetime) -> S
     history = store.history(user, until=now, limit=HISTORY_LIMIT)
     seen = store.seen(user, kinds=scenario.hiding, until=now)
     known = bool(history) or store.known_user(user)
-    slate = _answer(scenario, [history], [seen], [user], [known], ask, now)[0]
+    profile = profiles_of(store, scenario.pipeline, [user])
+    slate = _answer(scenario, [history], [seen], [user], [known], ask, now, profile)[0]
     store.log_slate(slate)
     return slate
 
@@ -58,7 +60,8 @@ def recommend_many(store: Store, live: Live, users: Sequence[str], ask: Ask, now
     histories = store.histories(users, until=now, limit=HISTORY_LIMIT)
     seen = [store.seen(user, kinds=scenario.hiding, until=now) for user in users]
     known = [bool(histories.get(user)) or store.known_user(user) for user in users]
-    slates = _answer(scenario, [histories.get(user, []) for user in users], seen, users, known, ask, now)
+    profiles = profiles_of(store, scenario.pipeline, users)
+    slates = _answer(scenario, [histories.get(user, []) for user in users], seen, users, known, ask, now, profiles)
     for slate in slates:
         store.log_slate(slate)
     return slates
@@ -81,10 +84,11 @@ def _answer(
     known: Sequence[bool],
     ask: Ask,
     now: datetime,
+    profiles: Columns | None = None,
 ) -> list[Slate]:
     """Ids become rows, the pipeline answers, rows become ids again; what is still short is filled with new items."""
     pipeline = scenario.pipeline
-    queries = pipeline.queries(histories, now, askers)
+    queries = replace(pipeline.queries(histories, now, askers), profile=profiles)
     rows = [pipeline.items.rows(items) for items in seen]
     hidden = ItemLists.of([own[own != UNKNOWN] for own in rows])
     allowed = scenario.catalogue.allowed(now, ask.filter, ask.items)

@@ -15,6 +15,7 @@ from serendip import pipeline as pipelines
 from serendip.data import Dataset
 from serendip.domain import ORDER_ONLY, Invalid, micros, moment
 from serendip.evaluation import Fits, Protocol, RatingTable, Table, Verdict, allows_repeats, compare, judge, split_of
+from serendip.flows.attributes import with_attributes
 from serendip.flows.gather import gather
 from serendip.flows.live import KEYS
 from serendip.pipeline import Pipeline, PipelineConfig
@@ -61,7 +62,9 @@ def train(
     data = gather(store, until=now)
     if not len(data):
         raise Invalid("there are no interactions to learn from; `serendip import FILE --as interactions` first")
-    asked = measure_able([*configs, *live_besides(store, configs)], data, seed, progress)
+    besides = [*configs, *live_besides(store, configs)]
+    data = with_attributes(store, data, besides)
+    asked = measure_able(besides, data, seed, progress)
     left_out = {config.name: asked.refused[config.name] for config in configs if config.name in asked.refused}
     key_of = dict(zip(*reversed(store.item_ids()), strict=True))
     keys = np.array([key_of.get(item, -1) for item in data.items], np.int64)
@@ -205,6 +208,7 @@ def evaluate(
     data = gather(store)
     if not len(data):
         raise Invalid("there are no interactions to measure on; `serendip import FILE --as interactions` first")
+    data = with_attributes(store, data, configs)
     days = parse_days(refresh) if refresh is not None else None
     return evaluation.evaluate(
         configs, data, split, protocol=protocol, k=k, metrics=metrics, refresh_days=days, seed=seed, progress=progress

@@ -62,6 +62,11 @@ class PipelineConfig(BaseModel):
     fallback: tuple[SourceConfig, ...] = (POPULAR_7_DAYS, POPULAR)
     """Who fills the places that are left, in this order."""
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Which columns of a dataset its models may look at besides interactions."""
+        return frozenset(room for one in (*self.sources, *self.fallback) for room in models.kind_of(one.model).reads)
+
     @staticmethod
     def parse(spec: str, settings: Mapping[str, Any] | None = None) -> PipelineConfig:
         """The pipeline called ``spec``: a kind of model, ``popular``, ``popular-14-days``, or several joined by ``+``.

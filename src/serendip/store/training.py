@@ -64,6 +64,21 @@ class Training(Part):
         frame = pl.DataFrame(rows, schema=_ITEM_COLUMNS, orient="row")
         return frame.with_columns(pl.col("tags").fill_null("[]").str.json_decode(pl.List(pl.String)))
 
+    def item_attributes(self) -> pl.DataFrame:
+        """id, title, text, tags and attributes (JSON text) of every item, by key."""
+        names = ("id", "title", "text", "tags", "attributes")
+        with self._db.read() as c:
+            rows = [tuple(row) for row in c.execute(select(*(items.c[name] for name in names)).order_by(items.c.key))]
+        frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
+        return frame.with_columns(pl.col("tags").fill_null("[]").str.json_decode(pl.List(pl.String)))
+
+    def user_attributes(self) -> pl.DataFrame:
+        """id and attributes (JSON text) of every user who has some, by key."""
+        query = select(users.c.id, users.c.attributes).where(users.c.attributes.is_not(None)).order_by(users.c.key)
+        with self._db.read() as c:
+            rows = [tuple(row) for row in c.execute(query)]
+        return pl.DataFrame(rows, schema={"id": pl.String, "attributes": pl.String}, orient="row")
+
     def vectors(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Keys of the items that have a vector of this name, by key, and the vectors, of shape (n, n_numbers)."""
         query = select(vectors.c.item_key, vectors.c.vector).where(vectors.c.name == name)

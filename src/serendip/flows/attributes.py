@@ -1,0 +1,61 @@
+"""What the store knows of items and users besides interactions, as columns for the models that read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import orjson
+
+from serendip.data import UNKNOWN, Column, Columns, Dataset, Vocabulary
+from serendip.pipeline import Pipeline, PipelineConfig
+from serendip.store import Store
+
+
+def with_attributes(store: Store, data: Dataset, configs: Iterable[PipelineConfig]) -> Dataset:
+    """``data`` with the attributes that the models of ``configs`` may learn from; as it is where there are none.
+
+    Items have title, text and tags beside their own attributes, and stored vectors that a setting ``vectors`` names.
+    """
+    sources = [source for config in configs for source in (*config.sources, *config.fallback)]
+    reads = {room for config in configs for room in config.reads}
+    if "item_columns" in reads:
+        names = {str(name) for source in sources if (name := source.settings.get("vectors"))}
+        data = replace(data, item_columns=_items(store, data.items, names))
+    if "user_columns" in reads:
+        records: list[Mapping[str, Any]] = [{} for _ in range(data.n_users)]
+        for user, attributes in store.user_attributes().iter_rows():
+            if (row := data.users.row(user)) != UNKNOWN:
+                records[row] = orjson.loads(attributes or "{}")
+        data = replace(data, user_columns=Columns.of(records))
+    return data
+
+
+def _items(store: Store, items: Vocabulary, vectors: Iterable[str]) -> Columns:
+    records: list[Mapping[str, Any]] = [{} for _ in range(len(items))]
+    for item, title, text, tags, attributes in store.item_attributes().iter_rows():
+        if (row := items.row(item)) != UNKNOWN:
+            records[row] = {**orjson.loads(attributes or "{}"), "title": title, "text": text, "tags": tags}
+    columns = Columns.of(records, ("title", "text", "tags"))
+    keys, ids = store.item_ids()
+    for name in vectors:
+        owners, numbers = store.vectors(name)
+        if not len(owners):
+            continue
+        place = np.minimum(np.searchsorted(keys, owners), len(keys) - 1)
+        there = keys[place] == owners
+        rows = items.rows([ids[one] for one in place[there]])
+        spread = np.full((len(items), numbers.shape[1]), np.nan, np.float32)
+        spread[rows[rows != UNKNOWN]] = numbers[there][rows != UNKNOWN]
+        columns = Columns(columns.n_rows, {**columns.columns, name: Column(vectors=spread)})
+    return columns
+
+
+def profiles_of(store: Store, pipeline: Pipeline, users: Sequence[str | None]) -> Columns | None:
+    """The profiles of those who ask, a row each; None where ``pipeline`` looks at none."""
+    if "user_columns" not in pipeline.config.reads:
+        return None
+    records = [store.user(user) if user is not None else None for user in users]
+    return Columns.of([{} if record is None else record.attributes for record in records])
