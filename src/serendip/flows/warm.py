@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from typing import Any, Literal, get_args, get_origin
 
@@ -12,13 +13,16 @@ from numba.core.registry import CPUDispatcher
 
 from serendip import models
 from serendip import pipeline as pipelines
-from serendip.data import DAY, Dataset, Queries, Vocabulary, hidden_items
+from serendip.data import DAY, Columns, Dataset, Queries, Vocabulary, hidden_items
 from serendip.domain import Invalid
-from serendip.models import Predicts
+from serendip.models import HasPeople, HasUserNeighbours, Predicts
 from serendip.pipeline import Pipeline, PipelineConfig, SourceConfig
 
 N_USERS, N_ITEMS, N_EVENTS = 40, 2_100, 1_500
 """As many askers and items as the ways need that are only taken where there are many."""
+
+FAR = "als(n_factors=1024, n_epochs=1, solver=cg)"
+"""Factors so long that they are gathered as those of very many items are."""
 
 
 def warm() -> list[str]:
@@ -32,7 +36,8 @@ def warm() -> list[str]:
                 # It needs what this data lacks, such as columns of items.
                 continue
             done.append(name)
-    _use(PipelineConfig.parse("als(n_factors=8)+item-knn+popular"), data)
+    for also in ("als(n_factors=8)+item-knn+popular", FAR):
+        _use(PipelineConfig.parse(also), data)
     return list(dict.fromkeys(done))
 
 
@@ -66,7 +71,12 @@ def _made_up() -> Dataset:
     user_ix = np.concatenate([np.arange(N_USERS), rng.integers(0, N_USERS // 2, N_EVENTS - N_USERS)])
     value = rng.integers(1, 6, N_EVENTS).astype(np.float32)
     at = np.sort(rng.integers(DAY, 30 * DAY, N_EVENTS))
-    return Dataset.of(user_ix, rng.integers(0, N_ITEMS, N_EVENTS), users, items, value=value, at=at)
+    told = [
+        {"name": f"number {n}", "tags": [f"t{n % 7}", f"t{n % 5}"], "size": n % 9, "vector": rng.random(4)}
+        for n in range(N_ITEMS)
+    ]
+    events = Dataset.of(user_ix, rng.integers(0, N_ITEMS, N_EVENTS), users, items, value=value, at=at)
+    return replace(events, item_columns=Columns.of(told), user_columns=Columns.of(told[:N_USERS]))
 
 
 def _use(config: PipelineConfig, data: Dataset) -> None:
@@ -87,6 +97,10 @@ def _ask(fitted: Pipeline, data: Dataset) -> None:
             source.model.score(queries, np.tile(among, (len(queries), 1)))
             if isinstance(source.model, Predicts):
                 source.model.predict(queries, answers.rows.clip(0))
+            if isinstance(source.model, HasPeople):
+                source.model.people(queries, 3)
+            if isinstance(source.model, HasUserNeighbours):
+                source.model.user_neighbours(queries, queries, 3)
     try:
         fitted.neighbours(np.arange(2, dtype=np.int32), 3)
     except Invalid:
