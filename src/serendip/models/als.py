@@ -88,8 +88,13 @@ class Als:
         Solved in double precision; a row is NaN where no item of the history is known.
         """
         indptr, item_ix, weight = queries.by_item
-        x = fold_in(indptr, item_ix, weight, self.items, self.base, self.config)
+        x = fold_in(indptr, item_ix, weight, self.items, self.base, self.n_known, self.config)
         return finish(x.astype(np.float32), silent(queries, self.known)), self.items
+
+    @property
+    def n_known(self) -> int:
+        """How many items have events."""
+        return int(np.count_nonzero(self.known))
 
     def explain(self, queries: Queries, items: ItemRows) -> list[Floats]:
         """What each event adds to y_i'x_u: c_uj y_i' (Y'C_u Y + lambda_u I)^-1 y_j (section 5 of the paper).
@@ -105,7 +110,7 @@ class Als:
         own, events = slice(indptr[q], indptr[q + 1]), slice(queries.indptr[q], queries.indptr[q + 1])
         y_u = self.items[item_ix[own]].astype(np.float64)
         extra = extra_confidence(weight[own], self.config)
-        least, ridge = ridges(np.array([0, len(extra)]), len(self.items), self.config)
+        least, ridge = ridges(np.array([0, len(extra)]), self.n_known, self.config)
         factor = cho_factor(self.base + (ridge - least) * np.eye(len(self.base)) + (y_u.T * extra) @ y_u)
         sure = self.config.unobserved_weight + extra
         of_items = (self.items[asked] @ cho_solve(factor, y_u.T)) * sure  # (n_asked, n_own_items)
@@ -139,7 +144,7 @@ def extra_confidence(weight: Floats, config: AlsConfig) -> Doubles:
 
 
 def ridges(n_met: NDArray[np.int64], n_other: int, config: AlsConfig) -> Doubles:
-    """lambda_u of vectors that met ``n_met`` (n,) of ``n_other``: lambda (n_met + alpha_0 n_other)^nu.
+    """lambda_u of vectors that met ``n_met`` (n,) of ``n_other`` that anybody met: lambda (n_met + alpha_0 n_other)^nu.
 
     Rendle et al. 2021, section 3.2. A newcomer's is that of the own history's length.
     """
@@ -148,8 +153,19 @@ def ridges(n_met: NDArray[np.int64], n_other: int, config: AlsConfig) -> Doubles
     )
 
 
+def n_met_columns(r: Csr, config: AlsConfig) -> int:
+    """How many columns of ``r`` somebody met; 0 where ``ridges`` does not ask: one that nobody met changes nothing."""
+    return int(np.count_nonzero(np.bincount(r.indices))) if config.frequency_scaling else 0
+
+
 def fold_in(
-    indptr: NDArray[np.int64], item_ix: ItemRows, weight: Floats, items: Floats, base: Doubles, config: AlsConfig
+    indptr: NDArray[np.int64],
+    item_ix: ItemRows,
+    weight: Floats,
+    items: Floats,
+    base: Doubles,
+    n_known: int,
+    config: AlsConfig,
 ) -> Doubles:
     """Exact factors of every history (n_queries, k) against items' factors, in double precision.
 
@@ -157,8 +173,8 @@ def fold_in(
     """
     n_queries, lengths = len(indptr) - 1, np.diff(indptr)
     x = np.empty((n_queries, items.shape[1]), np.float64)
-    extra, floor = extra_confidence(weight, config), float(ridges(NONE_MET, len(items), config)[0])
-    more = ridges(lengths, len(items), config) - floor
+    extra, floor = extra_confidence(weight, config), float(ridges(NONE_MET, n_known, config)[0])
+    more = ridges(lengths, n_known, config) - floor
     unseen = config.unobserved_weight
 
     def solve(start: int, stop: int) -> None:
@@ -219,7 +235,9 @@ def half_step(r: Csr, extra: Floats, y: Floats, x: Floats, config: AlsConfig, bo
     """
     k = y.shape[1]
     more = padded(k) - k
-    turn, ridge = rotation(config.unobserved_weight * gram(y), ridges(np.diff(r.indptr), len(y), config))
+    turn, ridge = rotation(
+        config.unobserved_weight * gram(y), ridges(np.diff(r.indptr), n_met_columns(r, config), config)
+    )
     z, rotated = (np.empty((len(side), k + more), np.float32) for side in (y, x))
     times(y, np.pad(turn.into, ((0, 0), (0, more))), z)
     cg = config.solver == "cg"
@@ -269,12 +287,13 @@ def fit(config: AlsConfig, data: Dataset, rng: np.random.Generator) -> Als:
     bounds = [equal_work(row_cost(side, config), 128) for side in sides]
     x, y = (rng.standard_normal((n, k), dtype=np.float32) * np.float32(config.init_sigma) for n in matrix.shape)
     known = np.diff(sides[1].indptr) > 0
+    y[~known] = 0
     try:
         with one_blas_thread():
             for _ in range(config.n_epochs):
                 half_step(sides[0], extras[0], y, x, config, bounds[0])
                 half_step(sides[1], extras[1], x, y, config, bounds[1])
-            base = config.unobserved_weight * gram(y) + ridges(NONE_MET, len(y), config) * np.eye(k)
+            base = config.unobserved_weight * gram(y) + ridges(NONE_MET, int(known.sum()), config) * np.eye(k)
     except np.linalg.LinAlgError:
         raise Invalid(f"als cannot be solved with regularization={config.regularization:g}; raise it") from None
     return Als(y, base, known, config)
