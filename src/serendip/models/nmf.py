@@ -127,8 +127,8 @@ def learn(
     """(c, q_i), of shape (n_items, n_factors + 1), and b_i after all epochs; the values of ``ratings`` have mean 0.
 
     From users' vectors of 0 and random ones of items, users' rows are solved against the items' vectors, then items'
-    against the users', one sweep each: the bias is the
-    part that goes with the column c = (ridge / bias_ridge)^1/2, which is the same for all rows of the other side.
+    against the users', one sweep each: the bias is the part that goes with the column c = (ridge / bias_ridge)^1/2,
+    which is the same for all rows of the other side.
     """
     c = np.float32(np.sqrt(config.ridge / config.bias_ridge))
     indptr = np.concatenate([[0], np.cumsum(np.bincount(ratings.user_ix, minlength=shape[0]))])
