@@ -7,7 +7,7 @@ import pytest
 
 from serendip.data import Dataset, Queries
 from serendip.models import fit, kind_of
-from serendip.models.people import nearest_by_vectors, own_rows
+from serendip.models.people import UserNames, nearest_by_vectors
 from serendip.models.user_knn import UserKnn
 from worlds import NOON, ask, checkerboard, market, took, world
 
@@ -84,8 +84,12 @@ def test_of_people_equally_alike_the_first_are_asked() -> None:
 def test_askers_are_found_by_the_hash_of_their_names() -> None:
     data = market()
     queries = Queries.of_users(data, np.array([7, 0, 29]))
-    assert own_rows(queries, data.users.hashes).tolist() == [7, 0, 29]
-    assert own_rows(replace(queries, salt=np.arange(3, dtype=np.uint64)), data.users.hashes).tolist() == [-1, -1, -1]
+    assert UserNames(data.users.hashes).own_rows(queries).tolist() == [7, 0, 29]
+    assert UserNames(data.users.hashes).own_rows(replace(queries, salt=np.arange(3, dtype=np.uint64))).tolist() == [
+        -1,
+        -1,
+        -1,
+    ]
 
 
 def test_nearest_by_vectors_are_those_of_all_inner_products() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +29,28 @@ def taken_by(data: Dataset, binary: bool) -> Csr:
     return Csr.of(matrix)
 
 
-def own_rows(queries: Queries, hashes: NDArray[np.uint64]) -> NDArray[np.int32]:
-    """Which of the users learnt from each asker is, or NOBODY; shape (n_queries,).
+@dataclass(frozen=True)
+class UserNames:
+    """The users learnt from, by the hashes of their ids: the vocabulary of users is no part of a model."""
 
-    hashes (n_users,): of the users' ids. An asker is known by the salt, which is the same number wherever the question
-    is asked: the vocabulary of users is no part of a model.
-    """
-    order = np.argsort(hashes, kind="stable")
-    place = np.minimum(np.searchsorted(hashes, queries.salt, sorter=order), len(hashes) - 1)
-    found = order[place]
-    return np.where(hashes[found] == queries.salt, found, NOBODY).astype(np.int32)
+    hashes: NDArray[np.uint64]
+    """Shape (n_users,)."""
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        return np.argsort(self.hashes, kind="stable")
+
+    def own_rows(self, queries: Queries) -> NDArray[np.int32]:
+        """Which of the users each asker is, or NOBODY; shape (n_queries,).
+
+        An asker is known by the salt, which is the hash of the id wherever the question is asked.
+        """
+        place = np.minimum(np.searchsorted(self.hashes, queries.salt, sorter=self._order), len(self) - 1)
+        found = self._order[place]
+        return np.where(self.hashes[found] == queries.salt, found, NOBODY).astype(np.int32)
 
 
 def chunks(n_queries: int) -> list[int]:

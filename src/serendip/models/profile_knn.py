@@ -16,7 +16,7 @@ from serendip.models.contract import Kind, ModelConfig
 from serendip.models.item_item import Csr
 from serendip.models.memory import claim
 from serendip.models.parallel import in_chunks
-from serendip.models.people import NOBODY, People, chunks, nearest_by_vectors, own_rows, scores_of, taken_by
+from serendip.models.people import NOBODY, People, UserNames, chunks, nearest_by_vectors, scores_of, taken_by
 from serendip.models.profiles import Encoder
 
 
@@ -41,8 +41,8 @@ class ProfileKnn:
     taken: Csr
     """What each item counts for its user, (n_users, n_items)."""
     n_items: int
-    hashes: NDArray[np.uint64]
-    """Of the users' ids, by which an asker is found among them; shape (n_users,)."""
+    users: UserNames
+    """By which an asker is found among those learnt from."""
     config: ProfileKnnConfig
 
     def score(self, queries: Queries, among: ItemRows | None = None) -> Floats:
@@ -60,7 +60,7 @@ class ProfileKnn:
         values = np.zeros(rows.shape, np.float32)
         if queries.profile is None:
             return rows, values
-        asked, own = self.encoder.vectors(queries.profile), own_rows(queries, self.hashes)
+        asked, own = self.encoder.vectors(queries.profile), self.users.own_rows(queries)
 
         def near(start: int, stop: int) -> None:
             nearest_by_vectors(asked, self.unit, may, own, rows, values, start, stop)
@@ -76,7 +76,7 @@ class ProfileKnn:
             "taken.item": self.taken.indices,
             "taken.weight": self.taken.value,
             "n_items": np.array([self.n_items]),
-            "hashes": self.hashes,
+            "hashes": self.users.hashes,
         }
         return own | {f"encoder.{name}": array for name, array in self.encoder.arrays().items()}
 
@@ -93,8 +93,8 @@ def fit(config: ProfileKnnConfig, data: Dataset, rng: np.random.Generator) -> Pr
             field="columns",
         )
     claim(data.n_users * encoder.size * 12 + len(data) * 24, "profile-knn", "name fewer columns")
-    hashes = data.users.hashes.copy()
-    return ProfileKnn(encoder, encoder.vectors(columns), taken_by(data, config.binary), data.n_items, hashes, config)
+    users = UserNames(data.users.hashes.copy())
+    return ProfileKnn(encoder, encoder.vectors(columns), taken_by(data, config.binary), data.n_items, users, config)
 
 
 def restore(config: ProfileKnnConfig, arrays: Arrays) -> ProfileKnn:
@@ -103,7 +103,7 @@ def restore(config: ProfileKnnConfig, arrays: Arrays) -> ProfileKnn:
     encoder = Encoder.restore({name.removeprefix(mark): array for name, array in arrays.items() if mark in name})
     taken = Csr(arrays["taken.indptr"], arrays["taken.item"], arrays["taken.weight"])  # type: ignore[arg-type]
     n_items = int(arrays["n_items"][0])
-    return ProfileKnn(encoder, arrays["unit"], taken, n_items, arrays["hashes"], config)  # type: ignore[arg-type]
+    return ProfileKnn(encoder, arrays["unit"], taken, n_items, UserNames(arrays["hashes"]), config)  # type: ignore[arg-type]
 
 
 KIND = Kind(

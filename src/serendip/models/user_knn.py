@@ -20,9 +20,9 @@ from serendip.models.parallel import in_chunks
 from serendip.models.people import (
     NOBODY,
     People,
+    UserNames,
     chunks,
     nearest_by_items,
-    own_rows,
     scores_of,
     taken_at,
     taken_by,
@@ -52,8 +52,8 @@ class UserKnn:
     """Every user's row of length 1, by item, (n_items, n_users)."""
     rarity: Floats
     """What an item counts when two people have it in common, 0 where nobody took it; shape (n_items,)."""
-    hashes: NDArray[np.uint64]
-    """Of the users' ids, by which an asker is found among them; shape (n_users,)."""
+    users: UserNames
+    """By which an asker is found among those learnt from."""
     config: UserKnnConfig
 
     def score(self, queries: Queries, among: ItemRows | None = None) -> Floats:
@@ -63,8 +63,8 @@ class UserKnn:
 
     def people(self, queries: Queries, k: int) -> People:
         """The ``k`` users whose histories are most like the asker's, never the asker; likeness is the shrunk cosine."""
-        history, own = self._asked(queries), own_rows(queries, self.hashes)
-        n_users, shrinkage = len(self.hashes), self.config.shrinkage
+        history, own = self._asked(queries), self.users.own_rows(queries)
+        n_users, shrinkage = len(self.users), self.config.shrinkage
         rows = np.empty((len(queries), min(k, n_users)), np.int32)
         values = np.empty(rows.shape, np.float32)
 
@@ -115,7 +115,7 @@ class UserKnn:
             "takers.user": self.takers.indices,
             "takers.value": self.takers.value,
             "rarity": self.rarity,
-            "hashes": self.hashes,
+            "hashes": self.users.hashes,
         }
 
 
@@ -142,14 +142,14 @@ def fit(config: UserKnnConfig, data: Dataset, rng: np.random.Generator) -> UserK
     unit = sparse.csr_array(
         (unit_value(config, taken, rarity, owner), taken.indices, taken.indptr), shape=(data.n_users, data.n_items)
     )
-    return UserKnn(taken, Csr.of(unit.T.tocsr()), rarity, data.users.hashes.copy(), config)
+    return UserKnn(taken, Csr.of(unit.T.tocsr()), rarity, UserNames(data.users.hashes.copy()), config)
 
 
 def restore(config: UserKnnConfig, arrays: Arrays) -> UserKnn:
     """The model that ``arrays`` was made of."""
     taken = Csr(arrays["taken.indptr"], arrays["taken.item"], arrays["taken.weight"])  # type: ignore[arg-type]
     takers = Csr(arrays["takers.indptr"], arrays["takers.user"], arrays["takers.value"])  # type: ignore[arg-type]
-    return UserKnn(taken, takers, arrays["rarity"], arrays["hashes"], config)  # type: ignore[arg-type]
+    return UserKnn(taken, takers, arrays["rarity"], UserNames(arrays["hashes"]), config)  # type: ignore[arg-type]
 
 
 KIND = Kind("user-knn", UserKnnConfig, fit, restore, zero_is_silence=True)
