@@ -83,7 +83,7 @@ def test_a_trial_that_fails_is_kept_with_its_reason(tmp_path):
         Files(tastes(tmp_path)),
         ["als"],
         tmp_path / "t",
-        spaces={"regularization": "0.0001|20", "n_factors": "4", "n_epochs": "2..5", "confidence": "4"},
+        spaces={"regularization": "0.000001|20", "n_factors": "4", "n_epochs": "2..5", "confidence": "4"},
         split="last-out",
         n_trials=8,
     )

@@ -57,7 +57,7 @@ def test_a_history_is_folded_in_exactly(k: int, growth: str, weights: dict[str, 
     y, r = factors(5, k), Csr.of(SIX)
     empty = 0.3 * (config.unobserved_weight * 5) ** config.frequency_scaling
     base = config.unobserved_weight * y.T.astype(float) @ y.astype(float) + empty * np.eye(k)
-    x = fold_in(r.indptr, r.indices, r.value, y, base, 5, config)
+    x = fold_in(r.indptr, r.indices, r.value, y, base, np.ones(5, np.bool_), config)
     np.testing.assert_allclose(x, literal_rows(SIX, y.astype(float), config), rtol=1e-10, atol=1e-12)
 
 

@@ -88,7 +88,7 @@ class Als:
         Solved in double precision; a row is NaN where no item of the history is known.
         """
         indptr, item_ix, weight = queries.by_item
-        x = fold_in(indptr, item_ix, weight, self.items, self.base, self.n_known, self.config)
+        x = fold_in(indptr, item_ix, weight, self.items, self.base, self.known, self.config)
         return finish(x.astype(np.float32), silent(queries, self.known)), self.items
 
     @property
@@ -110,7 +110,8 @@ class Als:
         own, events = slice(indptr[q], indptr[q + 1]), slice(queries.indptr[q], queries.indptr[q + 1])
         y_u = self.items[item_ix[own]].astype(np.float64)
         extra = extra_confidence(weight[own], self.config)
-        least, ridge = ridges(np.array([0, len(extra)]), self.n_known, self.config)
+        n_met = int(self.known[item_ix[own]].sum())
+        least, ridge = ridges(np.array([0, n_met]), self.n_known, self.config)
         factor = cho_factor(self.base + (ridge - least) * np.eye(len(self.base)) + (y_u.T * extra) @ y_u)
         sure = self.config.unobserved_weight + extra
         of_items = (self.items[asked] @ cho_solve(factor, y_u.T)) * sure  # (n_asked, n_own_items)
@@ -164,17 +165,22 @@ def fold_in(
     weight: Floats,
     items: Floats,
     base: Doubles,
-    n_known: int,
+    known: NDArray[np.bool_],
     config: AlsConfig,
 ) -> Doubles:
     """Exact factors of every history (n_queries, k) against items' factors, in double precision.
 
-    base: alpha_0 Y'Y and, on its diagonal, the lambda of an empty history.
+    base: alpha_0 Y'Y and, on its diagonal, the lambda of an empty history. known: items with events, (n_items,); the
+    others are zeros, and do not count as met.
     """
     n_queries, lengths = len(indptr) - 1, np.diff(indptr)
+    n_known, n_met = 0, lengths
+    if config.frequency_scaling:
+        n_known = int(np.count_nonzero(known))
+        n_met = np.diff(np.concatenate([[0], np.cumsum(known[item_ix])])[indptr])
     x = np.empty((n_queries, items.shape[1]), np.float64)
     extra, floor = extra_confidence(weight, config), float(ridges(NONE_MET, n_known, config)[0])
-    more = ridges(lengths, n_known, config) - floor
+    more = ridges(n_met, n_known, config) - floor
     unseen = config.unobserved_weight
 
     def solve(start: int, stop: int) -> None:
