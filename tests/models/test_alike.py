@@ -5,7 +5,7 @@ import pytest
 
 from serendip.data import Queries
 from serendip.models import HasNeighbours, HasUserNeighbours, fit, kind_of
-from serendip.models.answers import nearest
+from serendip.models.near import nearest
 from serendip.models.parallel import threads
 from worlds import ask, market, rated, took
 

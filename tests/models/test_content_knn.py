@@ -158,7 +158,7 @@ def test_the_nearest_are_those_that_sorting_everything_gives() -> None:
 
 def test_of_equal_ones_the_first_rows_are_kept() -> None:
     likeness = np.array([[0.5, 0.9, 0.5, 0.5, 0.0, 0.9]], np.float32)
-    _, rows, values = keep_best(likeness, 1, 3, 0.0)  # row 0 of these is itself place 1
+    _, rows, values = keep_best(likeness, 1 + np.arange(len(likeness)), 3, 0.0)  # row 0 of these is itself place 1
     assert rows.tolist() == [5, 0, 2]
     assert values.tolist() == pytest.approx([0.9, 0.5, 0.5])
 

@@ -19,11 +19,12 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.domain import Invalid
 from serendip.models.als_kernels import halve, solve_rows, solve_white_rows, step_white_rows
-from serendip.models.answers import SMALL_BATCH, finish, inner_scores, most_alike, silent
+from serendip.models.answers import SMALL_BATCH, finish, inner_scores, silent
 from serendip.models.contract import Kind, ModelConfig
 from serendip.models.item_item import Csr
 from serendip.models.lanes import padded
 from serendip.models.memory import claim
+from serendip.models.near import nearest
 from serendip.models.parallel import equal_work, in_chunks, one_blas_thread
 
 Doubles = NDArray[np.float64]
@@ -123,10 +124,7 @@ class Als:
 
     def neighbours(self, of: ItemRows, k: int) -> tuple[ItemRows, Floats]:
         """The items whose factors point most nearly the same way; the likeness is the cosine."""
-        lengths = np.linalg.norm(self.items, axis=1)
-        unit = (self.items / np.where(lengths > 0, lengths, 1)[:, None]).astype(np.float32)
-        with one_blas_thread():
-            return most_alike(unit[of] @ unit.T, of, k)
+        return nearest(self.items[of], of, self.items, k)
 
     def arrays(self) -> Arrays:
         """Items' factors, their Gram matrix, and which items are known."""

@@ -1,4 +1,4 @@
-"""What the answers of all models have in common: which items are asked about, who gets none, what is most alike."""
+"""What the answers of all models have in common: which items are asked about, and who gets none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from serendip.data import Floats, ItemRows, Queries
 from serendip.models.als_kernels import inner_products
 from serendip.models.item_item import FAST
-from serendip.models.parallel import in_chunks, one_blas_thread
+from serendip.models.parallel import in_chunks
 
 SMALL_BATCH = 32
 """Fewer queries than this are answered on the asking thread."""
@@ -83,24 +83,6 @@ def columns(full: Callable[[Queries], Floats], queries: Queries, among: ItemRows
     return out
 
 
-def nearest(vectors: Floats, of: ItemRows, others: Floats, k: int) -> tuple[ItemRows, Floats]:
-    """The ``k`` rows of ``others`` (n_others, d) of the largest positive cosine with each of ``vectors`` (n, d).
-
-    Row ``of[i]`` of ``others`` is vector ``i``'s own and left out; -1: none is. Zeros and NaN are like nothing.
-    Rows and cosines (n, k), best first, padded with -1 and 0; a batch at a time, on all threads.
-    """
-    left, right = unit(vectors), unit(others)
-    found = np.full((len(left), k), -1, np.int32), np.zeros((len(left), k), np.float32)
-
-    def answer(start: int, stop: int) -> None:
-        rows, values = most_alike(left[start:stop] @ right.T, of[start:stop], k)
-        found[0][start:stop], found[1][start:stop] = rows, values
-
-    with one_blas_thread():
-        in_chunks(answer, [*range(0, len(left), BATCH), len(left)])
-    return found
-
-
 def own_rows(queries: Queries, others: Queries) -> NDArray[np.int32]:
     """Where the asker of each query stands among ``others``, (n_queries,); -1 where nowhere."""
     place = np.full(max(int(queries.own.max(initial=0)), int(others.own.max(initial=0))) + 2, -1, np.int32)
@@ -108,32 +90,3 @@ def own_rows(queries: Queries, others: Queries) -> NDArray[np.int32]:
     # The last place is that of the unknown, whose own is -1: nobody is the same stranger.
     place[-1] = -1
     return np.asarray(place[queries.own])
-
-
-def unit(vectors: Floats) -> Floats:
-    """Rows of length 1; those of zeros or NaN are zeros."""
-    lengths = np.linalg.norm(vectors, axis=1)
-    with_one = np.isfinite(lengths) & (lengths > 0)
-    scaled = vectors / np.where(with_one, lengths, 1)[:, None]
-    return np.where(with_one[:, None], scaled, 0).astype(np.float32)
-
-
-def most_alike(likeness: Floats, of: ItemRows, k: int) -> tuple[ItemRows, Floats]:
-    """The ``k`` largest positive entries of each row but its own item; rows (n, k) padded with -1, likenesses with 0.
-
-    likeness (n, n_items): row ``i`` belongs to item ``of[i]``, or to none of them where that is -1. Equal ones stand in
-    the order of their rows.
-    """
-    rows, values = np.full((len(of), k), -1, np.int32), np.zeros((len(of), k), np.float32)
-    for i, item in enumerate(of):
-        row: Floats = np.maximum(likeness[i], 0)
-        if item >= 0:
-            row[item] = 0
-        n = min(k, int(np.count_nonzero(row)))
-        if not n:
-            continue
-        # All that are not below the k-th largest, ascending by item; the stable sort keeps that order among equals.
-        candidates = np.flatnonzero(row >= np.partition(row, len(row) - n)[len(row) - n])
-        best = candidates[np.argsort(np.negative(row[candidates]), kind="stable")][:n]
-        rows[i, :n], values[i, :n] = best, row[best]
-    return rows, values

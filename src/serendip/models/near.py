@@ -6,8 +6,9 @@ from typing import Any
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
-from serendip.data import Floats
+from serendip.data import Floats, ItemRows
 from serendip.models.item_item import Csr
 from serendip.models.parallel import in_chunks, one_blas_thread
 
@@ -32,15 +33,37 @@ def nearest_vectors(unit: Floats, k: int) -> Csr:
 
     Equal ones stand in the order of their rows; how equal single precision leaves them is another matter.
     """
-    n = len(unit)
+    sizes, rows, values = (
+        np.concatenate(column) for column in zip(*_best(unit, np.arange(len(unit)), unit, k), strict=True)
+    )
+    return Csr(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), rows, values)
+
+
+def nearest(vectors: Floats, of: ItemRows, others: Floats, k: int) -> tuple[ItemRows, Floats]:
+    """The ``k`` rows of ``others`` (n_others, d) of the largest cosine above 0 with each of ``vectors`` (n, d).
+
+    Row ``of[i]`` of ``others`` is vector ``i``'s own and left out; -1: none is. Zeros and NaN are like nothing.
+    Rows and cosines (n, k), best first, padded with -1 and 0; a batch at a time, on all threads.
+    """
+    found = np.full((len(vectors), k), -1, np.int32), np.zeros((len(vectors), k), np.float32)
+    start = 0
+    for sizes, rows, values in _best(unit_rows(vectors), of, unit_rows(others), k):
+        owner = start + np.repeat(np.arange(len(sizes)), sizes)
+        place = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        found[0][owner, place], found[1][owner, place] = rows, values
+        start += len(sizes)
+    return found
+
+
+def _best(left: Floats, own: NDArray[np.integer], right: Floats, k: int) -> list[Any]:
+    """What ``keep_best`` gives of every ``BLOCK`` rows of left right', one after the other."""
 
     def part(start: int, stop: int) -> Any:
-        return keep_best(np.ascontiguousarray(unit[start:stop] @ unit.T), start, min(k, n), ROUNDING)
+        likeness = np.ascontiguousarray(left[start:stop] @ right.T)
+        return keep_best(likeness, own[start:stop].astype(np.int64), min(k, len(right)), ROUNDING)
 
     with one_blas_thread():
-        parts = in_chunks(part, [*range(0, n, BLOCK), n])
-    sizes, rows, values = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Csr(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), rows, values)
+        return in_chunks(part, [*range(0, len(left), BLOCK), len(left)])
 
 
 @numba.njit(cache=True, nogil=True)
@@ -66,8 +89,8 @@ def insert_best(best_row, best_value, size, row, value):  # type: ignore[no-unty
 
 
 @numba.njit(cache=True, nogil=True)
-def keep_best(likeness, first, k, least):  # type: ignore[no-untyped-def]
-    """The ``k`` largest places above ``least`` of each row of ``likeness`` (n, m); row ``i`` is not place first + i.
+def keep_best(likeness, own, k, least):  # type: ignore[no-untyped-def]
+    """The ``k`` largest places above ``least`` of each row of ``likeness`` (n, m), but place ``own[i]`` of row ``i``.
 
     -> number of entries of each row (n,), and places and values end to end, best first.
     """
@@ -81,10 +104,10 @@ def keep_best(likeness, first, k, least):  # type: ignore[no-untyped-def]
     for i in range(n):
         size = 0
         bar = np.float32(least)
-        own = likeness[i]
+        row = likeness[i]
         for j in range(m):
-            if own[j] > bar and j != first + i:
-                size = insert_best(best_row, best_value, size, j, own[j])
+            if row[j] > bar and j != own[i]:
+                size = insert_best(best_row, best_value, size, j, row[j])
                 if size == k:
                     bar = best_value[k - 1]
         sizes[i] = size
