@@ -22,7 +22,7 @@ from made import SEED, SIZES, heading, in_turn, taken
 from scipy import sparse
 
 from serendip.models.als import AlsConfig, extra_confidence, half_step, row_cost
-from serendip.models.item_item import Csr
+from serendip.models.kernels.item_item import Csr
 from serendip.models.parallel import equal_work, n_threads, one_blas_thread
 
 PEER_STEPS = 3

@@ -17,7 +17,7 @@ from scipy.linalg import lapack
 
 from serendip.data.dataset import csr
 from serendip.models.ease import gram, solve_weights
-from serendip.models.item_item import Csr
+from serendip.models.kernels.item_item import Csr
 from serendip.sources.world import generate_events
 
 REGULARIZATION = 400.0

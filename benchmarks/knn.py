@@ -19,8 +19,8 @@ import numpy as np
 from made import heading, in_turn, missing, taken
 from scipy import sparse
 
-from serendip.models.item_item import Csr, nearest_rows, product_cost
 from serendip.models.item_knn import ItemKnnConfig, weigh
+from serendip.models.kernels.item_item import Csr, nearest_rows, product_cost
 from serendip.models.parallel import equal_work, in_chunks, n_threads
 
 K = 50

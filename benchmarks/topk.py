@@ -20,7 +20,7 @@ from scipy import sparse
 from serendip.data import ItemLists
 from serendip.data.dataset import csr
 from serendip.models.als import AlsConfig, extra_confidence, half_step, row_cost
-from serendip.models.item_item import Csr
+from serendip.models.kernels.item_item import Csr
 from serendip.models.parallel import equal_work, n_threads, one_blas_thread
 from serendip.ranking import Catalogue
 from serendip.sources.world import generate_events

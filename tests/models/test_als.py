@@ -9,8 +9,8 @@ from scipy import sparse
 from serendip.data import Queries
 from serendip.models import als, fit
 from serendip.models.als import AlsConfig, extra_confidence, fold_in, gram, half_step, halved
-from serendip.models.als_kernels import PIECE, solve_spd, solve_white_rows, step_white_rows
-from serendip.models.item_item import Csr
+from serendip.models.kernels.als import PIECE, solve_spd, solve_white_rows, step_white_rows
+from serendip.models.kernels.item_item import Csr
 from serendip.models.parallel import threads
 from worlds import ask, checkerboard, market, took
 

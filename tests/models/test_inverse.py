@@ -6,7 +6,7 @@ import pytest
 from serendip.domain import InteractionKind, Invalid
 from serendip.models import ease, fit
 from serendip.models.ease import Ease, EaseConfig, solve_weights
-from serendip.models.inverse import negate_inverse, workspace
+from serendip.models.kernels.inverse import negate_inverse, workspace
 from serendip.models.parallel import threads
 from worlds import market, took, world
 

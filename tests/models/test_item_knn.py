@@ -6,8 +6,8 @@ from scipy import sparse
 
 from serendip.data import Dataset
 from serendip.models import fit
-from serendip.models.item_item import Csr, nearest_rows
 from serendip.models.item_knn import ItemKnn, ItemKnnConfig
+from serendip.models.kernels.item_item import Csr, nearest_rows
 from serendip.models.parallel import threads
 from worlds import ask, market, took, world
 

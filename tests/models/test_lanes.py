@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from serendip.models.lanes import add_images, add_misses, add_scaled, gather_rows, inner, padded, prefetch_row
+from serendip.models.kernels.lanes import add_images, add_misses, add_scaled, gather_rows, inner, padded, prefetch_row
 
 
 @numba.njit

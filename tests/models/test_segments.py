@@ -9,7 +9,7 @@ import pytest
 from serendip.data import Columns, Dataset, Queries
 from serendip.domain import Invalid
 from serendip.models import fit, kind_of
-from serendip.models.kmeans import cluster, nearest, silhouette
+from serendip.models.kernels.kmeans import cluster, nearest, silhouette
 from serendip.models.segments import NOBODY, Segments
 from worlds import ask, market, rated, took, world
 

@@ -7,8 +7,8 @@ from serendip.data import Queries
 from serendip.domain import Invalid
 from serendip.models import Explains, fit, kind_of
 from serendip.models.answers import inner_scores
-from serendip.models.descent import STRIDE, WINDOW, aligned, by_block, deal, descend, n_groups, sow
-from serendip.models.lanes import LANES
+from serendip.models.kernels.descent import STRIDE, WINDOW, aligned, by_block, deal, descend, n_groups, sow
+from serendip.models.kernels.lanes import LANES
 from serendip.models.parallel import threads
 from serendip.models.ratings import Ratings, biases, latest, ratings_of, ridge_rows
 from serendip.models.svd import SvdConfig, learn

@@ -9,7 +9,7 @@ import pytest
 from serendip.data import Columns, Dataset, Queries
 from serendip.domain import Invalid
 from serendip.models import fit, kind_of, svd
-from serendip.models.item_item import Csr
+from serendip.models.kernels.item_item import Csr
 from serendip.models.tag_svd import TagSvd, averaged
 from serendip.pipeline import PipelineConfig
 from serendip.pipeline import fit as fit_pipeline

@@ -4,8 +4,8 @@ import numba
 import numpy as np
 import pytest
 
-from serendip.models.lanes import LANES
-from serendip.models.tiles import SIDE, add_band, solve_tiles, take_band, turn_over, whole_sides
+from serendip.models.kernels.lanes import LANES
+from serendip.models.kernels.tiles import SIDE, add_band, solve_tiles, take_band, turn_over, whole_sides
 
 
 @numba.njit

@@ -18,11 +18,11 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.domain import Invalid
-from serendip.models.als_kernels import halve, solve_rows, solve_white_rows, step_white_rows
 from serendip.models.answers import SMALL_BATCH, finish, inner_scores, silent
 from serendip.models.contract import Kind, ModelConfig
-from serendip.models.item_item import Csr
-from serendip.models.lanes import padded
+from serendip.models.kernels.als import halve, solve_rows, solve_white_rows, step_white_rows
+from serendip.models.kernels.item_item import Csr
+from serendip.models.kernels.lanes import padded
 from serendip.models.memory import claim
 from serendip.models.near import nearest
 from serendip.models.parallel import equal_work, in_chunks, one_blas_thread

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip.data import Floats, ItemRows, Queries
-from serendip.models.als_kernels import inner_products
-from serendip.models.item_item import FAST
+from serendip.models.kernels.als import inner_products
+from serendip.models.kernels.item_item import FAST
 from serendip.models.parallel import in_chunks
 
 SMALL_BATCH = 32

@@ -13,8 +13,8 @@ from serendip.data import Arrays, Columns, Dataset, Floats, Vocabulary
 from serendip.domain import Invalid
 from serendip.models.attributes import Names, item_columns, named
 from serendip.models.contract import Kind, ModelConfig
-from serendip.models.item_item import Csr, nearest_rows, product_cost
 from serendip.models.item_knn import ItemKnn
+from serendip.models.kernels.item_item import Csr, nearest_rows, product_cost
 from serendip.models.memory import claim
 from serendip.models.near import BLOCK, nearest_vectors, unit_rows
 from serendip.models.parallel import equal_work, in_chunks, one_blas_thread

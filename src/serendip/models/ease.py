@@ -14,9 +14,9 @@ from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.domain import Invalid
 from serendip.models.answers import finish, silent
 from serendip.models.contract import Kind, ModelConfig
-from serendip.models.inverse import negate_inverse, workspace
-from serendip.models.item_item import Csr, by_item, gram_rows, nearest_dense, sum_dense_places, sum_dense_rows
 from serendip.models.item_knn import SMALL_BATCH, event_weights, taken_items
+from serendip.models.kernels.inverse import negate_inverse, workspace
+from serendip.models.kernels.item_item import Csr, by_item, gram_rows, nearest_dense, sum_dense_places, sum_dense_rows
 from serendip.models.memory import claim
 from serendip.models.parallel import equal_work, in_chunks
 

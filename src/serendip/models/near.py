@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip.data import Floats, ItemRows
-from serendip.models.item_item import Csr
+from serendip.models.kernels.item_item import Csr
 from serendip.models.parallel import in_chunks, one_blas_thread
 
 BLOCK = 256

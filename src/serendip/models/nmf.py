@@ -14,7 +14,7 @@ from scipy import sparse
 from serendip.data import Arrays, Dataset, Floats
 from serendip.models.answers import SMALL_BATCH
 from serendip.models.contract import Kind
-from serendip.models.item_item import FAST, Csr
+from serendip.models.kernels.item_item import FAST, Csr
 from serendip.models.memory import claim
 from serendip.models.parallel import crew, equal_work, in_chunks
 from serendip.models.ratings import Ratings, biases, ratings_of

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from serendip.data import Dataset, Floats, ItemRows, Queries
 from serendip.models.answers import BATCH, SMALL_BATCH
-from serendip.models.item_item import FAST, Csr, at_places
+from serendip.models.kernels.item_item import FAST, Csr, at_places
 from serendip.models.near import ROUNDING, insert_best
 from serendip.models.parallel import equal_work, in_chunks
 

@@ -13,7 +13,7 @@ from serendip.domain import Invalid
 from serendip.models.answers import finish
 from serendip.models.attributes import Names, named, user_columns
 from serendip.models.contract import Kind, ModelConfig
-from serendip.models.item_item import Csr
+from serendip.models.kernels.item_item import Csr
 from serendip.models.memory import claim
 from serendip.models.parallel import in_chunks
 from serendip.models.people import NOBODY, People, UserNames, chunks, nearest_by_vectors, scores_of, taken_by

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from serendip.data import Dataset, Floats, ItemRows, Queries
 from serendip.domain import Invalid
-from serendip.models.als_kernels import add_outer, solve_spd
-from serendip.models.item_item import FAST, Csr
+from serendip.models.kernels.als import add_outer, solve_spd
+from serendip.models.kernels.item_item import FAST, Csr
 
 MAX_VALUE = 1e6
 """The largest size of a rating; sums of more would leave single precision."""

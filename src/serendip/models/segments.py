@@ -14,7 +14,7 @@ from serendip.domain import Invalid
 from serendip.models.answers import finish
 from serendip.models.attributes import Names, named, user_columns
 from serendip.models.contract import Kind, ModelConfig
-from serendip.models.kmeans import Doubles, cluster, nearest, silhouette
+from serendip.models.kernels.kmeans import Doubles, cluster, nearest, silhouette
 
 NOBODY = -1
 

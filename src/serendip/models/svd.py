@@ -13,9 +13,9 @@ from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.domain import Invalid
 from serendip.models.answers import SMALL_BATCH, finish, inner_scores, own_rows
 from serendip.models.contract import Kind, ModelConfig
-from serendip.models.descent import aligned, by_block, deal, descend, n_groups, sow
-from serendip.models.item_item import Csr
-from serendip.models.lanes import LANES, padded
+from serendip.models.kernels.descent import aligned, by_block, deal, descend, n_groups, sow
+from serendip.models.kernels.item_item import Csr
+from serendip.models.kernels.lanes import LANES, padded
 from serendip.models.memory import claim
 from serendip.models.near import nearest
 from serendip.models.parallel import crew, equal_work, in_chunks, one_blas_thread

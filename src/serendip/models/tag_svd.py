@@ -16,8 +16,8 @@ from serendip.models import svd
 from serendip.models.answers import columns, finish
 from serendip.models.attributes import item_columns, named
 from serendip.models.contract import Kind
-from serendip.models.item_item import Csr
 from serendip.models.item_knn import event_weights, taken_items
+from serendip.models.kernels.item_item import Csr
 
 LEAST = np.float32(1e-30)
 """What an expectation of exactly 0 becomes: a score of 0 says that an item has no tag to go by."""

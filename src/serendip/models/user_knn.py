@@ -13,8 +13,8 @@ from scipy import sparse
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.models.answers import finish
 from serendip.models.contract import Kind, ModelConfig
-from serendip.models.item_item import Csr
 from serendip.models.item_knn import event_weights, taken_items
+from serendip.models.kernels.item_item import Csr
 from serendip.models.memory import claim
 from serendip.models.parallel import in_chunks
 from serendip.models.people import (

@@ -15,9 +15,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from serendip.models.item_item import FAST
-from serendip.models.lanes import LANES, ROWS, add_images, add_misses, add_scaled, gather_rows, inner, padded
-from serendip.models.tiles import SIDE, add_band, solve_tiles, turn_over, whole_sides
+from serendip.models.kernels.item_item import FAST
+from serendip.models.kernels.lanes import LANES, ROWS, add_images, add_misses, add_scaled, gather_rows, inner, padded
+from serendip.models.kernels.tiles import SIDE, add_band, solve_tiles, turn_over, whole_sides
 
 PIECE = 128
 """Rows of factors that a long row's system is made of at a time, so that they stay in the nearest cache."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from serendip.data import Floats, ItemRows
-from serendip.models.nearest import BLOCK, largest, n_groups
+from serendip.models.kernels.largest import BLOCK, largest, n_groups
 
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 """Sums in any order, fused; infinities and NaN are still respected."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from numba.core import cgutils, types
 
-from serendip.models.lanes import (
+from serendip.models.kernels.lanes import (
     FAST,
     INT,
     LANES,

@@ -14,8 +14,8 @@ import numba
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from serendip.models.item_item import FAST as ANY_ORDER
-from serendip.models.lanes import (
+from serendip.models.kernels.item_item import FAST as ANY_ORDER
+from serendip.models.kernels.lanes import (
     FAST,
     FLOAT,
     INT,

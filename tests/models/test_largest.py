@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from serendip.models.nearest import BLOCK, at_least, largest, lowest_bit, n_groups
+from serendip.models.kernels.largest import BLOCK, at_least, largest, lowest_bit, n_groups
 
 
 def best(row: np.ndarray, k: int) -> list[int]:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip.data import Floats
-from serendip.models.lanes import LANES, prefetch_row
-from serendip.models.row_pairs import dot_rows, turn_rows
+from serendip.models.kernels.lanes import LANES, prefetch_row
+from serendip.models.kernels.row_pairs import dot_rows, turn_rows
 
 MOST_GROUPS = 16
 """Groups that users, and items, are dealt into at most: so many threads can learn at once."""
