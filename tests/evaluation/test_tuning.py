@@ -46,6 +46,7 @@ def test_a_logarithmic_range_draws_every_power_as_often():
 
 @pytest.mark.parametrize("text", ["9..1", "0..5:log", "1..", "..2", "a||b", "", "1..2:lin", "-3..5:log"])
 def test_what_is_no_range_is_refused_by_name(text):
+    assert set(space_of("als(n_factors=64)*2", {"n_factors": "8|16"})) == set(SPACES["als"]) - {"n_factors"}
     with pytest.raises(Invalid, match="x="):
         parse_range("x", text)
 

@@ -35,6 +35,9 @@ SPACES: Mapping[str, Mapping[str, str]] = {
         "n_neighbours": "10..500:log",
         "shrinkage": "0..50",
     },
+    "user-knn": {"similarity": "cosine|tfidf", "n_neighbours": "10..500:log", "shrinkage": "0..50"},
+    "content-knn": {"n_factors": "8..256:log", "n_neighbours": "10..500:log"},
+    "profile-knn": {"n_neighbours": "10..500:log"},
     "svd": {"n_factors": "8..128:log", "n_epochs": "5..40", "regularization": "0.005..0.2:log", "ridge": "1..30:log"},
     "nmf": {"n_factors": "4..40:log", "n_epochs": "4..30", "ridge": "1..30:log"},
     "popularity": {"half_life_days": "1..365:log"},
@@ -92,12 +95,18 @@ def parse_range(name: str, text: str) -> Range | Choice:
 def space_of(pipeline: str, said: Mapping[str, str]) -> Space:
     """Where ``pipeline`` is searched: what is said of settings that it has, else what its kinds are given.
 
-    A range of whole numbers for a setting that need not be whole is drawn from as it is written: whole.
+    What the pipeline says itself, as in ``als(n_factors=64)``, is not searched. A range of whole numbers for a setting
+    that need not be whole is drawn from as it is written: whole.
     """
     from serendip.models import kind_of
 
-    kinds = [kind_of(source.model) for source in PipelineConfig.parse(pipeline).sources]
-    known = {name for kind in kinds for name in kind.config.model_fields}
+    sources = PipelineConfig.parse(pipeline).sources
+    kinds = [kind_of(source.model) for source in sources]
+    known = {
+        name
+        for kind, own in zip(kinds, sources, strict=True)
+        for name in kind.config.model_fields.keys() - own.settings
+    }
     usual = {name: text for kind in kinds for name, text in SPACES.get(kind.name, {}).items()}
     space = {name: parse_range(name, text) for name, text in {**usual, **said}.items() if name in known}
     if not space:
