@@ -21,11 +21,13 @@ NO_TABLES = {"run.py", "made.py"}
 QUICK: dict[str, list[str]] = {
     "als.py": ["--size", "1M"],
     "knn.py": ["--size", "1M"],
+    "ease.py": ["--items", "5000"],
     "ratings.py": ["--made", "100000", "--folds", "1"],
 }
 FULL: dict[str, list[str]] = {
     "als.py": ["--size", *SIZES],
     "knn.py": ["--size", *SIZES],
+    "ease.py": ["--items", "5000", "10000", "20000"],
     "topk.py": ["--items", "10000", "100000", "1000000"],
     "ratings.py": ["--made", "1000000"],
 }
