@@ -186,7 +186,12 @@ def spark_fit(train: sparse.csr_array, config: AlsConfig) -> Fit:
     from pyspark.sql import SparkSession
 
     logging.getLogger("py4j").setLevel(logging.ERROR)
-    session = SparkSession.builder.master("local[2]").config("spark.driver.memory", "8g").getOrCreate()
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.driver.memory", "8g")
+        .config("spark.ui.showConsoleProgress", "false")
+        .getOrCreate()
+    )
     session.sparkContext.setLogLevel("ERROR")
     import polars as pl
 
