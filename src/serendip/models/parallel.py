@@ -8,9 +8,10 @@ thread from the same numbers whatever the chunks are: one thread or many give th
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
 from itertools import pairwise
@@ -58,23 +59,44 @@ def crew() -> Iterator[ThreadPoolExecutor | None]:
     if workers <= 1:
         yield None
         return
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers - 1) as pool:
         yield pool
 
 
 def in_chunks(work: Callable[[int, int], T], bounds: list[int], pool: ThreadPoolExecutor | None = None) -> list[T]:
     """``work(start, stop)`` of every chunk, in the order of chunks; idle threads, of ``pool`` if given, take the next.
 
-    The work must not ask the same pool for more.
+    The asking thread works with them. The work must not ask the same pool for more.
     """
     chunks = list(pairwise(bounds))
     workers = min(n_threads(), len(chunks))
     if workers <= 1:
         return [work(*chunk) for chunk in chunks]
-    if pool is not None:
-        return list(pool.map(lambda chunk: work(*chunk), chunks))
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(lambda chunk: work(*chunk), chunks))
+    done: list[T | None] = [None] * len(chunks)
+    left, taking = iter(range(len(chunks))), Lock()
+
+    def take() -> None:
+        while True:
+            with taking:
+                place = next(left, None)
+            if place is None:
+                return
+            try:
+                done[place] = work(*chunks[place])
+            except BaseException:
+                with taking:
+                    deque(left, maxlen=0)  # nobody begins another
+                raise
+
+    with nullcontext(pool) if pool is not None else ThreadPoolExecutor(workers - 1) as helpers:
+        others = [helpers.submit(take) for _ in range(workers - 1)]
+        try:
+            take()
+        finally:
+            wait(others)
+        for other in others:
+            other.result()
+    return done  # type: ignore[return-value]
 
 
 _lock = Lock()
