@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from made import heading, in_turn, missing, taken
@@ -74,9 +74,15 @@ def others(similar: sparse.csr_array) -> sparse.csr_array:
 
 def peak(side: str, matrix: sparse.csr_array, answer: multiprocessing.Queue[float]) -> None:
     """MiB that a side adds to the most the process has held."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = held()
     SIDES[side](matrix)
-    answer.put((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    answer.put((held() - before) / 1024)
+
+
+def held() -> int:
+    """KiB that this process held at most; ``ru_maxrss`` would be what its parent held when it began."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM:")))
 
 
 def memory(side: str, matrix: sparse.csr_array) -> float:

@@ -65,14 +65,6 @@ def test_rp3beta_is_a_walk_of_two_steps_with_popular_items_held_down(binary: boo
     np.testing.assert_allclose(ours, expected, rtol=1e-5)
 
 
-def test_neighbours_of_a_candidate_are_the_largest_of_its_column() -> None:
-    settings = {"similarity": "rp3beta", "alpha": 0.8, "beta": 0.4}
-    whole, ours = similarities(SIX, **settings), similarities(SIX, **settings, n_neighbours=2, neighbours_of="candidate")
-    floor = np.sort(whole, axis=0)[-2]
-    np.testing.assert_allclose(ours, np.where(whole >= floor, whole, 0), rtol=1e-6)
-    assert not np.allclose(ours, similarities(SIX, **settings, n_neighbours=2))
-
-
 def test_tfidf_is_the_cosine_after_users_of_much_count_less() -> None:
     x = SIX.matrix().toarray()
     idf = np.log(1 + 4 / (x > 0).sum(axis=1))

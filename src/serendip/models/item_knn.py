@@ -30,9 +30,6 @@ class ItemKnnConfig(ModelConfig):
     a user and on ends at the other, popular ones held down."""
     n_neighbours: NonNegativeInt = 0
     """Neighbours kept of each item; 0: all there are."""
-    neighbours_of: Literal["taken", "candidate"] = "taken"
-    """Whose nearest they are: each item of a history speaks for its own (Deshpande and Karypis 2004), or an item is
-    spoken for by its own (Sarwar et al. 2001), which keeps popular items from being everybody's neighbour."""
     shrinkage: NonNegativeFloat = 0.0
     """A similarity that rests on n users counts n / (n + shrinkage) of itself."""
     min_support: PositiveInt = 1
@@ -159,14 +156,10 @@ def fit(config: ItemKnnConfig, data: Dataset, rng: np.random.Generator) -> ItemK
     if config.binary:
         matrix.data[:] = 1
     if config.similarity == "rp3beta":
-        by_user, by_item = walks(config, matrix)
+        taken, takers = (Csr.of(side) for side in walks(config, matrix))
     else:
         matrix.data = weigh(config, Csr.of(matrix), data.n_items)
-        by_user, by_item = matrix, matrix.T.tocsr()
-    if config.neighbours_of == "candidate":
-        # The same product's other side: its rows are the items that are spoken for.
-        by_user, by_item = by_item.T.tocsr(), by_user.T.tocsr()
-    taken, takers = Csr.of(by_user), Csr.of(by_item)
+        taken, takers = Csr.of(matrix), Csr.of(matrix.T.tocsr())
     k = min(config.n_neighbours or data.n_items, data.n_items)
     cost = product_cost(taken, takers)
     needed = int(np.minimum(cost, k).sum()) * 8 * 2 + data.n_items * 16
@@ -176,17 +169,7 @@ def fit(config: ItemKnnConfig, data: Dataset, rng: np.random.Generator) -> ItemK
         equal_work(cost + 16, 64),
     )
     sizes, items, values = (np.concatenate(column) for column in zip(*parts, strict=True))
-    rows = Csr(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), items, values)
-    return ItemKnn(turned(rows) if config.neighbours_of == "candidate" else rows, config.binary)
-
-
-def turned(rows: Csr) -> Csr:
-    """Columns as rows, of a square matrix; each best first, equal ones in the order of their items."""
-    n = len(rows.indptr) - 1
-    column = np.repeat(np.arange(n, dtype=np.int32), np.diff(rows.indptr))
-    order = np.lexsort((column, -rows.value, rows.indices))
-    sizes = np.bincount(rows.indices, minlength=n)
-    return Csr(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), column[order], rows.value[order])
+    return ItemKnn(Csr(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), items, values), config.binary)
 
 
 def restore(config: ItemKnnConfig, arrays: Arrays) -> ItemKnn:
