@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from serendip.domain import Invalid, User
 from serendip.flows.attributes import with_attributes
 from serendip.flows.gather import gather
-from serendip.flows.live import FOR_YOU, Live
+from serendip.flows.live import FOR_YOU, HOME, Live
+from serendip.flows.promote import publish
 from serendip.flows.recommend import Ask, recommend
 from serendip.flows.train import configs_of, evaluate, train
 from serendip.pipeline import PipelineConfig
@@ -66,6 +68,17 @@ def test_somebody_without_a_history_is_answered_by_the_profile_in_the_store(town
 def test_a_kind_that_needs_what_the_store_has_not_is_refused_with_the_way_out(town: Town):
     with pytest.raises(Invalid, match="profile-knn learns from attributes of users, and the data holds none; import"):
         evaluate(town.store, [PipelineConfig.parse("profile-knn")], "frozen", "time:0.1", None, 10, 0)
+
+
+def test_what_is_live_and_can_learn_no_longer_does_not_stand_in_the_way_of_others(town: Town):
+    trained = train(town.store, town.artifacts, configs_of(town.store, ("content-knn(columns=tags)",), {}), LATER)
+    town.store.promote(HOME, trained.versions[0], LATER, "for this test")
+    items = [replace(item, tags=()) for item in town.store.items_by_id([f"item-{i}" for i in range(30)]).values()]
+    town.store.put_items(items)
+    later = train(town.store, town.artifacts, configs_of(town.store, ("popular",), {}), LATER)
+    said = publish(town.store, later.versions, LATER)
+    assert any(one.startswith(f"{HOME} is now popular") for one in said), said
+    assert "not compared with what is live" in " ".join(said)
 
 
 def test_stored_vectors_that_a_setting_names_are_columns(town: Town):

@@ -77,3 +77,11 @@ def test_items_alike_leave_out_the_item_itself(kind: str) -> None:
     wanted[np.arange(2), of] = 0
     np.testing.assert_allclose(likeness, np.sort(wanted)[:, ::-1][:, :3].clip(0), atol=1e-5)
     assert not (rows == of[:, None]).any()
+
+
+def test_so_many_that_they_are_sorted_begin_with_those_that_are_kept_one_by_one() -> None:
+    vectors = np.random.default_rng(3).standard_normal((700, 6)).astype(np.float32).round(1)
+    of = np.arange(5, dtype=np.int32)
+    few, many = (nearest(vectors[:5], of, vectors, k) for k in (200, 699))
+    for one, other in zip(few, many, strict=True):
+        np.testing.assert_array_equal(one, other[:, :200])

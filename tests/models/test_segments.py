@@ -136,3 +136,18 @@ def test_what_cannot_be_learnt_from_is_refused_with_the_way_out() -> None:
     halves = replace(shop(), user_columns=Columns.of([{"R": 1.0} if u % 2 else {"F": 1.0} for u in range(12)]))
     with pytest.raises(Invalid, match="no user has all of R, F"):
         fitted(halves, columns="R|F")
+
+
+def test_a_history_without_moments_has_no_recency_whoever_asks_beside_it() -> None:
+    model = fitted(shop())
+    bare = replace(everybody(shop()).take(np.arange(2)), at=np.zeros(0, np.int64))
+    bare = replace(bare, at=np.arange(len(bare.item_ix)) * 1_000_000, moment=np.full(2, 86_400_000_000))
+    both, alone = model._features(bare), model._features(bare.take(np.array([1])))
+    np.testing.assert_array_equal(both[1], alone[0])
+    assert both[:, 0].tolist() == [0, 0]
+
+
+def test_rows_that_differ_by_less_than_squares_can_tell_are_one_group() -> None:
+    found = cluster(np.array([[0.0], [1e-200], [0.0]]), 2, np.random.default_rng(0))
+    assert len(found.centres) == 1
+    assert found.label.tolist() == [0, 0, 0]

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from serendip.domain import Conflict, Invalid, NotFound
-from serendip.evaluation import Table, compare, judge
+from serendip.evaluation import Table, judge
 from serendip.flows.attributes import with_attributes
 from serendip.flows.gather import gather
 from serendip.flows.live import FOR_YOU, HOME, SCENARIOS, open_version
-from serendip.flows.train import live_besides
+from serendip.flows.train import live_besides, measure_able
 from serendip.pipeline import PipelineConfig
 from serendip.store import Artifacts, Promotion, Store, VersionRecord
 
@@ -56,6 +56,7 @@ def passes(store: Store, record: VersionRecord) -> tuple[bool, str]:
         return bool(gate["passed"]), str(gate["sentence"])
     name = str(record.manifest["pipeline"]["name"])
     against: str | None = None
+    note = ""
     if current is not None and not _same(current.manifest["pipeline"], record.manifest["pipeline"]):
         measured = record.manifest["measured"]["pipelines"].items()
         against = next((row for row, config in measured if _same(config, current.manifest["pipeline"])), None)
@@ -63,11 +64,16 @@ def passes(store: Store, record: VersionRecord) -> tuple[bool, str]:
             config = PipelineConfig.model_validate(record.manifest["pipeline"])
             besides = live_besides(store, [config])
             data = with_attributes(store, gather(store), [config, *besides])
-            table = compare([config, *besides], data, seed=int(record.manifest["seed"]))
+            asked = measure_able([config, *besides], data, int(record.manifest["seed"]))
             live_config = PipelineConfig.model_validate(current.manifest["pipeline"])
-            against = next(one.name for one in besides if one == live_config.model_copy(update={"name": one.name}))
+            of_live = next(one.name for one in besides if one == live_config.model_copy(update={"name": one.name}))
+            if (refused := asked.refused.get(of_live) or asked.refused.get(name)) is not None or not asked.tables:
+                # The gate then looks at what was measured when the version was trained.
+                note = f"; not compared with what is live, {current.id}: {refused or asked.unmeasured}"
+            else:
+                table, against = next(iter(asked.tables.values())), of_live
     verdict = judge(table, name, against, repeats(record))
-    return verdict.passed, verdict.sentence
+    return verdict.passed, verdict.sentence + note
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

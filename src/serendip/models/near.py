@@ -15,6 +15,9 @@ from serendip.models.parallel import in_chunks, one_blas_thread
 BLOCK = 256
 """Rows that are compared with all others at once: always the same, so that threads change no bits."""
 
+FEW = 256
+"""Neighbours of a row that are kept in order one by one; more are sorted."""
+
 ROUNDING = 1e-6
 """A cosine that is not above this is none in single precision."""
 
@@ -105,11 +108,20 @@ def keep_best(likeness, own, k, least):  # type: ignore[no-untyped-def]
         size = 0
         bar = np.float32(least)
         row = likeness[i]
-        for j in range(m):
-            if row[j] > bar and j != own[i]:
-                size = insert_best(best_row, best_value, size, j, row[j])
-                if size == k:
-                    bar = best_value[k - 1]
+        if k > FEW:
+            # Putting each into its place would take the square of so many.
+            places = np.flatnonzero(row > bar)
+            places = places[places != own[i]]
+            order = np.argsort(-row[places], kind="mergesort")[:k]
+            size = len(order)
+            for t in range(size):
+                best_row[t], best_value[t] = places[order[t]], row[places[order[t]]]
+        else:
+            for j in range(m):
+                if row[j] > bar and j != own[i]:
+                    size = insert_best(best_row, best_value, size, j, row[j])
+                    if size == k:
+                        bar = best_value[k - 1]
         sizes[i] = size
         rows[filled : filled + size] = best_row[:size]
         values[filled : filled + size] = best_value[:size]

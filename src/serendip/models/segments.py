@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
 from serendip.data import Arrays, Columns, Dataset, Floats, ItemRows, Queries
-from serendip.domain import Invalid
+from serendip.domain import ORDER_ONLY, Invalid
 from serendip.models.answers import finish
 from serendip.models.attributes import Names, named, user_columns
 from serendip.models.contract import Kind, ModelConfig
@@ -105,7 +105,8 @@ def of_events(queries: Queries, valued: bool) -> Doubles:
     money = np.nan_to_num(np.maximum(queries.value, 0)) if valued else queries.weight
     spent = np.bincount(asker, money[queries.counted].astype(np.float64), minlength=len(queries))
     days = np.full(len(queries), np.inf)
-    age = queries.age_days() if queries.at.any() else np.zeros(len(queries.at), np.float32)
+    # Small numbers are an order and no moments: a history told without any has no recency, whoever else asks.
+    age = np.where(queries.at >= ORDER_ONLY, queries.age_days(), 0)
     np.minimum.at(days, asker, age[queries.counted].astype(np.float64))
     known = n_events > 0
     out = np.full((len(queries), 3), np.nan)

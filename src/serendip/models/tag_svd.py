@@ -49,13 +49,12 @@ class TagSvd:
 
     def score(self, queries: Queries, among: ItemRows | None = None) -> Floats:
         """The mean of what the asker is expected to have of the clusters of each item's tags; 0 without a tag."""
-        have, expected = self._interests(queries)
+        _, expected = self._interests(queries)
 
         def full(some: Queries) -> Floats:
-            return averaged(self._interests(some)[1], self.weights)
+            return averaged(self._interests(some)[1] if some is not queries else expected, self.weights)
 
-        scores = averaged(expected, self.weights) if among is None else columns(full, queries, among)
-        return finish(scores, np.diff(have.indptr) == 0, among)
+        return finish(columns(full, queries, among), np.asarray(np.isnan(expected).any(axis=1)), among)
 
     def interests(self, queries: Queries) -> tuple[tuple[str, ...], Floats, Floats]:
         """The clusters, and of each how many tags the history holds and how many are expected."""

@@ -301,7 +301,8 @@ class Pipeline:
         for source in self.sources:
             if isinstance(source.model, HasNeighbours):
                 return source.config.name, *source.model.neighbours(of, k)
-        raise Invalid(f"{self.config.name} knows no likeness of items; train item-knn, als or ease for that")
+        kinds = "item-knn, ease, als, svd, nmf or content-knn"
+        raise Invalid(f"{self.config.name} knows no likeness of items; train {kinds} for that")
 
     def refreshed(self, data: Dataset, seed: int = 0, fit_model: FitModel = models.fit) -> Pipeline:
         """The same pipeline with its trend models refitted to ``data``, whose items are this pipeline's."""

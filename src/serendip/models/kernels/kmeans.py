@@ -43,13 +43,16 @@ def cluster(x: Doubles, k: int, rng: np.random.Generator) -> Clusters:
 
 
 def _seeded(x: Doubles, k: int, rng: np.random.Generator) -> Doubles:
-    """``k`` rows, each drawn by its squared distance to those drawn before (Arthur, Vassilvitskii 2007)."""
+    """At most ``k`` rows, each drawn by its squared distance to those drawn before (Arthur, Vassilvitskii 2007)."""
     centres: Doubles = x[rng.integers(len(x))][None]
     while len(centres) < k:
         distance = nearest(x, centres)[1]
+        far = np.flatnonzero(distance)
+        if not len(far):
+            break  # what is left differs by less than squares can tell
         done = np.cumsum(distance)
         # A row that is a centre already has no distance and is never drawn, whatever the rounding of the last sum.
-        row = min(int(np.searchsorted(done, rng.random() * done[-1], side="right")), int(np.flatnonzero(distance)[-1]))
+        row = min(int(np.searchsorted(done, rng.random() * done[-1], side="right")), int(far[-1]))
         centres = np.concatenate([centres, x[row][None]])
     return centres
 
