@@ -94,6 +94,16 @@ def test_two_newcomers_without_counts_get_the_fallback_and_nobody_an_error() -> 
     assert answers.source[3].tolist() == [0, 0, 0]
 
 
+def test_tags_that_nobody_had_tell_nothing() -> None:
+    data = meeting()
+    told = Columns.of([*EVENTS[:-1], {"tags": ["Astronomía"]}])
+    joined = np.flatnonzero(data.item_ix != 5)
+    model = fitted(replace(data.take(joined), item_columns=told))
+    scores = model.score(ask(data, [took(9, 5)], [took(9, 0)]))
+    assert np.isnan(scores[0]).all()
+    assert np.isfinite(scores[1]).all()
+
+
 def test_an_event_without_a_tag_in_the_table_is_left_to_the_fallback() -> None:
     data = meeting()
     answers = fit_pipeline(PipelineConfig.parse("tag-svd", {"clusters": CLUSTERS}), data).answer(everybody(data), 6)

@@ -27,7 +27,7 @@ class Finding:
 
 def examine(database_url: str, artifacts: Path, compiling: bool) -> list[Finding]:
     """Look at everything; nothing is changed but the kernels' cache, and that only if ``compiling``."""
-    found = [_disk(artifacts), _cores()]
+    found = [_disk(artifacts), _cores(), *([_kernels()] if compiling else [])]
     if database_url.startswith("sqlite"):
         found.append(_sqlite())
     try:
@@ -39,8 +39,6 @@ def examine(database_url: str, artifacts: Path, compiling: bool) -> list[Finding
         found += _versions(store, Artifacts(artifacts))
     finally:
         store.close()
-    if compiling:
-        found.append(_kernels())
     return found
 
 

@@ -12,9 +12,9 @@ from scipy.linalg import lapack
 
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.domain import Invalid
-from serendip.models.answers import finish, silent
+from serendip.models.answers import SMALL_BATCH, finish, silent
 from serendip.models.contract import Kind, ModelConfig
-from serendip.models.item_knn import SMALL_BATCH, event_weights, taken_items
+from serendip.models.item_knn import event_weights, taken_items
 from serendip.models.kernels.inverse import negate_inverse, workspace
 from serendip.models.kernels.item_item import Csr, by_item, gram_rows, nearest_dense, sum_dense_places, sum_dense_rows
 from serendip.models.memory import claim

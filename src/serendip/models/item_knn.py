@@ -11,14 +11,11 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from scipy import sparse
 
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
-from serendip.models.answers import columns, finish, silent
+from serendip.models.answers import SMALL_BATCH, columns, finish, silent
 from serendip.models.contract import Kind, ModelConfig
 from serendip.models.kernels.item_item import Csr, at_places, nearest_rows, product_cost, sum_sparse_rows
 from serendip.models.memory import claim
 from serendip.models.parallel import equal_work, in_chunks
-
-SMALL_BATCH = 32
-"""Fewer queries than this are answered on the asking thread."""
 
 
 class ItemKnnConfig(ModelConfig):
