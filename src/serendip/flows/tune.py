@@ -24,6 +24,7 @@ from serendip.evaluation import (
     rates,
     split_of,
 )
+from serendip.evaluation.metrics import LESS_IS_BETTER
 from serendip.evaluation.tuning import Choice, Range, Rung, Space, best, draw, rungs, some_users, space_of
 from serendip.flows.measure_files import Files, Parts, read_parts
 from serendip.flows.trials import Trial, Trials
@@ -59,13 +60,13 @@ class Question:
     cut: Split
     wanted: tuple[str, ...]
     ratings: bool
-    """Errors of predicted ratings, which are to be small."""
+    """Predicted ratings are asked for, not lists."""
     seed: int
 
     @property
     def sign(self) -> int:
-        """What makes the largest the best."""
-        return -1 if self.ratings else 1
+        """What makes the largest the best: -1 where less of the first metric is better, such as ``gini@10``."""
+        return -1 if self.wanted[0].partition("@")[0] in LESS_IS_BETTER else 1
 
     def worth(self, trial: Trial) -> float:
         """How good a trial was; more is better."""
@@ -103,6 +104,7 @@ def tune(
     if search == "optuna":
         sampler_of(seed)  # says so at once where it is not installed
     cut = validation_split(read_parts(files, progress), split, seed)
+    steps, skipped = askable(steps, cut, ratings, seed)
     study = _Study(Question(cut, wanted, ratings, seed), Trials(kept, _digest(cut, wanted, seed)), progress)
     finals: list[Trial] = []
     for pipeline, space in searched.items():
@@ -110,6 +112,8 @@ def tune(
         reached = [one for one in done if one.share == 1 and one.metrics]
         finals += [max(reached, key=study.question.worth)] if reached else []
     budget = said_of(steps)
+    if skipped:
+        budget += f"; nobody could be asked among fewer than {steps[0].share:.3g} of the users, so it began there"
     for pipeline, space in searched.items():
         if search != "optuna" and (n := len(draw(space, seed, pipeline, n_trials))) < n_trials:
             budget += f"; the space of {pipeline} holds only {n} settings"
@@ -154,6 +158,24 @@ def without_strangers(data: Dataset) -> Dataset:
         data.at,
         data.until,
     )
+
+
+def askable(steps: Sequence[Rung], cut: Split, ratings: bool, seed: int) -> tuple[list[Rung], int]:
+    """The steps from the first on that has somebody to ask, and so have all behind it; and how many are left out.
+
+    As many trials begin as would have, on more users.
+    """
+    for skipped, step in enumerate(steps):
+        if all(has_questions(some_users(cut, one.share, seed), ratings) for one in steps[skipped:]):
+            return [Rung(steps[0].n_trials, step.share), *steps[skipped + 1 :]], skipped
+    raise NotReady("no user of the validation part has a history to be asked with; check the files")
+
+
+def has_questions(cut: Split, ratings: bool) -> bool:
+    """Whether anything can be asked about a split: ratings, or users with a history and something to find."""
+    if ratings:
+        return len(cut.train) > 0 and len(cut.test) > 0
+    return any(len(turn.user_ix) > 0 for turn in frozen(cut))
 
 
 def said_of(steps: Sequence[Rung]) -> str:
@@ -239,8 +261,6 @@ def _reached(config: PipelineConfig, asked: Question) -> Mapping[str, float]:
         return {name: one.mean for name, one in row.metrics.items()}
     ks = tuple(dict.fromkeys(int(name.partition("@")[2]) for name in asked.wanted if "@" in name)) or (10,)
     outcomes = measure([config], frozen(asked.cut), ks, seed=asked.seed, whole="auc" in asked.wanted)
-    if not outcomes:
-        raise NotReady("no user of the validation part has a history to be asked with; check the files")
     return outcomes[0].catalogue | {name: float(column.mean()) for name, column in outcomes[0].metrics.items()}
 
 
