@@ -49,6 +49,8 @@ class Tuned:
     trials: tuple[Trial, ...]
     best: tuple[Trial, ...]
     """Each pipeline's best of those that saw everybody; the best pipeline first."""
+    failed: Mapping[str, str]
+    """Why, for each pipeline without a trial on everybody that could be done."""
     resumed: int
     """How many trials were in the file already."""
 
@@ -107,10 +109,14 @@ def tune(
     steps, skipped = askable(steps, cut, ratings, seed)
     study = _Study(Question(cut, wanted, ratings, seed), Trials(kept, _digest(cut, wanted, seed)), progress)
     finals: list[Trial] = []
+    failed: dict[str, str] = {}
     for pipeline, space in searched.items():
         done = study.optuna(pipeline, space, n_trials) if search == "optuna" else study.draws(pipeline, space, steps)
         reached = [one for one in done if one.share == 1 and one.metrics]
-        finals += [max(reached, key=study.question.worth)] if reached else []
+        if reached:
+            finals.append(max(reached, key=study.question.worth))
+        else:
+            failed[pipeline] = next(one.error for one in reversed(done) if one.error is not None)
     budget = said_of(steps)
     if skipped:
         budget += f"; nobody could be asked among fewer than {steps[0].share:.3g} of the users, so it began there"
@@ -123,6 +129,7 @@ def tune(
         {pipeline: _spent([one for one in study.done if one.pipeline == pipeline]) for pipeline in searched},
         tuple(study.done),
         tuple(sorted(finals, key=lambda one: -study.question.worth(one))),
+        failed,
         sum(study.kept.was_there(one) for one in study.done),
     )
 
@@ -157,6 +164,8 @@ def without_strangers(data: Dataset) -> Dataset:
         data.kinds,
         data.at,
         data.until,
+        None if data.item_columns is None else data.item_columns.take(items),
+        None if data.user_columns is None else data.user_columns.take(users),
     )
 
 
