@@ -213,3 +213,34 @@ def test_a_metric_decides_in_its_own_direction(metric, better, tmp_path):
     reached = [one.metrics[metric] for one in found.trials]
     assert len({*reached}) > 1
     assert found.best[0].metrics[metric] == better(reached)
+
+
+def test_one_search_at_a_time_has_a_file_of_trials(tmp_path):
+    pytest.importorskip("fcntl")
+    data, kept = Files(tastes(tmp_path, 20)), tmp_path / "trials.jsonl"
+
+    def searched(progress=lambda _: None) -> Tuned:
+        return tune(data, ["popular"], kept, spaces={}, split="last-out", n_trials=2, progress=progress)
+
+    refused = []
+
+    def second(said: str) -> None:
+        if not said.startswith("popular 1/2"):
+            return
+        with kept.open("ab") as file:
+            file.write(b'{"error": nul')  # what another that runs is writing just now
+        before = kept.read_bytes()
+        with pytest.raises(NotReady, match=r"another search is running with .*trials\.jsonl"):
+            searched()
+        refused.append(kept.read_bytes() == before)
+        kept.write_bytes(before[: before.rfind(b"\n") + 1])
+
+    first = searched(second)
+    assert refused == [True]
+    assert len(kept.read_text().splitlines()) == 2
+    # It ends with the search, and with one that fails.
+    assert searched().resumed == len(first.trials)
+    kept.write_text("mine")
+    for _ in range(2):
+        with pytest.raises(Invalid, match="is no trial"):
+            searched()

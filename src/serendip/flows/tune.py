@@ -107,11 +107,17 @@ def tune(
         sampler_of(seed)  # says so at once where it is not installed
     cut = validation_split(read_parts(files, progress), split, seed)
     steps, skipped = askable(steps, cut, ratings, seed)
-    study = _Study(Question(cut, wanted, ratings, seed), Trials(kept, _digest(cut, wanted, seed)), progress)
+    with Trials(kept, _digest(cut, wanted, seed)) as trials:
+        study = _Study(Question(cut, wanted, ratings, seed), trials, progress)
+        asked = {
+            pipeline: study.optuna(pipeline, space, n_trials)
+            if search == "optuna"
+            else study.draws(pipeline, space, steps)
+            for pipeline, space in searched.items()
+        }
     finals: list[Trial] = []
     failed: dict[str, str] = {}
-    for pipeline, space in searched.items():
-        done = study.optuna(pipeline, space, n_trials) if search == "optuna" else study.draws(pipeline, space, steps)
+    for pipeline, done in asked.items():
         reached = [one for one in done if one.share == 1 and one.metrics]
         if reached:
             finals.append(max(reached, key=study.question.worth))
