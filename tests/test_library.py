@@ -172,3 +172,9 @@ def test_a_file_without_moments_has_none(tmp_path: Path):
     assert data.at is None
     with pytest.raises(Invalid, match="no moments"):
         sd.evaluate(["popularity"], data)
+
+
+@pytest.mark.parametrize("model", ["svd", "popularity"])
+def test_there_are_two_protocols(model):
+    with pytest.raises(Invalid, match="no protocol 'foo'; there are replayed and frozen"):
+        sd.evaluate([model], FRAME, "random:0.3", protocol="foo")

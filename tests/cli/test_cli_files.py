@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from test_cli import run
 
@@ -128,3 +129,68 @@ def test_what_cannot_be_measured_is_one_sentence_and_exit_code_1(lines, capsys, 
     assert said in err
     assert len(err.strip().splitlines()) == 1
     assert (lines / "test.txt").read_bytes() == before
+
+
+@pytest.fixture
+def described(here: Path) -> Path:
+    """Events by two tastes, and files that tell the taste of every item and user; i99 has no event."""
+    rows = [f"u{u},i{2 * ((u + n) % 8) + u % 2}" for u in range(24) for n in range(4)]
+    (here / "taken.csv").write_text("user,item\n" + "\n".join(rows) + "\n")
+    items = [f"i{i},{'sea' if i % 2 else 'hill'} walk{i // 4},{i}" for i in (*range(16), 99)]
+    (here / "items.csv").write_text("item,about,price\n" + "\n".join(items) + "\n")
+    (here / "users.csv").write_text(
+        "id,likes\n" + "\n".join(f"u{u},{'sea' if u % 2 else 'hill'}" for u in range(24)) + "\n"
+    )
+    return here
+
+
+ON_TAKEN = ("--data", "taken.csv", "--split", "last-out", "--items", "items.csv", "--users", "users.csv")
+
+
+def test_models_of_attributes_are_measured_and_tuned_from_files(described, capsys):
+    code, out, _ = run(capsys, "evaluate", "content-knn", "profile-knn", *ON_TAKEN, "--metrics", "recall@5", "--json")
+    assert code == 0
+    frame = sd.read(described / "taken.csv")
+    items, users = (pl.read_csv(described / f"{name}.csv") for name in ("items", "users"))
+    from_library = sd.evaluate(
+        ["content-knn", "profile-knn"], frame, "last-out", metrics=["recall@5"], items=items,
+        users=users.rename({"id": "user"}),
+    )  # fmt: skip
+    assert json.loads(out)["rows"] == json.loads(json.dumps(from_library.to_dict()["rows"]))
+    assert {"content-knn", "profile-knn"} <= {row["name"] for row in json.loads(out)["rows"]}
+    code, out, _ = run(
+        capsys, "tune", "content-knn", "profile-knn", *ON_TAKEN, "--space", "n_factors=1..4", "--trials", "2", "--json"
+    )
+    found = json.loads(out)
+    assert (code, found["failed"]) == (0, {})
+    assert {one["pipeline"] for one in found["best"]} == {"content-knn", "profile-knn"}
+
+
+def test_a_pipeline_whose_every_trial_failed_is_a_failure_with_its_reason(described, capsys):
+    search = ("tune", "content-knn", "ease", "--data", "taken.csv", "--split", "last-out", "--trials", "2")
+    code, out, err = run(capsys, *search)
+    assert code == 1
+    assert "ease: ndcg@10" in out
+    assert "every trial of content-knn failed" in err
+    assert "give a file of them as --items" in err
+    code, out, err = run(capsys, "tune", "profile-knn", *search[3:], "--json")
+    assert (code, out) == (1, "")
+    assert "give a file of them as --users" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("about,price\nsea,1\n", "no column looks like the id of items"),
+        ("item,price\ni1,1\n,2\n", "odd.csv, line 3: id"),
+    ],
+)
+def test_a_file_of_attributes_that_cannot_be_read_is_one_sentence(described, capsys, text, said):
+    (described / "odd.csv").write_text(text)
+    arguments = ("evaluate", "content-knn", "--data", "taken.csv", "--split", "last-out", "--items", "odd.csv")
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (1, "")
+    assert said in err
+    code, _, err = run(capsys, "evaluate", "content-knn", "--items", "items.csv")
+    assert code == 1
+    assert "--data" in err

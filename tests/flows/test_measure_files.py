@@ -121,3 +121,38 @@ def test_the_usual_pipelines_on_files_need_no_moments():
     assert [one.name for one in configs_for((), {})] == ["item-knn", "als", "ease"]
     with pytest.raises(Invalid, match="has a setting"):
         configs_for(("ease",), {"n_factors": 3})
+
+
+CANDIDATES = {
+    "lines of the same length": ("c.txt", "ann i3 i4\nbob i3 i4\n"),
+    "lines of numbers with tabs": ("c.tsv", "ann\ti3\ti4\nbob\ti3\ti4\n"),
+    "a table with names": ("c.csv", "item,user\ni3,ann\ni4,ann\ni3,bob\ni4,bob\n"),
+}
+
+
+@pytest.mark.parametrize("what", CANDIDATES)
+def test_candidates_beside_a_table_are_lines_unless_their_names_say_else(what, tmp_path):
+    files = Files(
+        train=put(tmp_path, "train.csv", "user,item\nann,i1\nann,i2\nbob,i1\ncat,i1\ncat,i2\ncat,i3\ndan,i4\n"),
+        test=put(tmp_path, "test.csv", "user,item\nann,i3\nbob,i2\n"),
+        candidates=put(tmp_path, *CANDIDATES[what]),
+    )
+    given = read_parts(files).of("candidates")
+    assert given is not None
+    pairs = {(given.users.ids[u], given.items.ids[i]) for u, i in zip(given.user_ix, given.item_ix, strict=True)}
+    assert pairs == {("ann", "i3"), ("ann", "i4"), ("bob", "i3"), ("bob", "i4")}
+    assert evaluate_files(files, []).n_queries == 2
+
+
+def test_candidates_in_columns_without_names_are_refused(parts, tmp_path):
+    candidates = put(tmp_path, "c.csv", "ann,i3,i4\nbob,i3,i4\n")
+    with pytest.raises(Invalid, match="write candidates as lines"):
+        evaluate_files(Files(train=parts.train, test=parts.test, candidates=candidates), [])
+
+
+def test_candidates_as_pairs_of_numbers_are_pairs(tmp_path):
+    train = put(tmp_path, "train.csv", "user,item\n1,11\n2,11\n")
+    files = Files(train=train, test=train, candidates=put(tmp_path, "c.csv", "1,12\n1,13\n2,12\n"))
+    given = read_parts(files).of("candidates")
+    assert given is not None
+    assert [given.items.ids[item] for item in given.item_ix] == ["12", "13", "12"]

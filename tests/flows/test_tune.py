@@ -178,3 +178,69 @@ def test_where_optuna_is_missing_one_sentence_names_the_extra(tmp_path, monkeypa
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(NotReady, match=r"needs the package optuna; pip install 'serendip\[tune\]'"):
         tune(Files(tastes(tmp_path)), ["ease"], tmp_path / "t", spaces={}, split="last-out", search="optuna")
+
+
+def few(folder: Path) -> Path:
+    """120 rows over 20 days, of 30 users; few of them are there before and after a cut."""
+    rng = np.random.default_rng(3)
+    rows = [f"u{rng.integers(30)},i{rng.integers(15)},2026-01-{1 + n // 6:02}" for n in range(120)]
+    return put(folder, "small.csv", "user,item,at\n" + "\n".join(rows) + "\n")
+
+
+def test_halving_begins_on_more_users_where_few_have_nobody_to_ask(tmp_path):
+    found = tune(Files(few(tmp_path)), ["item-knn"], tmp_path / "t", spaces={}, n_trials=27, search="halving")
+    shares = [round(one.share, 2) for one in found.trials]
+    assert shares == [0.11] * 27 + [0.33] * 3 + [1.0]
+    assert "nobody could be asked among fewer than 0.111 of the users, so it began there" in found.budget
+    assert found.budget.startswith("each pipeline got 27 trials on 0.111 of the users, then 3 trials on 0.333")
+    assert found.best == (found.trials[-1],)
+
+
+def test_parts_without_anybody_to_ask_are_refused_once(tmp_path):
+    files = Files(
+        train=put(tmp_path, "a.csv", "user,item\nu1,i1\n"), validation=put(tmp_path, "b.csv", "user,item\nu2,i1\n")
+    )
+    with pytest.raises(NotReady, match="no user of the validation part has a history"):
+        tune(files, ["ease"], tmp_path / "t", spaces={})
+
+
+@pytest.mark.parametrize(("metric", "better"), [("gini@5", min), ("coverage@1", max), ("novelty@5", max)])
+def test_a_metric_decides_in_its_own_direction(metric, better, tmp_path):
+    found = tune(
+        Files(tastes(tmp_path)), ["item-knn", "ease"], tmp_path / "t", spaces={}, split="last-out", n_trials=4,
+        metrics=[metric],
+    )  # fmt: skip
+    reached = [one.metrics[metric] for one in found.trials]
+    assert len({*reached}) > 1
+    assert found.best[0].metrics[metric] == better(reached)
+
+
+def test_one_search_at_a_time_has_a_file_of_trials(tmp_path):
+    pytest.importorskip("fcntl")
+    data, kept = Files(tastes(tmp_path, 20)), tmp_path / "trials.jsonl"
+
+    def searched(progress=lambda _: None) -> Tuned:
+        return tune(data, ["popular"], kept, spaces={}, split="last-out", n_trials=2, progress=progress)
+
+    refused = []
+
+    def second(said: str) -> None:
+        if not said.startswith("popular 1/2"):
+            return
+        with kept.open("ab") as file:
+            file.write(b'{"error": nul')  # what another that runs is writing just now
+        before = kept.read_bytes()
+        with pytest.raises(NotReady, match=r"another search is running with .*trials\.jsonl"):
+            searched()
+        refused.append(kept.read_bytes() == before)
+        kept.write_bytes(before[: before.rfind(b"\n") + 1])
+
+    first = searched(second)
+    assert refused == [True]
+    assert len(kept.read_text().splitlines()) == 2
+    # It ends with the search, and with one that fails.
+    assert searched().resumed == len(first.trials)
+    kept.write_text("mine")
+    for _ in range(2):
+        with pytest.raises(Invalid, match="is no trial"):
+            searched()

@@ -30,8 +30,10 @@ def where(command: Command) -> Command:
 
 
 def files(command: Command) -> Command:
-    """Adds --data, --train, --validation, --test and --map."""
+    """Adds --data, --train, --validation, --test, --items and --users."""
     for flag, said in (
+        ("--users", "Attributes of users beside the files: a column user with the ids, all others are attributes."),
+        ("--items", "Attributes of items beside the files: a column item with the ids, all others are attributes."),
         ("--test", "What is to be found, cut off by others."),
         ("--validation", "What is to be found while tuning, cut off by others."),
         ("--train", "What is learnt from, where others made the parts."),

@@ -63,6 +63,8 @@ def tune(
     train: str | None,
     validation: str | None,
     test: str | None,
+    items: str | None,
+    users: str | None,
     columns: tuple[str, ...],
     split: str,
     spaces: tuple[str, ...],
@@ -90,12 +92,16 @@ def tune(
         raise Invalid("name what is to be searched, such as als or --model als", field="pipelines")
     with steps(quiet=json) as progress:
         found = tune(
-            Files(data, train, validation, columns=parse_pairs(columns, "--map")), pipelines, Path(trials_file),
+            Files(data, train, validation, columns=parse_pairs(columns, "--map"), items=items, users=users),
+            pipelines, Path(trials_file),
             spaces=parse_pairs(spaces, "--space"), split=split, n_trials=n_trials,
             search="halving" if halving else search, metrics=metrics.split(",") if metrics else (),
             seed=seed, progress=progress,
         )  # fmt: skip
-    if json:
+    if json and found.best:
         print_json(asdict(found) | {"trials_file": trials_file})
-    else:
+    elif found.best:
         show_tuned(found, trials_file)
+    if found.failed:
+        reasons = "; ".join(f"every trial of {pipeline} failed: {why}" for pipeline, why in found.failed.items())
+        raise Invalid(reasons, field="pipelines")

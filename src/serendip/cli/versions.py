@@ -123,6 +123,8 @@ def evaluate(
     train: str | None,
     validation: str | None,
     test: str | None,
+    items: str | None,
+    users: str | None,
     candidates: str | None,
     join_validation: bool,
     columns: tuple[str, ...],
@@ -146,8 +148,8 @@ def evaluate(
 
     wanted = [str(one) for one in parse_metrics(metrics.split(",") if metrics else (), k)]
     chosen, pipelines = parse_settings(settings), pipelines + models
-    if data or train or validation or test or candidates or join_validation or columns:
-        files = Files(data, train, validation, test, candidates, parse_pairs(columns, "--map"))
+    if data or train or validation or test or candidates or join_validation or columns or items or users:
+        files = Files(data, train, validation, test, candidates, parse_pairs(columns, "--map"), items, users)
         with steps(quiet=json) as progress:
             table = evaluate_files(
                 files, configs_for(pipelines, chosen), split, protocol=protocol, join_validation=join_validation,

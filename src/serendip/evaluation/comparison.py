@@ -58,9 +58,7 @@ def compare(
     ks = tuple(dict.fromkeys(one.places for one in wanted if one.places)) or (k,)
     first = next((one for one in wanted if one.name in (*PER_QUERY, *WHOLE)), Metric("ndcg", ks[0]))
     folds = splits_of(data, split, fraction, seed)
-    checked: Protocol = "frozen" if protocol == "frozen" else "replayed"
-    if protocol != checked:
-        raise Invalid(f"no protocol {protocol!r}; there are replayed and frozen", field="protocol")
+    checked = check_protocol(protocol)
     parts, whole = folds[0], any(one.name in WHOLE for one in wanted)
     baselines, notes = baselines_for(parts.train)
     fits = fits or Fits()
@@ -143,6 +141,14 @@ def parse_metrics(names: Sequence[str], k: int = 10) -> list[Metric]:
             )
         out.append(Metric(name, int(places) if at else k))
     return list(dict.fromkeys(out))
+
+
+def check_protocol(protocol: str) -> Protocol:
+    """``protocol``, if it is replayed or frozen."""
+    checked: Protocol = "frozen" if protocol == "frozen" else "replayed"
+    if protocol != checked:
+        raise Invalid(f"no protocol {protocol!r}; there are replayed and frozen", field="protocol")
+    return checked
 
 
 def rounds_of(

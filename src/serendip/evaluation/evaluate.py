@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from serendip import models
 from serendip.data import Dataset
 from serendip.domain import Invalid
-from serendip.evaluation.comparison import RATING, compare, parse_metrics
+from serendip.evaluation.comparison import RATING, check_protocol, compare, parse_metrics
 from serendip.evaluation.measure import Progress
 from serendip.evaluation.rating_table import RatingTable
 from serendip.evaluation.ratings import METRICS, check_rates, compare_ratings
@@ -35,6 +35,8 @@ def evaluate(
     frozen, and so are given ``candidates``.
     """
     wanted = [str(one) for one in parse_metrics(metrics, k)]
+    if protocol is not None:
+        check_protocol(protocol)
     if not rates(configs, wanted):
         parts = splits_of(data, split, seed=seed)
         in_time = parts[0].cut is not None and candidates is None

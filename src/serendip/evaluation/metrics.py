@@ -74,6 +74,9 @@ BY_QUERY: dict[str, Callable[[Hits, Counts], PerQuery]] = {
 }
 """Every metric of hits by its name."""
 
+LESS_IS_BETTER = frozenset({"gini", "fallback", "rmse", "mae"})
+"""Metrics of which the smallest is the best: unevenness, places that the fallback filled, errors of ratings."""
+
 
 def auc(hits: Hits, placed: Hits, n_relevant: Counts) -> PerQuery:
     """How often a relevant item stands before one that is not, over all such pairs (area under the ROC curve).

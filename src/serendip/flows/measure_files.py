@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from serendip.data import Dataset, dataset_of
+from serendip.data import Dataset, dataset_of, described
 from serendip.domain import Invalid
 from serendip.evaluation import Protocol, RatingTable, Split, Table, evaluate, given_split, splits_of
 from serendip.flows.train import USUAL, parse_days, with_settings
 from serendip.pipeline import PipelineConfig
-from serendip.sources import all_interactions, is_sequences
+from serendip.sources import all_attributes, all_candidates, all_interactions, is_sequences
 
 PARTS = ("data", "train", "validation", "test", "candidates")
 
@@ -35,6 +35,10 @@ class Files:
     """Lines ``user item ...``: what alone is ranked for each user."""
     columns: Mapping[str, str] | None = None
     """Our field -> the files' column, where it cannot be told."""
+    items: str | Path | None = None
+    """Attributes of items, a row each."""
+    users: str | Path | None = None
+    """Attributes of users, a row each."""
 
     def __post_init__(self) -> None:
         if self.data is not None and (self.train or self.test or self.validation):
@@ -62,10 +66,13 @@ class Parts:
 def read_parts(files: Files, progress: Progress = lambda _: None) -> Parts:
     """Every file; moments only where all of them tell them."""
     paths = {name: path for name in PARTS if (path := getattr(files, name)) is not None}
-    in_lines = any(is_sequences(path) for path in paths.values())
+    in_lines = any(is_sequences(path) for name, path in paths.items() if name != "candidates")
     frames = []
     for name, path in paths.items():
         progress(f"reading {path}")
+        if name == "candidates":
+            frames.append(all_candidates(path, files.columns).with_columns(part=pl.lit(name)))
+            continue
         # Beside lines of items, a part with as many in each looks like a table; it is read as its neighbours are.
         as_lines = in_lines and Path(path).suffix == ".txt"
         frame = all_interactions(path, files.columns, "sequences" if as_lines else None)
@@ -75,7 +82,25 @@ def read_parts(files: Files, progress: Progress = lambda _: None) -> Parts:
     rows = pl.concat(frames, how="diagonal")
     if "at" in rows.columns:
         rows = rows.with_columns(pl.col("at").fill_null(0))
-    return Parts(dataset_of(rows), rows["part"].to_numpy().astype(np.str_))
+    told = described(
+        dataset_of(rows),
+        None if files.items is None else attributes_of(files.items, "items"),
+        None if files.users is None else attributes_of(files.users, "users"),
+    )
+    return Parts(told, rows["part"].to_numpy().astype(np.str_))
+
+
+def attributes_of(path: str | Path, as_: Literal["items", "users"]) -> pl.DataFrame:
+    """The frame of a file of attributes: the column item or user with the ids, and the values as they are."""
+    found = all_attributes(path, as_)
+    names = list(dict.fromkeys(name for record in found.values() for name in record))
+    who = as_.removesuffix("s")
+    columns = [pl.Series(who, list(found), dtype=pl.String)]
+    for name in names:
+        if name == who:
+            raise Invalid(f"{path}: the column {name!r} is no attribute beside the ids; give it another name", as_)
+        columns.append(pl.Series(name, [record.get(name) for record in found.values()], dtype=pl.Object))
+    return pl.DataFrame(columns)
 
 
 def evaluate_files(

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from types import TracebackType
+from typing import Any, NoReturn, Self
 
 from serendip.domain import Invalid, NotReady
+
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ImportError:  # Windows has none; there nobody is kept from a second search on the same file.
+    flock = None  # type: ignore[assignment]
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+"""What a file system says that knows no locks."""
 
 BEGINNING = b'{"error": '
 """Of every line; its keys are sorted."""
@@ -33,14 +43,58 @@ class Trial:
 
 
 class Trials:
-    """The trials of a file that belong to one question; a line each, written whole or not at all."""
+    """The trials of a file that belong to one question; a line each, written whole or not at all.
+
+    The file is locked until ``close``: one search at a time reads and writes it. The lock ends with its process.
+    """
 
     def __init__(self, path: Path, digest: str) -> None:
         self.path, self.digest = path, digest
         self.found: dict[str, Trial] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            raw = path.read_bytes() if path.exists() else b""
+            self.file = path.open("ab")
+        except OSError as error:
+            self._cannot(error)
+        try:
+            self._lock()
+            self._read()
+        except BaseException:
+            self.close()
+            raise
+        self.before = frozenset(self.found)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others search with this file."""
+        self.file.close()
+
+    def _cannot(self, error: OSError) -> NoReturn:
+        raise NotReady(
+            f"{self.path} cannot keep the trials: {error.strerror}; name another with --trials-file"
+        ) from None
+
+    def _lock(self) -> None:
+        if flock is None:
+            return
+        try:
+            flock(self.file, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            raise NotReady(
+                f"another search is running with {self.path}; wait for it, or name another file with --trials-file"
+            ) from None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                self._cannot(error)
+
+    def _read(self) -> None:
+        try:
+            raw = self.path.read_bytes()
             whole = raw[: raw.rfind(b"\n") + 1]
             lines = whole.splitlines()
             for number, line in enumerate(lines, start=1):
@@ -49,12 +103,9 @@ class Trials:
                 # The last line was cut short by a kill; what never was a trial is not ours to cut.
                 if rest[: len(BEGINNING)] != BEGINNING[: len(rest)]:
                     self._refuse(len(lines) + 1)
-                os.truncate(path, len(whole))
+                os.truncate(self.path, len(whole))
         except OSError as error:
-            raise NotReady(
-                f"{path} cannot keep the trials: {error.strerror}; name another with --trials-file"
-            ) from None
-        self.before = frozenset(self.found)
+            self._cannot(error)
 
     def _take(self, line: bytes, number: int) -> None:
         try:
@@ -80,10 +131,9 @@ class Trials:
     def keep(self, trial: Trial) -> None:
         """Write a trial to disk before the next begins."""
         told = {"study": self.digest, **vars(trial)}
-        with self.path.open("ab") as file:
-            file.write(json.dumps(told, sort_keys=True).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        self.file.write(json.dumps(told, sort_keys=True).encode() + b"\n")
+        self.file.flush()
+        os.fsync(self.file.fileno())
         if trial.metrics:
             self.found[key_of(trial)] = trial
 

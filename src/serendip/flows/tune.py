@@ -24,6 +24,7 @@ from serendip.evaluation import (
     rates,
     split_of,
 )
+from serendip.evaluation.metrics import LESS_IS_BETTER
 from serendip.evaluation.tuning import Choice, Range, Rung, Space, best, draw, rungs, some_users, space_of
 from serendip.flows.measure_files import Files, Parts, read_parts
 from serendip.flows.trials import Trial, Trials
@@ -48,6 +49,8 @@ class Tuned:
     trials: tuple[Trial, ...]
     best: tuple[Trial, ...]
     """Each pipeline's best of those that saw everybody; the best pipeline first."""
+    failed: Mapping[str, str]
+    """Why, for each pipeline without a trial on everybody that could be done."""
     resumed: int
     """How many trials were in the file already."""
 
@@ -59,13 +62,13 @@ class Question:
     cut: Split
     wanted: tuple[str, ...]
     ratings: bool
-    """Errors of predicted ratings, which are to be small."""
+    """Predicted ratings are asked for, not lists."""
     seed: int
 
     @property
     def sign(self) -> int:
-        """What makes the largest the best."""
-        return -1 if self.ratings else 1
+        """What makes the largest the best: -1 where less of the first metric is better, such as ``gini@10``."""
+        return -1 if self.wanted[0].partition("@")[0] in LESS_IS_BETTER else 1
 
     def worth(self, trial: Trial) -> float:
         """How good a trial was; more is better."""
@@ -103,13 +106,26 @@ def tune(
     if search == "optuna":
         sampler_of(seed)  # says so at once where it is not installed
     cut = validation_split(read_parts(files, progress), split, seed)
-    study = _Study(Question(cut, wanted, ratings, seed), Trials(kept, _digest(cut, wanted, seed)), progress)
+    steps, skipped = askable(steps, cut, ratings, seed)
+    with Trials(kept, _digest(cut, wanted, seed)) as trials:
+        study = _Study(Question(cut, wanted, ratings, seed), trials, progress)
+        asked = {
+            pipeline: study.optuna(pipeline, space, n_trials)
+            if search == "optuna"
+            else study.draws(pipeline, space, steps)
+            for pipeline, space in searched.items()
+        }
     finals: list[Trial] = []
-    for pipeline, space in searched.items():
-        done = study.optuna(pipeline, space, n_trials) if search == "optuna" else study.draws(pipeline, space, steps)
+    failed: dict[str, str] = {}
+    for pipeline, done in asked.items():
         reached = [one for one in done if one.share == 1 and one.metrics]
-        finals += [max(reached, key=study.question.worth)] if reached else []
+        if reached:
+            finals.append(max(reached, key=study.question.worth))
+        else:
+            failed[pipeline] = next(one.error for one in reversed(done) if one.error is not None)
     budget = said_of(steps)
+    if skipped:
+        budget += f"; nobody could be asked among fewer than {steps[0].share:.3g} of the users, so it began there"
     for pipeline, space in searched.items():
         if search != "optuna" and (n := len(draw(space, seed, pipeline, n_trials))) < n_trials:
             budget += f"; the space of {pipeline} holds only {n} settings"
@@ -119,6 +135,7 @@ def tune(
         {pipeline: _spent([one for one in study.done if one.pipeline == pipeline]) for pipeline in searched},
         tuple(study.done),
         tuple(sorted(finals, key=lambda one: -study.question.worth(one))),
+        failed,
         sum(study.kept.was_there(one) for one in study.done),
     )
 
@@ -153,7 +170,27 @@ def without_strangers(data: Dataset) -> Dataset:
         data.kinds,
         data.at,
         data.until,
+        None if data.item_columns is None else data.item_columns.take(items),
+        None if data.user_columns is None else data.user_columns.take(users),
     )
+
+
+def askable(steps: Sequence[Rung], cut: Split, ratings: bool, seed: int) -> tuple[list[Rung], int]:
+    """The steps from the first on that has somebody to ask, and so have all behind it; and how many are left out.
+
+    As many trials begin as would have, on more users.
+    """
+    for skipped, step in enumerate(steps):
+        if all(has_questions(some_users(cut, one.share, seed), ratings) for one in steps[skipped:]):
+            return [Rung(steps[0].n_trials, step.share), *steps[skipped + 1 :]], skipped
+    raise NotReady("no user of the validation part has a history to be asked with; check the files")
+
+
+def has_questions(cut: Split, ratings: bool) -> bool:
+    """Whether anything can be asked about a split: ratings, or users with a history and something to find."""
+    if ratings:
+        return len(cut.train) > 0 and len(cut.test) > 0
+    return any(len(turn.user_ix) > 0 for turn in frozen(cut))
 
 
 def said_of(steps: Sequence[Rung]) -> str:
@@ -239,8 +276,6 @@ def _reached(config: PipelineConfig, asked: Question) -> Mapping[str, float]:
         return {name: one.mean for name, one in row.metrics.items()}
     ks = tuple(dict.fromkeys(int(name.partition("@")[2]) for name in asked.wanted if "@" in name)) or (10,)
     outcomes = measure([config], frozen(asked.cut), ks, seed=asked.seed, whole="auc" in asked.wanted)
-    if not outcomes:
-        raise NotReady("no user of the validation part has a history to be asked with; check the files")
     return outcomes[0].catalogue | {name: float(column.mean()) for name, column in outcomes[0].metrics.items()}
 
 

@@ -33,7 +33,7 @@ def _told(columns: Columns | None, of: str, who: str) -> Columns:
     if columns is None or all(column.empty for column in columns.columns.values()):
         raise Invalid(
             f"{who} learns from attributes of {of}, and the data holds none; "
-            f"import them, or give a frame of them as {of}=",
+            f"import them, or give a file of them as --{of}, or a frame as {of}=",
             field=of,
         )
     return columns

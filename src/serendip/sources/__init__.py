@@ -4,7 +4,7 @@ from serendip.sources.checking import Checked, read
 from serendip.sources.mapping import Mapping, infer
 from serendip.sources.opening import open_source
 from serendip.sources.source import BATCH_ROWS, Batch, FrameSource, RowError, Source
-from serendip.sources.whole import all_interactions, is_sequences
+from serendip.sources.whole import all_attributes, all_candidates, all_interactions, is_sequences
 from serendip.sources.words import As
 
 __all__ = [
@@ -16,6 +16,8 @@ __all__ = [
     "Mapping",
     "RowError",
     "Source",
+    "all_attributes",
+    "all_candidates",
     "all_interactions",
     "infer",
     "is_sequences",
