@@ -30,12 +30,17 @@ from serendip.data import (
     dataset_of,
     described,
     hidden_items,
+    ids_of,
+    text_id,
 )
 from serendip.domain import InteractionKind, Invalid, NotFound, NotReady, moment
 from serendip.evaluation import Protocol, RatingTable, Table, given_split
-from serendip.models import HasInterests, HasPeople, Overlaps
+from serendip.models import KINDS, HasInterests, HasPeople, Overlaps
 from serendip.pipeline import Pipeline, PipelineConfig
 from serendip.ranking import NOTHING, Mask
+
+Ids = str | int | Iterable[str] | Iterable[int]
+"""Ids of users or items: text or whole numbers, also of numpy; a bare one is a list of one."""
 
 
 @dataclass(frozen=True)
@@ -84,22 +89,21 @@ class Recommender:
 
     def recommend(
         self,
-        users: str | Sequence[str] | None = None,
+        users: Ids | None = None,
         k: int = 10,
         *,
-        history: Sequence[str] | None = None,
+        history: Ids | None = None,
         profile: Mapping[str, Any] | None = None,
         filter_seen: bool = True,
-        items: Iterable[str] | None = None,
+        items: Ids | None = None,
     ) -> Recommendations:
         """The best ``k`` items for each of ``users``, or for a bare ``history`` of item ids, oldest first.
 
         A stranger gets the fallback. ``profile``: attributes of somebody unknown, with a history or without one.
         ``filter_seen``: leave out what the asker has met, as far as the kinds say that it hides. ``items``: only among
-        these.
+        these. An id is text or a number; one alone is a list of one. ``k`` counts up to the number of items.
         """
-        if k < 1:
-            raise Invalid(f"k is {k}; ask for 1 item or more", field="k")
+        k = _at_most(k, len(self.pipeline.items), "item")
         queries, hidden, names = self._asked(users, history, filter_seen, profile)
         answers = self.pipeline.answer(queries, k, hidden, self._among(items))
         ids = self._ids[answers.rows]
@@ -116,7 +120,7 @@ class Recommender:
         Empty where the models have nothing to say: a stranger, a popularity model.
         """
         row = self._item_row(item)
-        queries, _, _ = self._asked(user, None, filter_seen=False)
+        queries = self._one(user)
         only = np.zeros(len(self.pipeline.items), np.bool_)
         only[row] = True
         answers = self.pipeline.answer(queries, 1, None, only)
@@ -128,8 +132,7 @@ class Recommender:
 
     def similar_items(self, item: str, k: int = 10) -> list[tuple[str, float]]:
         """The ``k`` items most alike ``item`` with their likeness, best first."""
-        if k < 1:
-            raise Invalid(f"k is {k}; ask for 1 item or more", field="k")
+        k = _at_most(k, len(self.pipeline.items), "item")
         _, rows, likeness = self.pipeline.neighbours(np.array([self._item_row(item)], np.int32), k)
         found = zip(rows[0], likeness[0], strict=True)
         return [(self.pipeline.items.ids[row], float(like)) for row, like in found if row != NOTHING]
@@ -141,12 +144,9 @@ class Recommender:
 
         Who is alike says the first model that knows: user-knn by what people took, profile-knn by their profiles.
         """
-        if k < 1:
-            raise Invalid(f"k is {k}; ask for 1 user or more", field="k")
-        queries, _, _ = self._asked(user, None, filter_seen=False, profile=profile)
-        rows, likeness = self._able(HasPeople, "knows no likeness of people; fit user-knn or profile-knn").people(
-            queries, k
-        )
+        k = _at_most(k, self.data.n_users, "user")
+        able = self._able(HasPeople, "knows no likeness of people; fit user-knn or profile-knn")
+        rows, likeness = able.people(self._one(user, profile), k)
         found = zip(rows[0], likeness[0], strict=True)
         return [(self.data.users.ids[row], float(like)) for row, like in found if row != UNKNOWN]
 
@@ -161,7 +161,7 @@ class Recommender:
 
         Empty for somebody who has met none.
         """
-        queries, _, _ = self._asked(user, None, filter_seen=False)
+        queries = self._one(user)
         names, counts, expected = self._able(HasInterests, "knows no clusters of tags; fit tag-svd").interests(queries)
         if np.isnan(expected[0]).any():
             return []
@@ -202,23 +202,30 @@ class Recommender:
                 shutil.rmtree(left, ignore_errors=True)
 
     def _item_row(self, item: str) -> int:
-        row = self.pipeline.items.row(item)
+        row = self.pipeline.items.row(text_id(item, "item"))
         if row == UNKNOWN:
             raise NotFound(f"no item {item!r} in what this model learnt from")
         return row
 
-    def _among(self, items: Iterable[str] | None) -> Mask | None:
+    def _among(self, items: Ids | None) -> Mask | None:
         if items is None:
             return None
-        rows = self.pipeline.items.rows(list(items))
+        rows = self.pipeline.items.rows(ids_of(items, "item"))
         allowed = np.zeros(len(self.pipeline.items), np.bool_)
         allowed[rows[rows != UNKNOWN]] = True
         return allowed
 
+    def _one(self, user: Any, profile: Mapping[str, Any] | None = None) -> Queries:
+        """The query of one asker."""
+        queries, _, names = self._asked(user, None, filter_seen=False, profile=profile)
+        if len(names) != 1:
+            raise Invalid(f"this is asked for one user at a time, and {len(names)} were given", field="user")
+        return queries
+
     def _asked(
         self,
-        users: str | Sequence[str] | None,
-        history: Sequence[str] | None,
+        users: Ids | None,
+        history: Ids | None,
         filter_seen: bool,
         profile: Mapping[str, Any] | None = None,
     ) -> tuple[Queries, ItemLists | None, tuple[str | None, ...]]:
@@ -226,11 +233,11 @@ class Recommender:
         if (users is None) == (history is None and profile is None):
             raise Invalid("say who is asked for: users, or a history of item ids or a profile, not both")
         if users is None:
-            queries = self.pipeline.bare_queries(history or ())
+            queries = self.pipeline.bare_queries(() if history is None else ids_of(history, "item"))
             if profile is not None:
-                queries = replace(queries, profile=Columns.of([profile]))
+                queries = replace(queries, profile=self._told(profile))
             return queries, ItemLists(queries.indptr, queries.item_ix) if filter_seen else None, (None,)
-        names = tuple(str(user) for user in ([users] if isinstance(users, str | int) else users or ()))
+        names = ids_of(users)
         rows = self.data.users.rows(names)
         known = np.flatnonzero(rows != UNKNOWN)
         asked = Queries.of_users(self.data, rows[known])
@@ -238,6 +245,15 @@ class Recommender:
         if len(known) < len(names):
             asked, hidden = self._with_strangers(names, known, asked, hidden)
         return asked, hidden if filter_seen else None, names
+
+    def _told(self, profile: Mapping[str, Any]) -> Columns:
+        """A profile as columns, for models that read one."""
+        if not isinstance(profile, Mapping):
+            raise Invalid(f"the profile {profile!r} is no dict; give attributes by name", field="profile")
+        if not any("user_columns" in KINDS[source.config.model].reads for source in self.pipeline.sources):
+            able = " or ".join(name for name, kind in KINDS.items() if "user_columns" in kind.reads)
+            raise Invalid(f"{self.pipeline.config.name} reads no profile; fit {able} for that", field="profile")
+        return Columns.of([profile])
 
     def _with_strangers(
         self, names: tuple[str, ...], known: NDArray[np.int64], asked: Queries, hidden: ItemLists
@@ -267,6 +283,13 @@ class Recommender:
             ),
             ItemLists.of(lists),
         )
+
+
+def _at_most(k: Any, n: int, what: str) -> int:
+    """``k``, or ``n`` where there are no more."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise Invalid(f"k is {k!r}; ask for 1 {what} or more", field="k")
+    return max(1, min(int(k), n))
 
 
 def read(
@@ -324,6 +347,8 @@ def _data_arrays(data: Dataset) -> Arrays:
 def adopt(data: Any, columns: Mapping[str, str] | None = None) -> Dataset:
     """The dataset of a frame (see ``data.as_frame``) with user, item[, value][, at]; a Dataset stays as it is."""
     if isinstance(data, Dataset):
+        if columns:
+            raise Invalid("a Dataset has no columns to rename; leave `columns` out, or give a frame", field="columns")
         return data
     return dataset_of(renamed(data, columns))
 
@@ -331,10 +356,15 @@ def adopt(data: Any, columns: Mapping[str, str] | None = None) -> Dataset:
 def renamed(data: Any, columns: Mapping[str, str] | None) -> pl.DataFrame:
     """A frame whose columns have our names; ``columns`` is {ours: theirs}."""
     frame = as_frame(data)
-    for theirs in (columns or {}).values():
+    if not isinstance(columns or {}, Mapping):
+        raise Invalid(f"columns is {columns!r}; say {{our name: the frame's}}", field="columns")
+    names = {theirs: ours for ours, theirs in (columns or {}).items()}
+    for theirs, ours in names.items():
         if theirs not in frame.columns:
             raise Invalid(f"there is no column {theirs!r}; the columns are {', '.join(frame.columns)}", field="columns")
-    return frame.rename({theirs: ours for ours, theirs in (columns or {}).items()})
+        if ours in frame.columns and ours not in names:
+            raise Invalid(f"{theirs!r} cannot be {ours!r}: there is a column {ours!r}; drop it first", field="columns")
+    return frame.rename(names)
 
 
 def fit(
@@ -342,7 +372,7 @@ def fit(
     data: Any,
     *,
     seed: int = 0,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str] | str | Sequence[str] | None = None,
     items: Any = None,
     users: Any = None,
     **settings: Any,
@@ -351,9 +381,13 @@ def fit(
 
     ``data``: a Dataset or a frame with user, item[, value][, at]; ``settings`` are the model's own. The same seed gives
     the same model. ``items`` and ``users``: frames of attributes, with a column item or user that holds the ids; items
-    that nobody took join those that can be recommended.
+    that nobody took join those that can be recommended. ``columns``: a mapping {ours: theirs} renames the columns of
+    ``data``; a text or a sequence is the model's own setting of that name.
     """
-    dataset = described(adopt(data, columns), items, users)
+    renames = columns if columns is None or isinstance(columns, Mapping) else None
+    if columns is not None and renames is None:
+        settings["columns"] = columns
+    dataset = described(adopt(data, renames), items, users)
     return Recommender(pipelines.fit(PipelineConfig.parse(model, settings), dataset, seed), dataset)
 
 

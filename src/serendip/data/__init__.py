@@ -3,6 +3,7 @@
 from serendip.data.columns import Column, Columns
 from serendip.data.dataset import DAY, Dataset
 from serendip.data.frames import as_frame, dataset_of, described
+from serendip.data.ids import ids_of, text_id
 from serendip.data.lists import Floats, ItemLists, ItemRows
 from serendip.data.queries import Queries, hidden_items
 from serendip.data.vocabulary import UNKNOWN, Arrays, Vocabulary
@@ -23,4 +24,6 @@ __all__ = [
     "dataset_of",
     "described",
     "hidden_items",
+    "ids_of",
+    "text_id",
 ]

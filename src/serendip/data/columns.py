@@ -121,12 +121,26 @@ class Column:
     def take(self, rows: NDArray[np.integer]) -> Column:
         """The values of these rows, in this order; nothing where a row is below 0."""
         known, at = rows >= 0, np.maximum(rows, 0)
+        if not known.any():
+            # Of a column without rows there is no row 0 to stand in for those below.
+            return self._without(len(rows))
         return Column(
             None if self.numbers is None else np.where(known, self.numbers[at], np.nan),
             None if self.texts is None else Texts(np.where(known, self.texts.codes[at], -1), self.texts.words),
             None if self.flags is None else np.where(known, self.flags[at], -1).astype(np.int8),
             None if self.lists is None else _taken_lists(self.lists, known, at),
             None if self.vectors is None else np.where(known[:, None], self.vectors[at], np.float32(np.nan)),
+        )
+
+    def _without(self, n: int) -> Column:
+        """``n`` rows that have nothing, of the same types."""
+        none = np.full(n, -1)
+        return Column(
+            None if self.numbers is None else np.full(n, np.nan),
+            None if self.texts is None else Texts(none.astype(np.int32), self.texts.words),
+            None if self.flags is None else none.astype(np.int8),
+            None if self.lists is None else TextLists(ItemLists.of([[] for _ in range(n)]), self.lists.words),
+            None if self.vectors is None else np.full((n, self.vectors.shape[1]), np.nan, np.float32),
         )
 
     def arrays(self) -> Arrays:

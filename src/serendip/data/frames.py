@@ -13,6 +13,7 @@ from scipy import sparse
 
 from serendip.data.columns import Column, Columns
 from serendip.data.dataset import Dataset
+from serendip.data.ids import is_missing, text_ids
 from serendip.data.vocabulary import Vocabulary
 from serendip.domain import InteractionKind, Invalid
 
@@ -30,10 +31,10 @@ def as_frame(data: Any) -> pl.DataFrame:
         entries = data.tocoo()
         return pl.DataFrame({"user": entries.row, "item": entries.col, "value": entries.data})
     if isinstance(data, Mapping):
-        return pl.DataFrame({str(name): column for name, column in data.items()})
+        return _framed({str(name): _series(str(name), column) for name, column in data.items()})
     if hasattr(data, "columns") and hasattr(data, "to_dict"):
         # A pandas frame offers itself as Arrow too, but only where pyarrow is installed.
-        return pl.DataFrame({str(name): _plain(np.asarray(data[name])) for name in data.columns})
+        return _framed({str(name): _series(str(name), np.asarray(data[name])) for name in data.columns})
     if hasattr(data, "__arrow_c_stream__"):
         return pl.DataFrame(data)
     raise Invalid(
@@ -42,12 +43,37 @@ def as_frame(data: Any) -> pl.DataFrame:
     )
 
 
-def _plain(column: NDArray[Any]) -> NDArray[Any] | list[Any]:
-    """A column that polars takes: objects as a list, with None for what is missing."""
-    if column.dtype != object:
+def _framed(columns: Mapping[str, pl.Series]) -> pl.DataFrame:
+    """A frame of columns that are all of one length."""
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise Invalid(f"the columns are of several lengths ({told}); give each as many rows")
+    return pl.DataFrame(columns)
+
+
+def _series(name: str, values: Any) -> pl.Series:
+    """A column that polars takes."""
+    if isinstance(values, pl.Series):
+        return values
+    if isinstance(values, str) or not hasattr(values, "__len__"):
+        raise Invalid(f"the column {name!r} is {type(values).__name__}; give an array or a list of values", field=name)
+    try:
+        return pl.Series(name, _plain(np.asarray(values) if hasattr(values, "__array__") else values))
+    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+        kinds = sorted({type(value).__name__ for value in values if not is_missing(value)})
+        raise Invalid(
+            f"the column {name!r} cannot be read: its values are of {' and '.join(kinds)}; make them all of one type",
+            field=name,
+        ) from error
+
+
+def _plain(column: Any) -> Any:
+    """Arrays of objects and lists as a list, with None for what is missing; other arrays as they are."""
+    if isinstance(column, np.ndarray) and column.dtype != object:
         return column
-    values = (value.tolist() if isinstance(value, np.ndarray) else value for value in column.tolist())
-    return [value if isinstance(value, list) or value == value else None for value in values]
+    values = (value.tolist() if isinstance(value, np.ndarray) else value for value in column)
+    return [None if not isinstance(value, str) and is_missing(value) else value for value in values]
 
 
 def dataset_of(frame: pl.DataFrame, kinds: Sequence[InteractionKind] = ()) -> Dataset:
@@ -59,18 +85,13 @@ def dataset_of(frame: pl.DataFrame, kinds: Sequence[InteractionKind] = ()) -> Da
     for name in ("user", "item"):
         if name not in frame.columns:
             raise Invalid(f"there is no column {name!r}; the columns are {', '.join(frame.columns)}", field=name)
-        missing = frame[name].null_count()
-        if missing:
-            raise Invalid(f"{missing} rows have no {name}; drop them or fill them in", field=name)
-    user_ix, users = encode(frame["user"])
-    item_ix, items = encode(frame["item"])
+    user_ix, users = encode(text_ids(frame["user"], "user"))
+    item_ix, items = encode(text_ids(frame["item"], "item"))
     named = frame["kind"] if "kind" in frame.columns else pl.repeat("interaction", frame.height, eager=True)
-    kind_ix, names = encode(named)
+    kind_ix, names = encode(text_ids(named, "kind"))
     declared = {kind.name: kind for kind in kinds}
     used = tuple(declared.get(name, InteractionKind(name)) for name in names)
-    value = frame["value"].cast(pl.Float32).to_numpy() if "value" in frame.columns else None
-    if value is not None and np.isinf(value).any():
-        raise Invalid("some values are infinite; drop these rows or correct them", field="value")
+    value = _values(frame["value"]) if "value" in frame.columns else None
     at = _micros(frame["at"]) if "at" in frame.columns and frame["at"].null_count() < frame.height else None
     return Dataset.of(user_ix, item_ix, users, items, kind=kind_ix, value=value, at=at, kinds=used or tuple(kinds))
 
@@ -99,11 +120,10 @@ def _attributes(given: Any, name: str, known: Vocabulary) -> tuple[Vocabulary, C
     frame = as_frame(given)
     if name not in frame.columns:
         raise Invalid(f"there is no column {name!r}; the columns are {', '.join(frame.columns)}", field=f"{name}s")
-    if frame[name].null_count():
-        raise Invalid(f"{frame[name].null_count()} rows have no {name}; drop them or fill them in", field=f"{name}s")
-    ids = frame[name].cast(pl.String).to_list()
+    texts = text_ids(frame[name], name, f"{name}s")
+    ids = texts.to_list()
     if len(set(ids)) < len(ids):
-        twice = frame[name].cast(pl.String).to_frame().filter(pl.col(name).is_duplicated())[name][0]
+        twice = texts.filter(texts.is_duplicated())[0]
         raise Invalid(f"the {name} {twice!r} has several rows; give each {name} one", field=f"{name}s")
     whole = Vocabulary((*known.ids, *(one for one in ids if one not in known)))
     where = Vocabulary(tuple(ids)).rows(whole.ids)
@@ -139,11 +159,31 @@ def column_of(series: pl.Series) -> Column:
 
 
 def encode(column: pl.Series) -> tuple[NDArray[np.int32], Vocabulary]:
-    """Rows of shape (n,) and the vocabulary of the ids in order of first appearance, as text."""
-    texts = column.cast(pl.String).rename("id")
+    """Rows of shape (n,) and the vocabulary of the texts in order of first appearance."""
+    texts = column.rename("id")
     distinct = texts.unique(maintain_order=True).to_frame().with_row_index("row")
     rows = texts.to_frame().join(distinct, on="id", how="left", maintain_order="left")["row"]
     return rows.cast(pl.Int32).to_numpy(), Vocabulary(tuple(distinct["id"].to_list()))
+
+
+def _values(column: pl.Series) -> NDArray[np.float32]:
+    """Numbers of shape (n,), NaN where there is none."""
+    kind = column.dtype
+    if not (kind.is_numeric() or kind in (pl.String, pl.Boolean, pl.Null)):
+        raise Invalid(f"the column 'value' holds {kind}; give numbers", field="value")
+    numbers = column.cast(pl.Float32, strict=False)
+    wrong = numbers.is_null() & column.is_not_null()
+    if wrong.any():
+        row = wrong.arg_max() or 0
+        raise Invalid(
+            f"the column 'value' holds {column[row]!r} in row {row} (from 0), which is no number; "
+            "make it numbers, or leave the column out",
+            field="value",
+        )
+    values = numbers.fill_null(np.nan).to_numpy()
+    if np.isinf(values).any():
+        raise Invalid("some values are infinite; drop these rows or correct them", field="value")
+    return values
 
 
 def _micros(column: pl.Series) -> NDArray[np.int64]:
