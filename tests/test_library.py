@@ -12,9 +12,9 @@ import pytest
 from scipy import sparse
 
 import serendip as sd
-from serendip.domain import Invalid, NotFound, SerendipError
+from serendip.data import adopt, dataset_of
+from serendip.domain import InteractionKind, Invalid, NotFound, SerendipError
 from serendip.evaluation import Table
-from serendip.library import adopt
 
 PAIRS = [(user, item) for user in range(12) for item in range(user % 2, 8, 2) if (user + item) % 5]
 FRAME = pl.DataFrame(
@@ -178,3 +178,13 @@ def test_a_file_without_moments_has_none(tmp_path: Path):
 def test_there_are_two_protocols(model):
     with pytest.raises(Invalid, match="no protocol 'foo'; there are replayed and frozen"):
         sd.evaluate([model], FRAME, "random:0.3", protocol="foo")
+
+
+def test_what_was_saved_is_the_same_data(tmp_path):
+    kinds = (InteractionKind("rating", "latest", scale=(1.0, 5.0)),)
+    data = dataset_of(FRAME.with_columns(kind=pl.lit("rating")), kinds)
+    sd.fit("popularity", data).save(tmp_path / "kept")
+    kept = sd.load(tmp_path / "kept")
+    assert kept.data.kinds == kinds
+    assert kept.pipeline.kinds == kinds
+    assert kept.data.fingerprint() == data.fingerprint()

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 import serendip as sd
+from serendip.data import adopt
 from serendip.domain import Invalid
-from serendip.library import adopt
 
 PAIRS = [(u, i) for u in range(12) for i in range(u % 2, 10, 2) if (u + i) % 5]
 NUMBERS = pl.DataFrame(PAIRS, schema=["user", "item"], orient="row")

@@ -90,6 +90,14 @@ class InteractionKind:
     """Items with an event of this kind are not shown again to their user; False where repeats are wanted."""
 
 
+def kinds_from(records: list[dict[str, object]]) -> tuple[InteractionKind, ...]:
+    """Kinds as a manifest holds them."""
+    return tuple(
+        InteractionKind(**{**one, "scale": tuple(one["scale"]) if one.get("scale") else None})  # type: ignore[arg-type]
+        for one in records
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """Somebody who is recommended to, or a program's stand-in for one."""

@@ -20,20 +20,19 @@ from serendip import pipeline as pipelines
 from serendip.bundle import MANIFEST, read_bundle, write_bundle
 from serendip.data import (
     UNKNOWN,
-    Arrays,
     Columns,
     Dataset,
     ItemLists,
     Queries,
-    Vocabulary,
-    as_frame,
+    adopt,
     dataset_of,
     described,
     hidden_items,
     ids_of,
+    renamed,
     text_id,
 )
-from serendip.domain import InteractionKind, Invalid, NotFound, NotReady, moment
+from serendip.domain import InteractionKind, Invalid, NotFound, NotReady, kinds_from, moment
 from serendip.evaluation import Protocol, RatingTable, Table, given_split
 from serendip.models import KINDS, HasInterests, HasPeople, Overlaps
 from serendip.pipeline import Pipeline, PipelineConfig
@@ -191,7 +190,8 @@ class Recommender:
         }
         try:
             draft.mkdir(parents=True)
-            write_bundle(draft, manifest, self.pipeline.arrays() | _data_arrays(self.data))
+            told = {f"data.{name}": array for name, array in self.data.arrays().items()}
+            write_bundle(draft, manifest, self.pipeline.arrays() | told)
             if target.exists():
                 target.rename(old)
             draft.rename(target)
@@ -316,55 +316,15 @@ def load(folder: str | Path) -> Recommender:
         raise NotReady(f"{path} cannot be read: {error}; check its rights") from error
     try:
         config = PipelineConfig.model_validate(manifest["pipeline"])
-        kinds = tuple(InteractionKind(**kind) for kind in manifest["kinds"])
-        data_kinds = tuple(InteractionKind(**kind) for kind in manifest["data"]["kinds"])
-        fitted = pipelines.restore(config, kinds, {name: arrays[name] for name in arrays if name[:5] != "data."})
+        told = manifest["data"]
+        fitted = pipelines.restore(
+            config, kinds_from(manifest["kinds"]), {name: arrays[name] for name in arrays if name[:5] != "data."}
+        )
         own = {name.removeprefix("data."): array for name, array in arrays.items() if name[:5] == "data."}
-        users = Vocabulary.restore({name.removeprefix("users."): own[name] for name in ("users.blob", "users.ends")})
-        columns: dict[str, Any] = {name: np.asarray(own[name]) for name in COLUMNS if name in own}
-        for name in ATTRIBUTES:
-            found = {key.removeprefix(f"{name}."): own[key] for key in own if key.startswith(f"{name}.")}
-            columns[name] = Columns.restore(found) if found else None
-        data = Dataset(users=users, items=fitted.items, kinds=data_kinds, until=manifest["data"]["until"], **columns)
+        data = Dataset.restore(own, fitted.items, kinds_from(told["kinds"]), told["until"])
     except (KeyError, TypeError, ValueError) as error:
         raise Invalid(f"{path} holds no model that `save` wrote: {error!r}") from None
     return Recommender(fitted, data)
-
-
-COLUMNS = ("user_ix", "item_ix", "weight", "kind", "value", "at")
-ATTRIBUTES = ("item_columns", "user_columns")
-
-
-def _data_arrays(data: Dataset) -> Arrays:
-    """The columns, the attributes and the users; the items are the pipeline's."""
-    columns = {f"data.{name}": getattr(data, name) for name in COLUMNS if getattr(data, name) is not None}
-    for name in ATTRIBUTES:
-        if (attributes := getattr(data, name)) is not None:
-            columns |= {f"data.{name}.{key}": array for key, array in attributes.arrays().items()}
-    return columns | {f"data.users.{name}": array for name, array in data.users.arrays().items()}
-
-
-def adopt(data: Any, columns: Mapping[str, str] | None = None) -> Dataset:
-    """The dataset of a frame (see ``data.as_frame``) with user, item[, value][, at]; a Dataset stays as it is."""
-    if isinstance(data, Dataset):
-        if columns:
-            raise Invalid("a Dataset has no columns to rename; leave `columns` out, or give a frame", field="columns")
-        return data
-    return dataset_of(renamed(data, columns))
-
-
-def renamed(data: Any, columns: Mapping[str, str] | None) -> pl.DataFrame:
-    """A frame whose columns have our names; ``columns`` is {ours: theirs}."""
-    frame = as_frame(data)
-    if not isinstance(columns or {}, Mapping):
-        raise Invalid(f"columns is {columns!r}; say {{our name: the frame's}}", field="columns")
-    names = {theirs: ours for ours, theirs in (columns or {}).items()}
-    for theirs, ours in names.items():
-        if theirs not in frame.columns:
-            raise Invalid(f"there is no column {theirs!r}; the columns are {', '.join(frame.columns)}", field="columns")
-        if ours in frame.columns and ours not in names:
-            raise Invalid(f"{theirs!r} cannot be {ours!r}: there is a column {ours!r}; drop it first", field="columns")
-    return frame.rename(names)
 
 
 def fit(

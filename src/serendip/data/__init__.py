@@ -2,7 +2,7 @@
 
 from serendip.data.columns import Column, Columns
 from serendip.data.dataset import DAY, Dataset
-from serendip.data.frames import as_frame, dataset_of, described
+from serendip.data.frames import adopt, as_frame, dataset_of, described, renamed
 from serendip.data.ids import ids_of, text_id
 from serendip.data.lists import Floats, ItemLists, ItemRows
 from serendip.data.queries import Queries, hidden_items
@@ -20,10 +20,12 @@ __all__ = [
     "ItemRows",
     "Queries",
     "Vocabulary",
+    "adopt",
     "as_frame",
     "dataset_of",
     "described",
     "hidden_items",
     "ids_of",
+    "renamed",
     "text_id",
 ]

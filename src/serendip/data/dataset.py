@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,15 @@ from scipy import sparse
 
 from serendip.data.columns import Columns
 from serendip.data.lists import Floats, ItemRows
-from serendip.data.vocabulary import Vocabulary
+from serendip.data.vocabulary import Arrays, Vocabulary
 from serendip.domain import InteractionKind
 
 DAY = 86_400_000_000
 """Microseconds."""
+
+
+EVENTS = ("user_ix", "item_ix", "weight", "kind", "value", "at")
+ATTRIBUTES = ("item_columns", "user_columns")
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,24 @@ class Dataset:
         order = np.lexsort(keys).astype(np.int64)
         counts = np.bincount(self.user_ix, minlength=self.n_users)
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), order
+
+    def arrays(self) -> Arrays:
+        """Everything ``restore`` needs besides the items, the kinds and ``until``: columns, attributes, users."""
+        kept = {name: column for name in EVENTS if (column := getattr(self, name)) is not None}
+        for name in ATTRIBUTES:
+            if (attributes := getattr(self, name)) is not None:
+                kept |= {f"{name}.{key}": array for key, array in attributes.arrays().items()}
+        return kept | {f"users.{name}": array for name, array in self.users.arrays().items()}
+
+    @staticmethod
+    def restore(arrays: Arrays, items: Vocabulary, kinds: tuple[InteractionKind, ...], until: int | None) -> Dataset:
+        """The dataset that ``arrays`` was made of."""
+        columns: dict[str, Any] = {name: np.asarray(arrays[name]) for name in EVENTS if name in arrays}
+        for name in ATTRIBUTES:
+            found = {key.removeprefix(f"{name}."): arrays[key] for key in arrays if key.startswith(f"{name}.")}
+            columns[name] = Columns.restore(found) if found else None
+        users = Vocabulary.restore({name: arrays[f"users.{name}"] for name in ("blob", "ends")})
+        return Dataset(users=users, items=items, kinds=kinds, until=until, **columns)
 
     def fingerprint(self) -> str:
         """A digest of everything that a model could learn from; equal data, equal digest."""

@@ -197,3 +197,26 @@ def _micros(column: pl.Series) -> NDArray[np.int64]:
     if not column.dtype.is_integer():
         raise Invalid(f"the column at holds {column.dtype}; give moments or whole microseconds since 1970", field="at")
     return column.cast(pl.Int64).to_numpy()
+
+
+def adopt(data: Any, columns: Mapping[str, str] | None = None) -> Dataset:
+    """The dataset of a frame (see ``as_frame``) with user, item[, value][, at]; a Dataset stays as it is."""
+    if isinstance(data, Dataset):
+        if columns:
+            raise Invalid("a Dataset has no columns to rename; leave `columns` out, or give a frame", field="columns")
+        return data
+    return dataset_of(renamed(data, columns))
+
+
+def renamed(data: Any, columns: Mapping[str, str] | None) -> pl.DataFrame:
+    """A frame whose columns have our names; ``columns`` is {ours: theirs}."""
+    frame = as_frame(data)
+    if not isinstance(columns or {}, Mapping):
+        raise Invalid(f"columns is {columns!r}; say {{our name: the frame's}}", field="columns")
+    names = {theirs: ours for ours, theirs in (columns or {}).items()}
+    for theirs, ours in names.items():
+        if theirs not in frame.columns:
+            raise Invalid(f"there is no column {theirs!r}; the columns are {', '.join(frame.columns)}", field="columns")
+        if ours in frame.columns and ours not in names:
+            raise Invalid(f"{theirs!r} cannot be {ours!r}: there is a column {ours!r}; drop it first", field="columns")
+    return frame.rename(names)

@@ -76,14 +76,7 @@ def compare(
             "after the cut, no known user takes an item that was known before and may be shown to them, so nothing can "
             "be measured; import a longer stretch of time or test on a larger fraction"
         )
-    if parts.name == "given":
-        notes.append("the parts were given: whether the past is kept from the future is up to who made them")
-    elif parts.parity_only:
-        notes.append(f"the split {parts.name} mixes past and future: for comparing with papers, not for deciding")
-    if candidates is not None:
-        notes.append("sampled: only given candidates were ranked; not comparable with ranking the whole catalogue")
-    if quiet := [one.name for one in outcomes if one.catalogue[f"fallback@{ks[0]}"] > 0.5]:
-        notes.append(f"more than half of the places were filled by the fallback: {', '.join(quiet)}")
+    notes += warnings_of(parts, candidates is not None, outcomes, ks[0])
     is_replayed = checked == "replayed"
     return Table(
         checked,
@@ -101,6 +94,20 @@ def compare(
         rows_of(lineup, outcomes, str(first), ks[0], [str(one) for one in wanted], seed),
         sampled=candidates is not None,
     )
+
+
+def warnings_of(parts: Split, sampled: bool, outcomes: Sequence[Outcome], k: int) -> list[str]:
+    """What a reader of such a table must know, a sentence each."""
+    said = []
+    if parts.name == "given":
+        said.append("the parts were given: whether the past is kept from the future is up to who made them")
+    elif parts.parity_only:
+        said.append(f"the split {parts.name} mixes past and future: for comparing with papers, not for deciding")
+    if sampled:
+        said.append("sampled: only given candidates were ranked; not comparable with ranking the whole catalogue")
+    if quiet := [one.name for one in outcomes if one.catalogue[f"fallback@{k}"] > 0.5]:
+        said.append(f"more than half of the places were filled by the fallback: {', '.join(quiet)}")
+    return said
 
 
 PER_QUERY = (*BY_QUERY, "novelty")

@@ -9,7 +9,7 @@ from typing import Any
 from serendip.domain import NotFound
 from serendip.evaluation.bootstrap import Estimate
 from serendip.evaluation.split import SplitName
-from serendip.evaluation.table import Difference
+from serendip.evaluation.table import Difference, aligned
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,7 @@ class RatingTable:
         for row in self.rows:
             cells = (row.metrics[name] for name in self.shown)
             lines.append([row.name, *(f"{one.mean:.4f} ±{(one.high - one.low) / 2:.4f}" for one in cells)])
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
-        return "\n".join([self.about(), *(line.rstrip() for line in text), *self.notes])
+        return "\n".join([self.about(), *aligned(lines), *self.notes])
 
     def about(self) -> str:
         """What is asked, in a line."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -55,6 +55,12 @@ class Row:
     """Against every other row, in the table's metric."""
 
 
+def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of as many cells each, whose columns stand below one another."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(cell.ljust(n) for cell, n in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
 @dataclass(frozen=True)
 class Table:
     """Pipelines that were asked the same questions."""
@@ -95,10 +101,8 @@ class Table:
         for row in self.rows:
             cells = (row.metrics[name] for name in shown)
             lines.append([row.name, *(f"{one.mean:.4f} ±{(one.high - one.low) / 2:.4f}" for one in cells)])
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         about = f"{self.protocol}, split {self.split}: {self.n_queries:,} questions of {self.n_users:,} users"
-        text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
-        return "\n".join([about, *(line.rstrip() for line in text), *self.notes])
+        return "\n".join([about, *aligned(lines), *self.notes])
 
     def row(self, name: str) -> Row:
         """The row called ``name``."""

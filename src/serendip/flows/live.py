@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip import pipeline as pipelines
-from serendip.domain import InteractionKind, NotFound, NotReady, SerendipError
+from serendip.domain import NotFound, NotReady, SerendipError, kinds_from
 from serendip.flows.catalogue import Catalogue, catalogue_of
 from serendip.flows.gather import gather
 from serendip.pipeline import Pipeline, PipelineConfig
@@ -222,14 +222,6 @@ def open_version(artifacts: Artifacts, version: str) -> Opened:
     gate = manifest.get("gate")
     note = None if gate is None or gate["passed"] else str(gate["sentence"])
     return Opened(pipelines.restore(config, kinds_from(manifest["kinds"]), arrays), arrays[KEYS], note)
-
-
-def kinds_from(records: list[dict[str, object]]) -> tuple[InteractionKind, ...]:
-    """Kinds as a manifest holds them."""
-    return tuple(
-        InteractionKind(**{**one, "scale": tuple(one["scale"]) if one.get("scale") else None})  # type: ignore[arg-type]
-        for one in records
-    )
 
 
 __all__ = ["FOR_YOU", "HOME", "SCENARIOS", "Live", "LiveScenario", "open_version"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from serendip.data import Dataset, Floats, ItemRows, Queries
 from serendip.models.answers import BATCH, SMALL_BATCH
-from serendip.models.kernels.item_item import FAST, Csr, at_places
+from serendip.models.kernels.item_item import FAST, Csr, add_rows_touched, at_places
 from serendip.models.near import ROUNDING, insert_best
 from serendip.models.parallel import equal_work, in_chunks
 
@@ -113,17 +113,7 @@ def nearest_by_items(history, takers, n_users, own, shrinkage, rows, values, sta
     met = np.zeros(n_users, np.int32)
     touched = np.empty(n_users, np.int32)
     for q in range(start, stop):
-        n_touched = 0
-        for s in range(history.indptr[q], history.indptr[q + 1]):
-            j = history.indices[s]
-            v = history.value[s]
-            for t in range(takers.indptr[j], takers.indptr[j + 1]):
-                u = takers.indices[t]
-                if met[u] == 0:
-                    touched[n_touched] = u
-                    n_touched += 1
-                met[u] += 1
-                total[u] += v * takers.value[t]
+        n_touched = add_rows_touched(takers, history, q, total, met, touched)
         size = 0
         for t in range(n_touched):
             u = touched[t]

@@ -66,7 +66,7 @@ def nearest_rows(taken, takers, shrinkage, min_support, k, start, stop):  # type
             u = takers.indices[s]
             work += taken.indptr[u + 1] - taken.indptr[u]
         if work * FULL < n_items:
-            n = _add_rows_touched(taken, takers, i, total, met, touched)
+            n = add_rows_touched(taken, takers, i, total, met, touched)
             for t in range(n):
                 j = touched[t]
                 enough = met[j] >= min_support and j != i
@@ -98,7 +98,7 @@ def nearest_rows(taken, takers, shrinkage, min_support, k, start, stop):  # type
 
 
 @numba.njit(cache=True, nogil=True)
-def _add_rows_touched(taken, takers, i, total, met, touched):  # type: ignore[no-untyped-def]
+def add_rows_touched(taken, takers, i, total, met, touched):  # type: ignore[no-untyped-def]
     """Row i of X'X into ``total``, how many users gave to each place into ``met``; -> number of places touched."""
     n_touched = 0
     for s in range(takers.indptr[i], takers.indptr[i + 1]):
