@@ -18,6 +18,9 @@ PREFIX = "SERENDIP_"
 COMMON_NAMES = {"database_url": "DATABASE_URL", "port": "PORT"}
 """Settings that hosting platforms set under a name of their own."""
 
+LISTS = ("image_hosts", "wire")
+"""Settings that hold several values, separated by commas or spaces in the environment."""
+
 
 class Settings(BaseSettings):
     """Each is a flag, ``SERENDIP_<NAME>``, ``SERENDIP_<NAME>_FILE`` holding the value, or a line of the file."""
@@ -48,6 +51,8 @@ class Settings(BaseSettings):
     """A browser stays signed in for this long."""
     image_hosts: tuple[Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$")], ...] = ()
     """Origins the pages may load item images from, such as ``https://img.example.org``; others get a drawn poster."""
+    wire: tuple[str, ...] = ()
+    """Wire formats of older systems that are answered too, such as ``social``, or ``social=/old`` under a prefix."""
 
     @classmethod
     def settings_customise_sources(
@@ -85,7 +90,7 @@ def _from_environment(name: str) -> Any:
             raise Invalid(f"{variable}_FILE names {path!r}, which cannot be read: {error}", field=name) from None
     if value is None and name in COMMON_NAMES:
         value = os.environ.get(COMMON_NAMES[name])
-    if value is not None and name == "image_hosts":
+    if value is not None and name in LISTS:
         return tuple(value.replace(",", " ").split())
     return value
 

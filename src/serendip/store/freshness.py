@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select, text
 from serendip.store.engine import Part, Prepared
 from serendip.store.schema import changes, interactions, items, users
 
-TOPICS = ("data", "items", "versions", "keys", "kinds")
+TOPICS = ("data", "items", "versions", "keys", "kinds", "scenarios", "matrices")
 """data: users, interactions, relations; items: items, their availability and vectors; and so on."""
 
 _SHARDS = 16

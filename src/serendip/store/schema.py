@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; a database of any other revision is not touched."""
 
 Key = BigInteger().with_variant(Integer, "sqlite")
@@ -165,6 +165,7 @@ slates = Table(
     Column("note", Text),
 )
 Index("slates_by_user", slates.c.user)
+Index("slates_by_moment", slates.c.at)
 
 changes = Table(
     "changes",
@@ -202,4 +203,154 @@ sessions = Table(
     Column("digest", Id, primary_key=True),
     Column("role", Text, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    Column("account", Id),
 )
+"""``account`` is none for a session that came in by a one-time link or a key."""
+Index("sessions_by_account", sessions.c.account)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Id, nullable=False, unique=True),
+    Column("email", Text),
+    Column("role", Text, nullable=False),
+    Column("user", Id),
+    Column("password", Text),
+    Column("disabled", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("signed_in_at", BigInteger),
+)
+"""``name`` is what somebody signs in with, case-folded; ``user`` whose history the account reads and writes;
+``password`` an argon2 hash, none where only a provider lets the account in."""
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", Id, primary_key=True),
+    Column("subject", Id, primary_key=True),
+    Column("account", Id, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+)
+"""Who an OpenID provider says somebody is."""
+Index("identities_by_account", identities.c.account)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text),
+    Column("detail", Text),
+    Column("request_id", Text),
+    sqlite_autoincrement=True,
+)
+"""Every administrative act: who, when, what, to what."""
+
+scenarios = Table(
+    "scenarios",
+    metadata,
+    Column("name", Id, primary_key=True),
+    Column("config", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+"""``origin``: file, where serendip.toml declares it, or api."""
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("kind", Id, nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("unique_key", Id),
+    Column("state", Text, nullable=False),
+    Column("run_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    Column("worker", Text),
+    Column("lease", Text),
+    Column("lease_until", BigInteger),
+    Column("stage", Text),
+    Column("done", BigInteger),
+    Column("total", BigInteger),
+    Column("message", Text),
+    Column("cancel", Boolean, nullable=False),
+    Column("result", Text),
+    Column("error", Text),
+    Column("fingerprint", Text),
+    Column("timetable", Id),
+    Column("created_by", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
+    Column("finished_at", BigInteger),
+    sqlite_autoincrement=True,
+)
+"""``state``: queued, running, done, skipped, failed, cancelled. ``lease`` is a random word that only the worker knows
+that holds the job now; whatever a worker writes of a job, it writes under its lease."""
+Index("jobs_by_state", jobs.c.state, jobs.c.run_at)
+Index("jobs_by_kind", jobs.c.kind, jobs.c.id)
+Index(
+    "jobs_by_unique_key",
+    jobs.c.unique_key,
+    unique=True,
+    sqlite_where=jobs.c.unique_key.is_not(None) & jobs.c.state.in_(("queued", "running")),
+    postgresql_where=jobs.c.unique_key.is_not(None) & jobs.c.state.in_(("queued", "running")),
+)
+
+timetable = Table(
+    "timetable",
+    metadata,
+    Column("name", Id, primary_key=True),
+    Column("kind", Id, nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("schedule", Text, nullable=False),
+    Column("next_at", BigInteger),
+    Column("enabled", Boolean, nullable=False),
+    Column("origin", Text, nullable=False),
+)
+"""``schedule``: a cron line or ``every 15m``; ``next_at`` when it is due."""
+
+matrices = Table(
+    "matrices",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("name", Id, nullable=False, unique=True),
+    Column("of", Text, nullable=False),
+    Column("description", Text),
+    Column("version", Integer, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Likeness of users or of items (``of``); ``version`` is the one that readers see, 0 before there is any."""
+
+matrix_rows = Table(
+    "matrix_rows",
+    metadata,
+    Column("matrix", Key, ForeignKey("matrices.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("row_key", Key, primary_key=True),
+    Column("columns", LargeBinary, nullable=False),
+    Column("values", LargeBinary, nullable=False),
+)
+"""One row's neighbours, best first: keys as little-endian int64, likenesses as little-endian float64."""
+
+recommenders = Table(
+    "recommenders",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("name", Id, nullable=False, unique=True),
+    Column("description", Text),
+    Column("user_matrix", Key, ForeignKey("matrices.id", ondelete="SET NULL")),
+    Column("item_matrix", Key, ForeignKey("matrices.id", ondelete="SET NULL")),
+    sqlite_autoincrement=True,
+)
+"""A row of recommendations made from a pair of matrices."""
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("digest", Id, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+"""Users who asked to be forgotten, as digests of their ids: nothing of them is taken in again."""

@@ -36,6 +36,7 @@ from serendip.web.pages.paper import page
 from serendip.web.pool import Pool
 from serendip.web.problems import details, problem
 from serendip.web.services import Clock, Services, system_clock
+from serendip.web.wire import wires
 
 STATIC = Path(__file__).parent / "static"
 
@@ -101,6 +102,8 @@ def create_app(
     app.router.routes.extend(hot.ROUTES)
     for part in (interactions, catalogue, models, health, docs, people, pages_of_models, posters, sign_in):
         app.include_router(part.router)
+    for prefix, router in wires(settings.wire):
+        app.include_router(router, prefix=prefix)
     app.mount("/static", Assets(directory=STATIC), name="static")
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app

@@ -1,0 +1,1 @@
+"""The API from another program; needs nothing of the server."""
