@@ -9,10 +9,12 @@ from datetime import datetime
 
 import numpy as np
 
-from serendip.data import UNKNOWN, Columns, ItemLists
+from serendip.data import UNKNOWN, ItemLists
 from serendip.domain import HISTORY_LIMIT, Interaction, Invalid, NotFound, Slate, SlateItem, checked_id
 from serendip.flows.attributes import profiles_of
+from serendip.flows.catalogue import parsed
 from serendip.flows.live import FOR_YOU, HOME, Live, LiveScenario
+from serendip.flows.people import recommend_people
 from serendip.ranking import NOTHING
 from serendip.store import Store
 
@@ -27,7 +29,8 @@ class Ask:
     """What is asked for, whoever asks."""
 
     scenario: str = HOME
-    n: int = 10
+    n: int | None = None
+    """How many; none: as many as the scenario's page holds."""
     filter: str | None = None
     """An expression over attributes; acts before the best are taken."""
     explain: bool = False
@@ -35,7 +38,7 @@ class Ask:
     """Only among these."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.n <= MOST:
+        if self.n is not None and not 1 <= self.n <= MOST:
             raise Invalid(f"n is {self.n}; ask for 1 to {MOST} items", field="n")
 
 
@@ -43,11 +46,13 @@ def recommend(store: Store, live: Live, user: str, ask: Ask, now: datetime) -> S
     """The live pipeline's answer to what ``user`` did before ``now``; a stranger gets the fallback."""
     checked_id(user, "user")
     scenario = live.scenario(ask.scenario)
+    if scenario.config.recommend == "users":
+        return recommend_people(store, live, [user], ask, now, scenario)[0]
     history = store.history(user, until=now, limit=HISTORY_LIMIT)
     seen = store.seen(user, kinds=scenario.hiding, until=now)
     known = bool(history) or store.known_user(user)
-    profile = profiles_of(store, scenario.pipeline, [user])
-    slate = _answer(scenario, [history], [seen], [user], [known], ask, now, profile)[0]
+    askers = Askers((user,), (known,), (history,), (seen,))
+    slate = _slates(store, live, scenario, askers, ask, now)[0]
     store.log_slate(slate)
     return slate
 
@@ -57,11 +62,13 @@ def recommend_many(store: Store, live: Live, users: Sequence[str], ask: Ask, now
     for user in users:
         checked_id(user, "user")
     scenario = live.scenario(ask.scenario)
+    if scenario.config.recommend == "users":
+        return recommend_people(store, live, users, ask, now, scenario)
     histories = store.histories(users, until=now, limit=HISTORY_LIMIT)
     seen = [store.seen(user, kinds=scenario.hiding, until=now) for user in users]
     known = [bool(histories.get(user)) or store.known_user(user) for user in users]
-    profiles = profiles_of(store, scenario.pipeline, users)
-    slates = _answer(scenario, [histories.get(user, []) for user in users], seen, users, known, ask, now, profiles)
+    askers = Askers(users, known, [histories.get(user, []) for user in users], seen)
+    slates = _slates(store, live, scenario, askers, ask, now)
     for slate in slates:
         store.log_slate(slate)
     return slates
@@ -70,55 +77,107 @@ def recommend_many(store: Store, live: Live, users: Sequence[str], ask: Ask, now
 def recommend_session(store: Store, live: Live, history: Sequence[Interaction], ask: Ask, now: datetime) -> Slate:
     """The live pipeline's answer to events that belong to nobody known."""
     scenario = live.scenario(ask.scenario)
+    if scenario.config.recommend == "users":
+        raise Invalid(f"{ask.scenario} recommends people to users; name one instead of a history", field="history")
     seen = [event.item for event in history if event.kind not in scenario.showing and event.at < now]
-    slate = _answer(scenario, [history], [seen], [None], [False], ask, now)[0]
+    slate = _slates(store, live, scenario, Askers((None,), (False,), (history,), (seen,)), ask, now)[0]
     store.log_slate(slate)
     return slate
 
 
-def _answer(
-    scenario: LiveScenario,
-    histories: Sequence[Sequence[Interaction]],
-    seen: Sequence[Sequence[str]],
-    askers: Sequence[str | None],
-    known: Sequence[bool],
-    ask: Ask,
-    now: datetime,
-    profiles: Columns | None = None,
-) -> list[Slate]:
-    """Ids become rows, the pipeline answers, rows become ids again; what is still short is filled with new items."""
-    pipeline = scenario.pipeline
-    queries = replace(pipeline.queries(histories, now, askers), profile=profiles)
-    rows = [pipeline.items.rows(items) for items in seen]
-    hidden = ItemLists.of([own[own != UNKNOWN] for own in rows])
-    allowed = scenario.catalogue.allowed(now, ask.filter, ask.items)
-    answers = pipeline.answer(queries, ask.n, hidden, allowed)
-    explained = pipeline.explain(queries, answers, hidden, allowed) if ask.explain else None
+@dataclass(frozen=True)
+class Askers:
+    """Those who are answered together."""
+
+    users: Sequence[str | None]
+    known: Sequence[bool]
+    """Whether the store knew each before this question."""
+    histories: Sequence[Sequence[Interaction]]
+    seen: Sequence[Sequence[str]]
+    """What is not to be shown to each again."""
+
+
+def _slates(store: Store, live: Live, scenario: LiveScenario, askers: Askers, ask: Ask, now: datetime) -> list[Slate]:
+    """One slate an asker; what is short is filled by the scenario's fallback, then with items that came later."""
+    ask = ask if ask.n is not None else replace(ask, n=scenario.config.page_size)
+    n, places = ask.n or 1, _answers(store, scenario, askers, ask, now)
+    for other in _behind(live, scenario):
+        if all(len(own) >= n for own in places):
+            break
+        # The other scenario's models, under this one's rules.
+        more = _answers(store, replace(other, config=scenario.config), askers, ask, now)
+        for q, own in enumerate(places):
+            taken = {one.item for one in own}
+            own += [one for one in more[q] if one.item not in taken][: n - len(own)]
     slates = []
-    for q, asker in enumerate(askers):
-        items = pipeline.slate_items(queries, answers, q, explained[q] if explained else None)
-        if len(items) < ask.n:
-            items += _new_items(scenario, set(seen[q]), ask, now, ask.n - len(items))
-        short = len(items) < ask.n
+    for q, user in enumerate(askers.users):
+        items = places[q]
+        if len(items) < n:
+            barred = {*askers.seen[q], *(one.item for one in items)}
+            items += _new_items(scenario, barred, ask, now, n - len(items))
+        short = len(items) < n
+        note = " ".join(filter(None, (_note(scenario, len(items), ask) if short else None, scenario.note))) or None
         slates.append(
             Slate(
                 secrets.token_hex(8),
                 scenario.name,
                 scenario.version,
                 now,
-                asker,
-                known[q],
+                user,
+                askers.known[q],
                 short,
-                items,
-                " ".join(filter(None, [_note(scenario, len(items), ask) if short else None, scenario.note])) or None,
+                tuple(items),
+                note,
             )
         )
     return slates
 
 
+def _behind(live: Live, scenario: LiveScenario) -> list[LiveScenario]:
+    """The scenarios that fill what this one leaves, one behind the other, as far as they have versions."""
+    found, config = [], scenario.config
+    while isinstance(config.fallback, str):
+        other = live.scenarios.get(config.fallback)
+        if other is not None and other.version != scenario.version:
+            found.append(other)
+        config = live.known[config.fallback].config
+    return found
+
+
+def _answers(store: Store, scenario: LiveScenario, askers: Askers, ask: Ask, now: datetime) -> list[list[SlateItem]]:
+    """Ids become rows, the pipeline answers, rows become ids again."""
+    pipeline = scenario.pipeline
+    queries = pipeline.queries(askers.histories, now, askers.users)
+    if any(user is not None for user in askers.users):
+        queries = replace(queries, profile=profiles_of(store, pipeline, askers.users))
+    rows = [pipeline.items.rows(items) for items in askers.seen]
+    hidden = ItemLists.of([own[own != UNKNOWN] for own in rows])
+    allowed = scenario.catalogue.allowed(now, _passing(scenario, ask), ask.items)
+    answers = pipeline.answer(queries, ask.n or 1, hidden, allowed)
+    explained = pipeline.explain(queries, answers, hidden, allowed) if ask.explain else None
+    return [
+        list(pipeline.slate_items(queries, answers, q, explained[q] if explained else None))
+        for q in range(len(askers.users))
+    ]
+
+
+def _passing(scenario: LiveScenario, ask: Ask) -> str | None:
+    """What an item must pass to be shown: the request's filter and the scenario's catalogue."""
+    catalogue = scenario.config.catalogue
+    if catalogue is None:
+        return ask.filter
+    escaped = catalogue.replace("\\", "\\\\").replace('"', '\\"')
+    own = f'catalogue == "{escaped}"'
+    if ask.filter is None:
+        return own
+    # Read alone first, so that a fault is told by its place in what was sent.
+    parsed(ask.filter)
+    return f"({ask.filter}) and {own}"
+
+
 def _new_items(scenario: LiveScenario, seen: set[str], ask: Ask, now: datetime, n: int) -> tuple[SlateItem, ...]:
     """Up to ``n`` items that the version does not know yet, newest first."""
-    fresh = scenario.catalogue.new_ids(now, ask.filter, ask.items)
+    fresh = scenario.catalogue.new_ids(now, _passing(scenario, ask), ask.items)
     return tuple(SlateItem(item, 0.0, NEW) for item in [item for item in fresh if item not in seen][:n])
 
 
