@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from serendip import pipeline as pipelines
 from serendip.data import UNKNOWN, Queries
 from serendip.domain import NotFound, NotReady, SerendipError, kinds_from
+from serendip.flows.asking import KeyRows
 from serendip.flows.catalogue import Catalogue, catalogue_of
 from serendip.flows.gather import gather
 from serendip.flows.scenarios import Scenario, readable
@@ -41,8 +42,8 @@ class LiveScenario:
     name: str
     version: str
     pipeline: Pipeline
-    keys: NDArray[np.int64]
-    """The store's keys of the pipeline's items when it was trained."""
+    rows: KeyRows
+    """The pipeline's rows by the store's keys of its items when it was trained."""
     catalogue: Catalogue
     note: str | None = None
     """What a reader of its slates should know, for example that it was not found better than popular items."""
@@ -139,7 +140,7 @@ class Live:
                 self._load_versions()
             if changes.get("items") != before.get("items"):
                 catalogues = {
-                    one.version: catalogue_of(self._store, one.pipeline.items, one.keys)
+                    one.version: catalogue_of(self._store, one.pipeline.items, one.rows)
                     for one in {one.version: one for one in self._scenarios.values()}.values()
                 }
                 self._scenarios = {
@@ -161,18 +162,18 @@ class Live:
             old, config, version = self._scenarios.get(name), known[name].config, promotion.version
             try:
                 if old is not None and old.version == version and old.config == config:
-                    found = Opened(old.pipeline, old.keys, old.user_keys, old.note)
+                    found = Opened(old.pipeline, old.rows, old.user_keys, old.note)
                 else:
                     found = opened.get(version) or open_version(self._artifacts, version)
                     opened[version] = found
                     found = replace(found, pipeline=with_fallback(found.pipeline, config))
                 if version not in catalogues:
-                    catalogues[version] = catalogue_of(self._store, found.pipeline.items, found.keys)
+                    catalogues[version] = catalogue_of(self._store, found.pipeline.items, found.rows)
                 kinds = {kind.name: kind for kind in found.pipeline.kinds} | declared
                 fresh = replace(found.pipeline, kinds=tuple(kinds.values()))
                 fresh.prepare()
                 loaded[name] = LiveScenario(
-                    name, version, fresh, found.keys, catalogues[version], found.note, config, found.user_keys
+                    name, version, fresh, found.rows, catalogues[version], found.note, config, found.user_keys
                 )
             except Exception as error:  # a version from another release must not end the watch over the others
                 serving = f"serving {old.version} instead" if old else "nothing is served in its place"
@@ -240,8 +241,8 @@ class Opened:
     """A version that was read back."""
 
     pipeline: Pipeline
-    keys: NDArray[np.int64]
-    """The store's keys of its items when it was trained; shape (n_items,)."""
+    rows: KeyRows
+    """Its rows by the store's keys of its items when it was trained."""
     user_keys: NDArray[np.int64]
     """The store's keys of the users that it learnt from; shape (n_users,)."""
     note: str | None
@@ -255,7 +256,7 @@ def open_version(artifacts: Artifacts, version: str) -> Opened:
     gate = manifest.get("gate")
     note = None if gate is None or gate["passed"] else str(gate["sentence"])
     pipeline = pipelines.restore(config, kinds_from(manifest["kinds"]), arrays)
-    return Opened(pipeline, arrays[KEYS], arrays.get(USER_KEYS, np.empty(0, np.int64)), note)
+    return Opened(pipeline, KeyRows.of(arrays[KEYS]), arrays.get(USER_KEYS, np.empty(0, np.int64)), note)
 
 
 def with_fallback(pipeline: Pipeline, config: ScenarioConfig) -> Pipeline:

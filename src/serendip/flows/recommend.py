@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
 from serendip.data import UNKNOWN, ItemLists
-from serendip.domain import HISTORY_LIMIT, Interaction, Invalid, NotFound, Slate, SlateItem, checked_id
+from serendip.domain import Interaction, Invalid, NotFound, Slate, SlateItem, checked_id
+from serendip.flows.asking import Askers, askers
 from serendip.flows.attributes import profiles_of
 from serendip.flows.catalogue import parsed
 from serendip.flows.live import FOR_YOU, HOME, Live, LiveScenario
@@ -44,17 +45,7 @@ class Ask:
 
 def recommend(store: Store, live: Live, user: str, ask: Ask, now: datetime) -> Slate:
     """The live pipeline's answer to what ``user`` did before ``now``; a stranger gets the fallback."""
-    checked_id(user, "user")
-    scenario = live.scenario(ask.scenario)
-    if scenario.config.recommend == "users":
-        return recommend_people(store, live, [user], ask, now, scenario)[0]
-    history = store.history(user, until=now, limit=HISTORY_LIMIT)
-    seen = store.seen(user, kinds=scenario.hiding, until=now)
-    known = bool(history) or store.known_user(user)
-    askers = Askers((user,), (known,), (history,), (seen,))
-    slate = _slates(store, live, scenario, askers, ask, now)[0]
-    store.log_slate(slate)
-    return slate
+    return recommend_many(store, live, [user], ask, now)[0]
 
 
 def recommend_many(store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime) -> list[Slate]:
@@ -64,11 +55,15 @@ def recommend_many(store: Store, live: Live, users: Sequence[str], ask: Ask, now
     scenario = live.scenario(ask.scenario)
     if scenario.config.recommend == "users":
         return recommend_people(store, live, users, ask, now, scenario)
-    histories = store.histories(users, until=now, limit=HISTORY_LIMIT)
-    seen = [store.seen(user, kinds=scenario.hiding, until=now) for user in users]
-    known = [bool(histories.get(user)) or store.known_user(user) for user in users]
-    askers = Askers(users, known, [histories.get(user, []) for user in users], seen)
-    slates = _slates(store, live, scenario, askers, ask, now)
+
+    def asking(one: LiveScenario) -> Askers:
+        found = askers(store, one.pipeline, one.rows, users, now)
+        return replace(found, queries=replace(found.queries, profile=profiles_of(store, one.pipeline, users)))
+
+    def seen(place: int) -> Collection[str]:
+        return store.seen(users[place], kinds=scenario.hiding, until=now)
+
+    slates = _slates(live, scenario, asking, users, seen, ask, now)
     for slate in slates:
         store.log_slate(slate)
     return slates
@@ -80,84 +75,74 @@ def recommend_session(store: Store, live: Live, history: Sequence[Interaction], 
     if scenario.config.recommend == "users":
         raise Invalid(f"{ask.scenario} recommends people to users; name one instead of a history", field="history")
     seen = [event.item for event in history if event.kind not in scenario.showing and event.at < now]
-    slate = _slates(store, live, scenario, Askers((None,), (False,), (history,), (seen,)), ask, now)[0]
+
+    def asking(one: LiveScenario) -> Askers:
+        rows = one.pipeline.items.rows(seen)
+        return Askers(one.pipeline.queries([history], now), ItemLists.of([rows[rows != UNKNOWN]]), [False])
+
+    slate = _slates(live, scenario, asking, [None], lambda _: seen, ask, now)[0]
     store.log_slate(slate)
     return slate
 
 
-@dataclass(frozen=True)
-class Askers:
-    """Those who are answered together."""
-
-    users: Sequence[str | None]
-    known: Sequence[bool]
-    """Whether the store knew each before this question."""
-    histories: Sequence[Sequence[Interaction]]
-    seen: Sequence[Sequence[str]]
-    """What is not to be shown to each again."""
-
-
-def _slates(store: Store, live: Live, scenario: LiveScenario, askers: Askers, ask: Ask, now: datetime) -> list[Slate]:
-    """One slate an asker; what is short is filled by the scenario's fallback, then with items that came later."""
-    ask = ask if ask.n is not None else replace(ask, n=scenario.config.page_size)
-    n, places = ask.n or 1, _answers(store, scenario, askers, ask, now)
+def _slates(
+    live: Live,
+    scenario: LiveScenario,
+    asking: Callable[[LiveScenario], Askers],
+    users: Sequence[str | None],
+    seen: Callable[[int], Collection[str]],
+    ask: Ask,
+    now: datetime,
+) -> list[Slate]:
+    """One slate an asker; what is short is filled by the scenarios behind, then with new items not ``seen`` by him."""
+    n = ask.n or scenario.config.page_size
+    own = asking(scenario)
+    places = _places(scenario, own, n, ask, now)
     for other in _behind(live, scenario):
-        if all(len(own) >= n for own in places):
+        if all(len(items) >= n for items in places):
             break
-        # The other scenario's models, under this one's rules.
-        more = _answers(store, replace(other, config=scenario.config), askers, ask, now)
-        for q, own in enumerate(places):
-            taken = {one.item for one in own}
-            own += [one for one in more[q] if one.item not in taken][: n - len(own)]
+        for items, more in zip(places, _places(other, asking(other), n, ask, now), strict=True):
+            taken = {one.item for one in items}
+            items += [one for one in more if one.item not in taken][: n - len(items)]
     slates = []
-    for q, user in enumerate(askers.users):
-        items = places[q]
+    for q, (user, items) in enumerate(zip(users, places, strict=True)):
         if len(items) < n:
-            barred = {*askers.seen[q], *(one.item for one in items)}
-            items += _new_items(scenario, barred, ask, now, n - len(items))
+            items += _new_items(scenario, {*seen(q), *(one.item for one in items)}, ask, now, n - len(items))
         short = len(items) < n
         note = " ".join(filter(None, (_note(scenario, len(items), ask) if short else None, scenario.note))) or None
         slates.append(
             Slate(
-                secrets.token_hex(8),
-                scenario.name,
-                scenario.version,
-                now,
-                user,
-                askers.known[q],
-                short,
-                tuple(items),
+                secrets.token_hex(8), scenario.name, scenario.version, now, user, own.known[q], short, tuple(items),
                 note,
             )
-        )
+        )  # fmt: skip
     return slates
 
 
 def _behind(live: Live, scenario: LiveScenario) -> list[LiveScenario]:
-    """The scenarios that fill what this one leaves, one behind the other, as far as they have versions."""
-    found, config = [], scenario.config
-    while isinstance(config.fallback, str):
-        other = live.scenarios.get(config.fallback)
+    """The scenarios that fill what this one leaves, one behind the other, as far as they have versions.
+
+    Their models answer, under the rules of the scenario that was asked.
+    """
+    found, config, known = [], scenario.config, live.known
+    while isinstance(config.fallback, str) and config.fallback in known:
+        other, config = live.scenarios.get(config.fallback), known[config.fallback].config
         if other is not None and other.version != scenario.version:
-            found.append(other)
-        config = live.known[config.fallback].config
+            kinds = {kind.name: kind for kind in scenario.pipeline.kinds}
+            own = tuple(kinds.get(kind.name, kind) for kind in other.pipeline.kinds)
+            found.append(replace(other, config=scenario.config, pipeline=replace(other.pipeline, kinds=own)))
     return found
 
 
-def _answers(store: Store, scenario: LiveScenario, askers: Askers, ask: Ask, now: datetime) -> list[list[SlateItem]]:
-    """Ids become rows, the pipeline answers, rows become ids again."""
-    pipeline = scenario.pipeline
-    queries = pipeline.queries(askers.histories, now, askers.users)
-    if any(user is not None for user in askers.users):
-        queries = replace(queries, profile=profiles_of(store, pipeline, askers.users))
-    rows = [pipeline.items.rows(items) for items in askers.seen]
-    hidden = ItemLists.of([own[own != UNKNOWN] for own in rows])
+def _places(scenario: LiveScenario, asking: Askers, n: int, ask: Ask, now: datetime) -> list[list[SlateItem]]:
+    """The pipeline answers, rows become ids."""
+    pipeline, queries, hidden = scenario.pipeline, asking.queries, asking.hidden
     allowed = scenario.catalogue.allowed(now, _passing(scenario, ask), ask.items)
-    answers = pipeline.answer(queries, ask.n or 1, hidden, allowed)
+    answers = pipeline.answer(queries, n, hidden, allowed)
     explained = pipeline.explain(queries, answers, hidden, allowed) if ask.explain else None
     return [
         list(pipeline.slate_items(queries, answers, q, explained[q] if explained else None))
-        for q in range(len(askers.users))
+        for q in range(len(queries))
     ]
 
 
