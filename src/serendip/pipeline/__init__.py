@@ -1,9 +1,14 @@
 """The one object: histories in, ranked items out; the same in a notebook, in a measurement and in the server."""
 
-from serendip.pipeline.answering import Answers, FitModel, Pipeline, Source, fit, restore
+from serendip.pipeline.answering import FitModel, Pipeline, fit, restore
+from serendip.pipeline.answers import BOOST, PIN, PINNED, Answers
 from serendip.pipeline.config import POPULAR, POPULAR_7_DAYS, PipelineConfig, SourceConfig
+from serendip.pipeline.source import Source
 
 __all__ = [
+    "BOOST",
+    "PIN",
+    "PINNED",
     "POPULAR",
     "POPULAR_7_DAYS",
     "Answers",

@@ -1,7 +1,7 @@
 """Scores in, the best out: what may be shown, and in what order."""
 
 from serendip.ranking.bounded import Catalogue
-from serendip.ranking.diversity import Likeness, mmr
+from serendip.ranking.diversity import Likeness, diversified, mmr, taken_in
 from serendip.ranking.filters import Masks, mask, uses_now
 from serendip.ranking.grammar import Filter, parse, tags_filter
 from serendip.ranking.rules import NO_RULES, Rules, RulesConfig, lifted
@@ -18,11 +18,13 @@ __all__ = [
     "Ranked",
     "Rules",
     "RulesConfig",
+    "diversified",
     "lifted",
     "mask",
     "mmr",
     "parse",
     "tags_filter",
+    "taken_in",
     "top",
     "uses_now",
 ]

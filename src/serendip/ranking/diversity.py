@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from serendip.data import Columns, Floats, ItemRows
+from serendip.data import Columns, Floats, ItemLists, ItemRows
 from serendip.domain import Invalid
+from serendip.ranking.top import NOTHING, Ranked
 
 
 @dataclass(frozen=True)
@@ -87,3 +88,31 @@ def mmr(scores: Floats, likeness: Floats, n: int, share: float, near: Floats | N
         left[best] = False
         nearest = np.maximum(nearest, likeness[:, best])
     return np.array(chosen, np.int64)
+
+
+def diversified(
+    ranked: Ranked, n: int, likeness: Likeness, share: float, there: ItemLists | None = None
+) -> NDArray[np.int64]:
+    """The places of each query's ranking that ``mmr`` chooses, in order; shape (n_queries, n), NOTHING at the end.
+
+    ``there`` is what the page of each holds already, which new items shall differ from too.
+    """
+    order = np.full((len(ranked.rows), min(n, ranked.rows.shape[1])), NOTHING, np.int64)
+    for q, (row, scores) in enumerate(zip(ranked.rows, ranked.scores, strict=True)):
+        rows = row[row != NOTHING]
+        if not len(rows):
+            continue
+        near = None
+        if there is not None and len(there[q]):
+            near = likeness.between(rows, there[q]).max(axis=1)
+        own = mmr(scores[: len(rows)], likeness.between(rows, rows), n, share, near)
+        order[q, : len(own)] = own
+    return order
+
+
+def taken_in(ranked: Ranked, order: NDArray[np.int64]) -> Ranked:
+    """The places ``order`` (n_queries, n) of a ranking."""
+    rows = np.take_along_axis(ranked.rows, np.maximum(order, 0), axis=1)
+    scores = np.take_along_axis(ranked.scores, np.maximum(order, 0), axis=1)
+    none = order == NOTHING
+    return Ranked(np.where(none, NOTHING, rows).astype(np.int32), np.where(none, -np.inf, scores).astype(np.float32))
