@@ -34,7 +34,7 @@ events = st.builds(
     kind=st.sampled_from(["view", "buy", "Bewertung"]),
     value=st.none() | numbers,
     context=st.none() | mappings.filter(bool),
-    slate=st.none() | text,
+    slate=st.none() | ids,
 )
 each_example = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

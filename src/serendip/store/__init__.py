@@ -8,6 +8,7 @@ from serendip.store.bulk import ImportProgress, Loaded
 from serendip.store.facade import Store
 from serendip.store.histories import Counts, RecordedInteraction
 from serendip.store.interactions import Outcome, Recorded
+from serendip.store.pages import Stretch
 from serendip.store.values import Page
 from serendip.store.versions import Promotion, VersionRecord
 
@@ -23,5 +24,6 @@ __all__ = [
     "Recorded",
     "RecordedInteraction",
     "Store",
+    "Stretch",
     "VersionRecord",
 ]

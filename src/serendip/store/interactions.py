@@ -143,7 +143,7 @@ def _checked(record: Interaction, now: int | None) -> _Row | Invalid:
             checked_id(record.kind, "kind"),
             value,
             kept_mapping(record.context, "context"),
-            kept_text(record.slate, "slate"),
+            None if record.slate is None else checked_id(record.slate, "slate"),
             at,
         )
     except Invalid as why:
