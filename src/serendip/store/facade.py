@@ -7,7 +7,9 @@ from pathlib import Path
 from serendip.domain import NotReady
 from serendip.store.access import Access
 from serendip.store.bulk import Bulk
+from serendip.store.corrections import Corrections
 from serendip.store.engine import Database, parsed
+from serendip.store.erasures import Erasures
 from serendip.store.freshness import Freshness
 from serendip.store.health import Health
 from serendip.store.histories import Histories
@@ -20,7 +22,9 @@ from serendip.store.training import Training
 from serendip.store.versions import Versions
 
 
-class Store(Interactions, Histories, Bulk, Relations, Training, Versions, Access, Freshness, Health):
+class Store(
+    Interactions, Corrections, Histories, Bulk, Erasures, Relations, Training, Versions, Access, Freshness, Health
+):
     """Everything that is kept in rows. May be used by several threads at once."""
 
     def __init__(self, db: Database) -> None:

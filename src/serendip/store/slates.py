@@ -14,6 +14,7 @@ from sqlalchemy import delete, select, tuple_
 
 from serendip.domain import NotReady, Reason, Slate, SlateItem
 from serendip.store.engine import Part, given, insert, listed
+from serendip.store.forgotten import forgotten_among
 from serendip.store.pages import Order, Stretch, newest_first, stretch
 from serendip.store.schema import interactions, slates
 from serendip.store.values import Page, aware, aware_or_none, sure_moment
@@ -115,6 +116,10 @@ class Slates(Part):
                 return
             rows = [_row(slate) for slate in batch]
             with self._db.write() as c:
+                erased = forgotten_among(c, {row["user"] for row in rows if row["user"] is not None})
+                for row in rows if erased else ():
+                    # What was answered is kept, but not whom.
+                    row["user"] = None if row["user"] in erased else row["user"]
                 c.execute(insert(c, slates).on_conflict_do_nothing(), rows)
             for _ in batch:
                 self._buffer.waiting.popleft()
