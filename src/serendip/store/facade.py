@@ -8,8 +8,10 @@ from serendip.domain import NotReady
 from serendip.store.access import Access
 from serendip.store.bulk import Bulk
 from serendip.store.columns import HistoryColumns
+from serendip.store.corrections import Corrections
 from serendip.store.crowd import Crowd
 from serendip.store.engine import Database, parsed
+from serendip.store.erasures import Erasures
 from serendip.store.freshness import Freshness
 from serendip.store.health import Health
 from serendip.store.histories import Histories
@@ -25,9 +27,11 @@ from serendip.store.versions import Versions
 
 class Store(
     Interactions,
+    Corrections,
     Histories,
     HistoryColumns,
     Bulk,
+    Erasures,
     Relations,
     Training,
     Versions,
