@@ -8,6 +8,8 @@ from serendip.store.bulk import ImportProgress, Loaded
 from serendip.store.facade import Store
 from serendip.store.histories import Counts, RecordedInteraction
 from serendip.store.interactions import Outcome, Recorded
+from serendip.store.jobs import JobRecord, Leased
+from serendip.store.timetable import TimetableEntry, TimetableRow
 from serendip.store.values import Page
 from serendip.store.versions import Promotion, VersionRecord
 
@@ -15,7 +17,9 @@ __all__ = [
     "Artifacts",
     "Counts",
     "ImportProgress",
+    "JobRecord",
     "KeyRecord",
+    "Leased",
     "Loaded",
     "Outcome",
     "Page",
@@ -23,5 +27,7 @@ __all__ = [
     "Recorded",
     "RecordedInteraction",
     "Store",
+    "TimetableEntry",
+    "TimetableRow",
     "VersionRecord",
 ]
