@@ -52,8 +52,10 @@ def recommend(store: Store, live: Live, user: str, ask: Ask, now: datetime) -> S
     return slate
 
 
-def recommend_many(store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime) -> list[Slate]:
-    """One slate a user, all of one version."""
+def recommend_many(
+    store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime, logged: bool = True
+) -> list[Slate]:
+    """One slate a user, all of one version; kept as shown unless not ``logged``."""
     for user in users:
         checked_id(user, "user")
     scenario = live.scenario(ask.scenario)
@@ -62,7 +64,7 @@ def recommend_many(store: Store, live: Live, users: Sequence[str], ask: Ask, now
     known = [bool(histories.get(user)) or store.known_user(user) for user in users]
     profiles = profiles_of(store, scenario.pipeline, users)
     slates = _answer(scenario, [histories.get(user, []) for user in users], seen, users, known, ask, now, profiles)
-    for slate in slates:
+    for slate in slates if logged else ():
         store.log_slate(slate)
     return slates
 
