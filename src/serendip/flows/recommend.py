@@ -59,7 +59,7 @@ def recommend_many(
         return store.seen(users[place], kinds=scenario.hiding, until=now)
 
     slates = _answer(scenario, queries, asking.hidden, users, asking.known, seen, ask, now)
-    for slate in slates:
+    for slate in slates if logged else ():
         store.log_slate(slate)
     return slates
 
