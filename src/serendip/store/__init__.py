@@ -9,10 +9,12 @@ from serendip.store.erasures import Erasure, LinkedAccount
 from serendip.store.facade import Store
 from serendip.store.histories import Counts, RecordedInteraction
 from serendip.store.interactions import Outcome, Recorded
+from serendip.store.jobs import JobRecord, Leased
 from serendip.store.pages import Stretch
 from serendip.store.people import Gone
 from serendip.store.records import Changed
 from serendip.store.scenarios import ScenarioRecord
+from serendip.store.timetable import TimetableEntry, TimetableRow
 from serendip.store.values import Page
 from serendip.store.versions import Promotion, VersionRecord
 
@@ -23,7 +25,9 @@ __all__ = [
     "Erasure",
     "Gone",
     "ImportProgress",
+    "JobRecord",
     "KeyRecord",
+    "Leased",
     "LinkedAccount",
     "Loaded",
     "Outcome",
@@ -34,5 +38,7 @@ __all__ = [
     "ScenarioRecord",
     "Store",
     "Stretch",
+    "TimetableEntry",
+    "TimetableRow",
     "VersionRecord",
 ]

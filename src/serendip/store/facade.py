@@ -16,10 +16,12 @@ from serendip.store.freshness import Freshness
 from serendip.store.health import Health
 from serendip.store.histories import Histories
 from serendip.store.interactions import Interactions
+from serendip.store.jobs import Jobs
 from serendip.store.migrate import prepare
 from serendip.store.relations import Relations
 from serendip.store.scenarios import Scenarios
 from serendip.store.slates import SlateBuffer
+from serendip.store.timetable import Timetable
 from serendip.store.together import Together
 from serendip.store.training import Training
 from serendip.store.versions import Versions
@@ -38,6 +40,8 @@ class Store(
     Scenarios,
     Crowd,
     Access,
+    Jobs,
+    Timetable,
     Freshness,
     Health,
 ):

@@ -27,7 +27,19 @@ from serendip.flows.record import record_each
 from serendip.settings import Settings
 from serendip.store import Artifacts, Store
 from serendip.web.answered import Problem
-from serendip.web.api import erasures, health, hot, interactions, items, models, relations, scenarios, slates, users
+from serendip.web.api import (
+    erasures,
+    health,
+    hot,
+    interactions,
+    items,
+    jobs,
+    models,
+    relations,
+    scenarios,
+    slates,
+    users,
+)
 from serendip.web.api.described import described
 from serendip.web.guard import Guard, wants_page
 from serendip.web.metrics import Metrics
@@ -109,7 +121,7 @@ def create_app(
     app.state.services = parts
     app.router.routes.extend(hot.ROUTES)
     data = (interactions, users, items, relations, slates, erasures)
-    for part in (*data, models, scenarios, health, docs, people, pages_of_models, posters, sign_in):
+    for part in (*data, models, scenarios, jobs, health, docs, people, pages_of_models, posters, sign_in):
         app.include_router(part.router)
     for prefix, router in wires(settings.wire):
         app.include_router(router, prefix=prefix)
