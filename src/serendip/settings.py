@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     wire: tuple[str, ...] = ()
     """Wire formats of older systems that are answered too, such as ``social``, or ``social=/old`` under a prefix."""
 
+    save_url: str = ""
+    """The database that saved answers go to, as SQLAlchemy writes it; none: the one of ``database_url``."""
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -8,6 +8,7 @@ from serendip.store.bulk import ImportProgress, Loaded
 from serendip.store.facade import Store
 from serendip.store.histories import Counts, RecordedInteraction
 from serendip.store.interactions import Outcome, Recorded
+from serendip.store.saved import SavedTable, save_elsewhere
 from serendip.store.values import Page
 from serendip.store.versions import Promotion, VersionRecord
 
@@ -22,6 +23,8 @@ __all__ = [
     "Promotion",
     "Recorded",
     "RecordedInteraction",
+    "SavedTable",
     "Store",
     "VersionRecord",
+    "save_elsewhere",
 ]

@@ -14,13 +14,14 @@ from serendip.store.histories import Histories
 from serendip.store.interactions import Interactions
 from serendip.store.migrate import prepare
 from serendip.store.relations import Relations
+from serendip.store.saved import Saved
 from serendip.store.slates import SlateBuffer
 from serendip.store.together import Together
 from serendip.store.training import Training
 from serendip.store.versions import Versions
 
 
-class Store(Interactions, Histories, Bulk, Relations, Training, Versions, Access, Freshness, Health):
+class Store(Interactions, Histories, Bulk, Relations, Training, Versions, Access, Saved, Freshness, Health):
     """Everything that is kept in rows. May be used by several threads at once."""
 
     def __init__(self, db: Database) -> None:

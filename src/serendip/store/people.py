@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 from serendip.domain import User, checked_id
 from serendip.store.engine import Prepared, given, has, insert, listed, tried_again
 from serendip.store.freshness import bump
+from serendip.store.saved import forget_answers
 from serendip.store.schema import interactions, relations, slates, users
 from serendip.store.slates import Slates
 from serendip.store.values import Page, cursor, kept_mapping, kept_text, mapping, place, searchable
@@ -71,6 +72,7 @@ class People(Slates):
                 c.execute(delete(interactions).where(interactions.c.user_key == key))
                 c.execute(delete(relations).where((relations.c.user_key == key) | (relations.c.other_key == key)))
                 c.execute(delete(users).where(users.c.key == key))
+                forget_answers(c, user)
                 bump(c, "data")
         return bool(keys or shown)
 
