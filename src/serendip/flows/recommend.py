@@ -52,17 +52,20 @@ def recommend(store: Store, live: Live, user: str, ask: Ask, now: datetime) -> S
     return slate
 
 
-def recommend_many(store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime) -> list[Slate]:
-    """One slate a user, all of one version."""
+def recommend_many(
+    store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime, *, shown: bool = True
+) -> list[Slate]:
+    """One slate a user, all of one version; logged as ``shown`` unless they go elsewhere."""
     for user in users:
         checked_id(user, "user")
     scenario = live.scenario(ask.scenario)
     histories = store.histories(users, until=now, limit=HISTORY_LIMIT)
-    seen = [store.seen(user, kinds=scenario.hiding, until=now) for user in users]
+    met = store.seen_by(users, kinds=scenario.hiding, until=now)
+    seen = [met[user] for user in users]
     known = [bool(histories.get(user)) or store.known_user(user) for user in users]
     profiles = profiles_of(store, scenario.pipeline, users)
     slates = _answer(scenario, [histories.get(user, []) for user in users], seen, users, known, ask, now, profiles)
-    for slate in slates:
+    for slate in slates if shown else ():
         store.log_slate(slate)
     return slates
 
