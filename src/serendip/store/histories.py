@@ -52,14 +52,6 @@ def _histories() -> Select[Any]:
 
 
 _HISTORIES = Prepared(_histories())
-_SEEN_BY = (
-    select(users.c.id, items.c.id)
-    .distinct()
-    .select_from(interactions)
-    .join(users, users.c.key == interactions.c.user_key)
-    .join(items, items.c.key == interactions.c.item_key)
-    .where(users.c.id.in_(given("ids")), _BEFORE, interactions.c.kind.in_(bindparam("kinds", expanding=True)))
-)
 
 
 @dataclass(frozen=True)
@@ -117,16 +109,6 @@ class Histories(Kinds):
                 return []
             rows = self._seen_of(codes).rows(c, user=user, until=micros(until))
         return [item for (item,) in rows]
-
-    def seen_by(self, users_: Sequence[str], kinds: Collection[str], until: datetime) -> dict[str, list[str]]:
-        """``seen`` of several users at once; one who has seen nothing has an empty list."""
-        found: dict[str, list[str]] = {user: [] for user in users_}
-        with self._db.read() as c:
-            codes = self._known_codes(c, kinds)
-            if codes:
-                for user, item in c.execute(_SEEN_BY, {"ids": listed(users_), "until": micros(until), "kinds": codes}):
-                    found[user].append(item)
-        return found
 
     def recent_interactions(
         self,
