@@ -9,6 +9,7 @@ from serendip.store.facade import Store
 from serendip.store.histories import Counts, RecordedInteraction
 from serendip.store.interactions import Outcome, Recorded
 from serendip.store.saved import SavedTable, save_elsewhere
+from serendip.store.scenarios import ScenarioRecord
 from serendip.store.values import Page
 from serendip.store.versions import Promotion, VersionRecord
 
@@ -24,6 +25,7 @@ __all__ = [
     "Recorded",
     "RecordedInteraction",
     "SavedTable",
+    "ScenarioRecord",
     "Store",
     "VersionRecord",
     "save_elsewhere",

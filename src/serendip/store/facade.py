@@ -8,6 +8,7 @@ from serendip.domain import NotReady
 from serendip.store.access import Access
 from serendip.store.bulk import Bulk
 from serendip.store.columns import HistoryColumns
+from serendip.store.crowd import Crowd
 from serendip.store.engine import Database, parsed
 from serendip.store.freshness import Freshness
 from serendip.store.health import Health
@@ -16,6 +17,7 @@ from serendip.store.interactions import Interactions
 from serendip.store.migrate import prepare
 from serendip.store.relations import Relations
 from serendip.store.saved import Saved
+from serendip.store.scenarios import Scenarios
 from serendip.store.slates import SlateBuffer
 from serendip.store.together import Together
 from serendip.store.training import Training
@@ -23,7 +25,19 @@ from serendip.store.versions import Versions
 
 
 class Store(
-    Interactions, Histories, HistoryColumns, Bulk, Relations, Training, Versions, Access, Saved, Freshness, Health
+    Interactions,
+    Histories,
+    HistoryColumns,
+    Bulk,
+    Relations,
+    Training,
+    Versions,
+    Scenarios,
+    Crowd,
+    Access,
+    Saved,
+    Freshness,
+    Health,
 ):
     """Everything that is kept in rows. May be used by several threads at once."""
 

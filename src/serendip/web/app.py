@@ -25,7 +25,7 @@ from serendip.flows.live import Live
 from serendip.settings import Settings
 from serendip.store import Artifacts, Store
 from serendip.web.answered import Problem
-from serendip.web.api import catalogue, health, hot, interactions, models
+from serendip.web.api import catalogue, health, hot, interactions, models, scenarios
 from serendip.web.api.described import described
 from serendip.web.guard import Guard, wants_page
 from serendip.web.metrics import Metrics
@@ -100,7 +100,7 @@ def create_app(
     )
     app.state.services = parts
     app.router.routes.extend(hot.ROUTES)
-    for part in (interactions, catalogue, models, health, docs, people, pages_of_models, posters, sign_in):
+    for part in (interactions, catalogue, models, scenarios, health, docs, people, pages_of_models, posters, sign_in):
         app.include_router(part.router)
     for prefix, router in wires(settings.wire):
         app.include_router(router, prefix=prefix)

@@ -73,8 +73,9 @@ async def _recommend_posted(request: Request) -> Response:
     body = checked(RecommendBody, await _content(request))
     if (body.users is None) == (body.history is None):
         raise Invalid("send either users or history, one of the two", field="users")
-    if body.users is not None and len(body.users) * body.n > MOST_PLACES:
-        raise Invalid(f"{len(body.users)} users times {body.n} is over {MOST_PLACES} places; ask in parts", field="n")
+    n = body.n or parts.live.page_size(body.scenario)
+    if body.users is not None and len(body.users) * n > MOST_PLACES:
+        raise Invalid(f"{len(body.users)} users times {n} is over {MOST_PLACES} places; ask in parts", field="n")
     ask = Ask(body.scenario, body.n, body.filter, body.explain, None if body.items is None else tuple(body.items))
     now = body.time or parts.clock()
 
