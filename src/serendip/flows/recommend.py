@@ -49,14 +49,14 @@ def recommend(store: Store, live: Live, user: str, ask: Ask, now: datetime) -> S
 
 
 def recommend_many(
-    store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime, logged: bool = True
+    store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime, *, shown: bool = True
 ) -> list[Slate]:
-    """One slate a user, all of one version; kept as shown unless not ``logged``."""
+    """One slate a user, all of one version; logged as ``shown`` unless they go elsewhere."""
     for user in users:
         checked_id(user, "user")
     scenario = live.scenario(ask.scenario)
     if scenario.config.recommend == "users":
-        return recommend_people(store, live, users, ask, now, scenario)
+        return recommend_people(store, live, users, ask, now, scenario, shown=shown)
 
     def asking(one: LiveScenario) -> Askers:
         found = askers(store, one.pipeline, one.rows, users, now)
@@ -66,7 +66,7 @@ def recommend_many(
         return store.seen(users[place], kinds=scenario.hiding, until=now)
 
     slates = _slates(live, scenario, asking, users, seen, ask, now)
-    for slate in slates if logged else ():
+    for slate in slates if shown else ():
         store.log_slate(slate)
     return slates
 

@@ -13,6 +13,7 @@ from serendip.store.jobs import JobRecord, Leased
 from serendip.store.pages import Stretch
 from serendip.store.people import Gone
 from serendip.store.records import Changed
+from serendip.store.saved import SavedTable, save_elsewhere
 from serendip.store.scenarios import ScenarioRecord
 from serendip.store.timetable import TimetableEntry, TimetableRow
 from serendip.store.values import Page
@@ -35,10 +36,12 @@ __all__ = [
     "Promotion",
     "Recorded",
     "RecordedInteraction",
+    "SavedTable",
     "ScenarioRecord",
     "Store",
     "Stretch",
     "TimetableEntry",
     "TimetableRow",
     "VersionRecord",
+    "save_elsewhere",
 ]

@@ -19,6 +19,7 @@ from serendip.store.interactions import Interactions
 from serendip.store.jobs import Jobs
 from serendip.store.migrate import prepare
 from serendip.store.relations import Relations
+from serendip.store.saved import Saved
 from serendip.store.scenarios import Scenarios
 from serendip.store.slates import SlateBuffer
 from serendip.store.timetable import Timetable
@@ -42,6 +43,7 @@ class Store(
     Access,
     Jobs,
     Timetable,
+    Saved,
     Freshness,
     Health,
 ):
