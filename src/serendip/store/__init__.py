@@ -12,6 +12,7 @@ from serendip.store.interactions import Outcome, Recorded
 from serendip.store.pages import Stretch
 from serendip.store.people import Gone
 from serendip.store.records import Changed
+from serendip.store.scenarios import ScenarioRecord
 from serendip.store.values import Page
 from serendip.store.versions import Promotion, VersionRecord
 
@@ -30,6 +31,7 @@ __all__ = [
     "Promotion",
     "Recorded",
     "RecordedInteraction",
+    "ScenarioRecord",
     "Store",
     "Stretch",
     "VersionRecord",

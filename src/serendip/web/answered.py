@@ -236,23 +236,6 @@ class PromotionShown(BaseModel):
     previous: str | None
 
 
-class ScenarioShown(BaseModel):
-    """A place where recommendations appear: what answers there, and the promotion that put it there."""
-
-    scenario: str
-    serving: str | None
-    personal: bool | None
-    note: str | None
-    promotion: PromotionShown | None
-
-
-class ScenariosShown(BaseModel):
-    """All scenarios, and what is wrong with them."""
-
-    scenarios: list[ScenarioShown]
-    problems: list[str]
-
-
 class Health(BaseModel):
     """Whether the server lives, and whether it can answer."""
 

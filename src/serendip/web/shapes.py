@@ -58,7 +58,11 @@ def relation_json(relation: Relation) -> dict[str, Any]:
 
 
 def slates_json(store: Store, slates: Sequence[Slate], fields: Collection[str] = ()) -> list[dict[str, Any]]:
-    """Slates with the records of all their items looked up at once."""
+    """Slates with the records of all their items looked up at once; people stand there by their names."""
+    if slates and slates[0].recommends == "users":
+        people = store.users_by_id({place.item for slate in slates for place in slate.items})
+        items = {user: Item(user, "people", record.name) for user, record in people.items()}
+        return [slate_json(slate, items) for slate in slates]
     named = {place.item for slate in slates for place in slate.items}
     named |= {reason.item for slate in slates for place in slate.items for reason in place.reasons}
     items = store.items_by_id(list(named))
