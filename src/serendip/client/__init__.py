@@ -1,6 +1,7 @@
 """The API from another program; needs nothing of the server."""
 
 from serendip.client.api import AsyncClient, Client
+from serendip.client.community import RecSysApi, SimilarityMatrixType
 from serendip.client.errors import (
     Conflict,
     Fault,
@@ -29,8 +30,10 @@ __all__ = [
     "NotFound",
     "NotReady",
     "PreconditionFailed",
+    "RecSysApi",
     "Refused",
     "Retries",
+    "SimilarityMatrixType",
     "TooMany",
     "Unauthorized",
     "Unexpected",

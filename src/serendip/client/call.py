@@ -61,9 +61,13 @@ class Call(Generic[T]):
         return path
 
     @property
-    def sent_query(self) -> dict[str, str]:
-        """The query as text."""
-        return {name: _text(value) for name, value in self.query.items() if value is not None}
+    def sent_query(self) -> dict[str, str | list[str]]:
+        """The query as text; a list is said once for each of its values."""
+        return {
+            name: [_text(one) for one in value] if isinstance(value, list) else _text(value)
+            for name, value in self.query.items()
+            if value is not None
+        }
 
     @property
     def sent_headers(self) -> dict[str, str]:
