@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import pickle
+import socket
+import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
@@ -14,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serendip import client, domain
-from serendip.client import AsyncClient, Client, Retries
+from serendip.client import AsyncClient, Client, Retries, interactions
+from serendip.client.call import encoded
 from serendip.client.errors import retry_after
 
 from .faulty import Faulty, hang_up, misbehaving, refuse, say, slow
@@ -197,7 +202,7 @@ def test_nobody_is_sent_elsewhere_with_the_key():
     assert not other.received
 
 
-def test_an_address_that_is_none_and_a_body_that_is_no_json_are_refused_at_once():
+def test_what_is_no_address_no_json_or_no_id_is_refused_at_once():
     for url in ("", "127.0.0.1:8000", "ftp://x", "http://", "http://x/?key=1"):
         with pytest.raises(domain.Invalid, match="address"):
             Client(url)
@@ -205,6 +210,10 @@ def test_an_address_that_is_none_and_a_body_that_is_no_json_are_refused_at_once(
         for value in (float("nan"), object()):
             with pytest.raises(domain.Invalid, match="JSON"):
                 asker.update_item("film-1", attributes={"price": value})
+        # An empty id would be the address of the list.
+        for id in ("", 7, "a\0"):
+            with pytest.raises(domain.Invalid, match="the user id"):
+                asker.delete_user(id)  # type: ignore[arg-type]
     assert not server.received
 
 
@@ -218,3 +227,55 @@ def test_pauses_grow_twofold_up_to_the_longest(attempt: int, chance: float, firs
     assert 0 <= retries.pause_seconds(attempt, chance) <= longest
     reach = [retries.pause_seconds(one, 1.0) for one in range(1, 40)]
     assert all(later == pytest.approx(min(2 * before, longest)) for before, later in pairwise(reach))
+
+
+@pytest.fixture
+def trickle() -> Iterator[str]:
+    """A server that sends an answer for ever, a little at a time."""
+    ended = threading.Event()
+
+    def serve(listening: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                while not ended.wait(0.02):
+                    connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,))
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        ended.set()
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_an_answer_that_trickles_is_given_up_too(trickle: str):
+    with Client(trickle, deadline_seconds=0.3) as asker, pytest.raises(client.Unreachable, match=r"within 0\.3 s"):
+        asker.health()
+
+    async def ask() -> None:
+        async with AsyncClient(trickle, deadline_seconds=0.3) as asker:
+            await asker.health()
+
+    with pytest.raises(client.Unreachable, match=r"within 0\.3 s"):
+        asyncio.run(ask())
+
+
+ROWS = st.dictionaries(st.sampled_from(["user", "item", "kind"]), st.text(st.characters(exclude_categories=["Cs"])))
+
+
+@given(st.lists(ROWS, max_size=30), st.integers(1, 5), st.integers(1, 200))
+def test_parts_hold_every_row_once_and_keep_their_bounds(rows: list[dict[str, str]], most: int, n_bytes: int):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interactions, "MOST_ROWS", most)
+        patch.setattr(interactions, "MOST_BYTES", n_bytes)
+        parts = list(interactions.parts_of(iter(rows)))
+    assert [row for part in parts for row in part] == rows
+    assert all(1 <= len(part) <= most for part in parts)
+    assert all(len(part) == 1 or len(encoded(part)) <= n_bytes for part in parts)

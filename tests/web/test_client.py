@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,10 +15,11 @@ import pytest
 
 from client.faulty import Faulty, hang_up, lose_the_answer, misbehaving, refuse
 from serendip import client
-from serendip.client import AsyncClient, Client, Event
+from serendip.client import AsyncClient, Client, Event, RecSysApi
 from serendip.client.api import Calls
 from serendip.client.asked import Asked, Listed
 from serendip.client.call import Call, Listing
+from serendip.domain import SerendipError, User
 from serendip.settings import Settings
 from serendip.web.serve import running
 
@@ -225,3 +227,27 @@ def test_under_any_faults_each_interaction_is_recorded_exactly_once(served: tupl
     assert len(pauses) == 9 * 4
     kept = [event.interaction.item for event in server.store.recent_interactions(100, user="ann").records]
     assert sorted(kept) == sorted(f"film-{n}" for n in range(30))
+
+
+def test_the_example_of_the_manual_runs_as_it_is_printed(
+    served: tuple[str, str], server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address, key = served
+    server.store.put_users([User("ann", "Ann", {"town": "Cali"})])
+    page = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
+    code = page.partition("```python\n")[2].partition("```")[0]
+    exec(compile(code.replace("http://127.0.0.1:8000", address).replace("sd_...", key), "client.md", "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    assert "film-1" in printed[1]
+    assert printed[2:] == ["ann {'town': 'Cali'}", "no item 'no-such-film'; GET /v1/items lists them"]
+
+
+def test_every_call_and_every_error_is_in_the_manual() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
+    said = {word for code in re.findall(r"`([^`\n]+)`", page) for word in re.split(r"[\s,(]+", code)}
+    calls = {name for name, one in vars(Calls).items() if isinstance(one, Asked | Listed)}
+    old = {name for name, one in vars(RecSysApi).items() if inspect.isfunction(one) and one.__name__ == name}
+    assert calls | {name for name in old if not name.startswith("_") and name != "page"} <= said
+    assert {
+        name for name, one in vars(client).items() if inspect.isclass(one) and issubclass(one, SerendipError)
+    } <= said

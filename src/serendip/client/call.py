@@ -12,7 +12,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from serendip.client.errors import Unexpected
-from serendip.domain import Invalid
+from serendip.domain import Invalid, checked_id
 
 T = TypeVar("T")
 
@@ -52,11 +52,11 @@ class Call(Generic[T]):
 
     @property
     def path(self) -> str:
-        """The address, each part escaped into one segment, whatever characters an id has."""
+        """The address, each part escaped into one segment, whatever characters an id has; Invalid where it is no id."""
         path = self.template
         for name, value in self.parts.items():
             # A segment of dots only would be taken for a step up the path.
-            escaped = quote(value, safe="", errors="surrogatepass")
+            escaped = quote(checked_id(value, name), safe="")
             path = path.replace(f"{{{name}}}", escaped.replace(".", "%2E") if not escaped.strip(".") else escaped)
         return path
 
@@ -77,13 +77,8 @@ class Call(Generic[T]):
 
     @property
     def content(self) -> bytes | None:
-        """The body as JSON; Invalid where JSON cannot say it."""
-        if self.body is None:
-            return None
-        try:
-            return json.dumps(self.body, default=_plain, allow_nan=False, ensure_ascii=False).encode()
-        except (TypeError, ValueError) as error:
-            raise Invalid(f"this cannot be sent as JSON: {error}; send text, finite numbers, lists, mappings") from None
+        """The body as JSON."""
+        return None if self.body is None else encoded(self.body)
 
     @property
     def repeatable(self) -> bool:
@@ -151,6 +146,14 @@ def reads_rows(kind: type[T], name: str) -> Callable[[Answer], Page[T]]:
         return Page(validated(adapter, content[name]), None if following is None else {"after": following})
 
     return read
+
+
+def encoded(content: Any) -> bytes:
+    """``content`` as JSON; Invalid where JSON cannot say it."""
+    try:
+        return json.dumps(content, default=_plain, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:
+        raise Invalid(f"this cannot be sent as JSON: {error}; send text, finite numbers, lists, mappings") from None
 
 
 def nothing(answer: Answer) -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict, Field
 
 from serendip.client.answers import Interaction, Recorded, RefusedRow
-from serendip.client.call import Call, Listing, Talk, reads, reads_rows
+from serendip.client.call import Call, Listing, Talk, encoded, reads, reads_rows
 from serendip.client.errors import Invalid
 
 MOST_ROWS = 10_000
@@ -109,14 +109,11 @@ def _keyed(event: Event | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parts_of(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """``rows`` in parts that one request may hold; a row is estimated by the length of its text."""
+    """``rows`` in parts that one request may hold."""
     part: list[dict[str, Any]] = []
     size = 0
     for row in rows:
-        # Text as Python writes it is about as long as JSON; four bytes are the most that a character takes.
-        n_bytes = sum(len(repr(name)) + len(repr(value)) + 4 for name, value in row.items())
-        if not repr(row).isascii():
-            n_bytes *= 4
+        n_bytes = len(encoded(row)) + len(", ")
         if part and (len(part) == MOST_ROWS or size + n_bytes > MOST_BYTES):
             yield part
             part, size = [], 0
