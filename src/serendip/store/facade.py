@@ -7,6 +7,7 @@ from pathlib import Path
 from serendip.domain import NotReady
 from serendip.store.access import Access
 from serendip.store.bulk import Bulk
+from serendip.store.columns import HistoryColumns
 from serendip.store.engine import Database, parsed
 from serendip.store.freshness import Freshness
 from serendip.store.health import Health
@@ -20,13 +21,13 @@ from serendip.store.training import Training
 from serendip.store.versions import Versions
 
 
-class Store(Interactions, Histories, Bulk, Relations, Training, Versions, Access, Freshness, Health):
+class Store(Interactions, Histories, HistoryColumns, Bulk, Relations, Training, Versions, Access, Freshness, Health):
     """Everything that is kept in rows. May be used by several threads at once."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self.url = db.shown
-        self._codes, self._names, self._seen = {}, {}, {}
+        self._codes, self._names, self._seen, self._touched = {}, {}, {}, {}
         self._together = Together(self._add)
         self._buffer = SlateBuffer()
 
