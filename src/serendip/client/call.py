@@ -49,6 +49,8 @@ class Call(Generic[T]):
     """What is None is left out."""
     harmless: bool = False
     """A POST that may be sent again: it changes nothing, or carries an idempotency key."""
+    repeated_with: Mapping[str, str] = field(default_factory=dict)
+    """Headers that make a repetition harmless; sent with one only, after an answer that was lost."""
 
     @property
     def path(self) -> str:
@@ -84,7 +86,12 @@ class Call(Generic[T]):
     def repeatable(self) -> bool:
         """Whether it may be sent again although the first one may have been carried out."""
         conditional = any(self.headers.get(name) for name in ("If-Match", "If-None-Match"))
-        return self.harmless or (self.method in REPEATABLE and not conditional)
+        return self.harmless or bool(self.repeated_with) or (self.method in REPEATABLE and not conditional)
+
+    @property
+    def repetition(self) -> Call[T]:
+        """The same request, said to be a repetition."""
+        return replace(self, headers={**self.headers, **self.repeated_with})
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ class Listing(Generic[T]):
 
 @dataclass(frozen=True)
 class Pause:
-    """Time to let pass."""
+    """Time to let pass; what comes back is the client's clock after it, in seconds."""
 
     seconds: float
 

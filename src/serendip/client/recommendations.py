@@ -44,7 +44,7 @@ def recommend(
 
 def recommend_many(
     users: Iterable[str],
-    n: int = 10,
+    n: int | None = None,
     *,
     scenario: str | None = None,
     filter: str | None = None,
@@ -56,7 +56,7 @@ def recommend_many(
     """One slate a user, in the order given. ``items``: only among these."""
     body = _body(n, scenario, filter, explain, time, items, fields)
     asked = list(users)
-    at_once = max(1, min(MOST_ASKERS, MOST_PLACES // max(n, 1)))
+    at_once = max(1, min(MOST_ASKERS, MOST_PLACES // max(n or 1, 1)))
     found: list[Slate] = []
     for start in range(0, len(asked), at_once):
         part = {"users": asked[start : start + at_once], **body}
@@ -70,7 +70,7 @@ def recommend_many(
 
 def recommend_session(
     history: Iterable[str | Mapping[str, Any]],
-    n: int = 10,
+    n: int | None = None,
     *,
     scenario: str | None = None,
     filter: str | None = None,
@@ -86,7 +86,7 @@ def recommend_session(
 
 
 def _body(
-    n: int,
+    n: int | None,
     scenario: str | None,
     filter: str | None,
     explain: bool,

@@ -12,7 +12,8 @@ from serendip.client.errors import Refused, Unreachable, refusal
 
 T = TypeVar("T")
 
-LATER = frozenset({408, 429, 502, 503, 504})
+TOO_MANY = 429
+LATER = frozenset({408, TOO_MANY, 502, 503, 504})
 """Statuses after which the same request may succeed."""
 
 
@@ -67,14 +68,14 @@ def attempts(
     unsure = False
     for attempt in count(1):
         left = until - clock()
-        outcome: Answer | Lost = yield Send(call, min(attempt_seconds, left))
+        sent = call.repetition if unsure else call
+        outcome: Answer | Lost = yield Send(sent, min(attempt_seconds, left))
         if isinstance(outcome, Answer):
             gone = unsure and outcome.status == 404 and call.method == "DELETE" and call.read is nothing
-            # An attempt whose answer was lost did it already.
+            # An earlier attempt, of which nothing was heard, may have done it already.
             if 200 <= outcome.status < 300 or gone:
                 return call.read(outcome)
-        else:
-            unsure = unsure or outcome.left
+        unsure = unsure or not _unheard(outcome)
         error = _error(call, outcome, attempt)
         pause = retries.pause_seconds(attempt, chance())
         if isinstance(error, Refused) and error.retry_after_seconds is not None:
@@ -85,11 +86,16 @@ def attempts(
     raise AssertionError("count() does not end")
 
 
+def _unheard(outcome: Answer | Lost) -> bool:
+    """Whether the request was surely not carried out."""
+    return outcome.status == TOO_MANY if isinstance(outcome, Answer) else not outcome.left
+
+
 def _again(call: Call[Any], outcome: Answer | Lost) -> bool:
     """Whether to send it once more: what was surely not carried out, and otherwise what does no harm twice."""
     if isinstance(outcome, Answer):
-        return outcome.status in LATER and (call.repeatable or outcome.status == 429)
-    return not outcome.hopeless and (call.repeatable or not outcome.left)
+        return outcome.status in LATER and (call.repeatable or _unheard(outcome))
+    return not outcome.hopeless and (call.repeatable or _unheard(outcome))
 
 
 def _error(call: Call[Any], outcome: Answer | Lost, attempt: int) -> Refused | Unreachable:

@@ -92,7 +92,8 @@ class Sender(Sending):
 
     def _do(self, step: Call[Any] | Send | Pause) -> Any:
         if isinstance(step, Pause):
-            return self._sleep(step.seconds)
+            self._sleep(step.seconds)
+            return self._clock()
         return self._send(step) if isinstance(step, Send) else self.ask(step)
 
     def _send(self, step: Send) -> Answer | Lost:
@@ -147,7 +148,8 @@ class AsyncSender(Sending):
 
     async def _do(self, step: Call[Any] | Send | Pause) -> Any:
         if isinstance(step, Pause):
-            return await self._sleep(step.seconds)
+            await self._sleep(step.seconds)
+            return self._clock()
         return await (self._send(step) if isinstance(step, Send) else self.ask(step))
 
     async def _send(self, step: Send) -> Answer | Lost:
