@@ -5,21 +5,28 @@ from __future__ import annotations
 from serendip.store.access import KeyRecord
 from serendip.store.artifacts import Artifacts
 from serendip.store.bulk import ImportProgress, Loaded
+from serendip.store.cells import Cell, MatrixRows, PairedRows
 from serendip.store.facade import Store
 from serendip.store.histories import Counts, RecordedInteraction
 from serendip.store.interactions import Outcome, Recorded
+from serendip.store.matrices import Matrix, RecommenderRecord
 from serendip.store.values import Page
 from serendip.store.versions import Promotion, VersionRecord
 
 __all__ = [
     "Artifacts",
+    "Cell",
     "Counts",
     "ImportProgress",
     "KeyRecord",
     "Loaded",
+    "Matrix",
+    "MatrixRows",
     "Outcome",
     "Page",
+    "PairedRows",
     "Promotion",
+    "RecommenderRecord",
     "Recorded",
     "RecordedInteraction",
     "Store",

@@ -12,6 +12,7 @@ from serendip.store.freshness import Freshness
 from serendip.store.health import Health
 from serendip.store.histories import Histories
 from serendip.store.interactions import Interactions
+from serendip.store.matrices import Matrices
 from serendip.store.migrate import prepare
 from serendip.store.relations import Relations
 from serendip.store.slates import SlateBuffer
@@ -20,7 +21,7 @@ from serendip.store.training import Training
 from serendip.store.versions import Versions
 
 
-class Store(Interactions, Histories, Bulk, Relations, Training, Versions, Access, Freshness, Health):
+class Store(Interactions, Histories, Bulk, Relations, Training, Versions, Matrices, Access, Freshness, Health):
     """Everything that is kept in rows. May be used by several threads at once."""
 
     def __init__(self, db: Database) -> None:
