@@ -9,7 +9,9 @@ from serendip.store.cells import Cell, MatrixRows, PairedRows
 from serendip.store.facade import Store
 from serendip.store.histories import Counts, RecordedInteraction
 from serendip.store.interactions import Outcome, Recorded
+from serendip.store.jobs import JobRecord, Leased
 from serendip.store.matrices import Matrix, RecommenderRecord
+from serendip.store.timetable import TimetableEntry, TimetableRow
 from serendip.store.values import Page
 from serendip.store.versions import Promotion, VersionRecord
 
@@ -18,7 +20,9 @@ __all__ = [
     "Cell",
     "Counts",
     "ImportProgress",
+    "JobRecord",
     "KeyRecord",
+    "Leased",
     "Loaded",
     "Matrix",
     "MatrixRows",
@@ -30,5 +34,7 @@ __all__ = [
     "Recorded",
     "RecordedInteraction",
     "Store",
+    "TimetableEntry",
+    "TimetableRow",
     "VersionRecord",
 ]

@@ -93,7 +93,8 @@ class Bulk(Kinds, People, Catalogue):
             changed = [user for user in records if user != before.get(user.id)]
             created = write_users(c, [user_row(user) for user in changed]) if changed else 0
             _note(c, progress)
-            bump(c, "data")
+            if changed:
+                bump(c, "data")
         return Loaded(created, frame.height - created, new_users=created, changed=len(changed) - created)
 
     @tried_again
@@ -110,7 +111,8 @@ class Bulk(Kinds, People, Catalogue):
             changed = [item for item in records if item != before.get(item.id)]
             created = write_items(c, [item_row(item) for item in changed]) if changed else 0
             _note(c, progress)
-            bump(c, "items")
+            if changed:
+                bump(c, "items")
         return Loaded(created, frame.height - created, new_items=created, changed=len(changed) - created)
 
     @tried_again
@@ -123,7 +125,8 @@ class Bulk(Kinds, People, Catalogue):
         with self._db.write() as c:
             added, new_users = write_relations(c, set(frame.iter_rows())) if frame.height else (0, 0)
             _note(c, progress)
-            bump(c, "data")
+            if added or new_users:
+                bump(c, "data")
         return Loaded(added, frame.height - added, new_users=new_users)
 
     @tried_again

@@ -12,16 +12,31 @@ from serendip.store.freshness import Freshness
 from serendip.store.health import Health
 from serendip.store.histories import Histories
 from serendip.store.interactions import Interactions
+from serendip.store.jobs import Jobs
 from serendip.store.matrices import Matrices
 from serendip.store.migrate import prepare
 from serendip.store.relations import Relations
 from serendip.store.slates import SlateBuffer
+from serendip.store.timetable import Timetable
 from serendip.store.together import Together
 from serendip.store.training import Training
 from serendip.store.versions import Versions
 
 
-class Store(Interactions, Histories, Bulk, Relations, Training, Versions, Matrices, Access, Freshness, Health):
+class Store(
+    Interactions,
+    Histories,
+    Bulk,
+    Relations,
+    Training,
+    Versions,
+    Matrices,
+    Access,
+    Freshness,
+    Health,
+    Jobs,
+    Timetable,
+):
     """Everything that is kept in rows. May be used by several threads at once."""
 
     def __init__(self, db: Database) -> None:

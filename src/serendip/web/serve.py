@@ -17,10 +17,10 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serendip.domain import NotReady
+from serendip.logs import set_up_logs
 from serendip.settings import Settings
 from serendip.store import Artifacts, Store
 from serendip.web.app import create_app
-from serendip.web.logs import set_up_logs
 
 DRAIN_SECONDS = 20
 """After SIGTERM, requests that run may finish within this long."""
