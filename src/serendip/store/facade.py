@@ -7,7 +7,9 @@ from pathlib import Path
 from serendip.domain import NotReady
 from serendip.store.access import Access
 from serendip.store.bulk import Bulk
+from serendip.store.corrections import Corrections
 from serendip.store.engine import Database, parsed
+from serendip.store.erasures import Erasures
 from serendip.store.freshness import Freshness
 from serendip.store.health import Health
 from serendip.store.histories import Histories
@@ -21,21 +23,25 @@ from serendip.store.timetable import Timetable
 from serendip.store.together import Together
 from serendip.store.training import Training
 from serendip.store.versions import Versions
+from serendip.store.votes import Ratings
 
 
 class Store(
     Interactions,
+    Corrections,
     Histories,
     Bulk,
+    Erasures,
     Relations,
     Training,
     Versions,
     Matrices,
+    Ratings,
+    Jobs,
+    Timetable,
     Access,
     Freshness,
     Health,
-    Jobs,
-    Timetable,
 ):
     """Everything that is kept in rows. May be used by several threads at once."""
 

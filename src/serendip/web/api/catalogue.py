@@ -156,7 +156,9 @@ def delete_user(parts: Parts, user: str) -> Response:
 def list_items(parts: Parts, question: Annotated[ItemsQuestion, Query()]) -> Response:
     """Items by id."""
     limit = question.limit or parts.settings.page_size
-    page = parts.store.list_items(question.search, question.catalogue, question.tag, question.after, limit)
+    page = parts.store.list_items(
+        question.search, question.catalogue, (question.tag,) if question.tag else (), question.after, limit
+    )
     return Json(
         {"items": [shapes.item_json(record) for record in page.records], "next": page.next, "total": page.total}
     )
