@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from serendip.data import UNKNOWN, Columns, Vocabulary
 from serendip.domain import micros
+from serendip.flows.asking import KeyRows
 from serendip.ranking import Filter, Mask, mask, parse
 from serendip.store import Store
 
@@ -79,16 +80,15 @@ class Catalogue:
         return Columns.of(self.known.records, names), Columns.of(self.newcomers.records, names)
 
 
-def catalogue_of(store: Store, items: Vocabulary, keys: NDArray[np.int64]) -> Catalogue:
+def catalogue_of(store: Store, items: Vocabulary, rows: KeyRows) -> Catalogue:
     """The store's items as a pipeline with the vocabulary ``items`` sees them.
 
-    ``keys`` are the store's keys of these items when the pipeline was trained, of shape (n_items,): an item that was
-    deleted and came back under its old id has another one, and is new.
+    ``rows`` knows the keys that these items had when the pipeline was trained: an item that was deleted and came back
+    under its old id has another one, and is new.
     """
     frame = store.item_columns()
-    row = items.rows(frame["id"].to_list())
+    row = rows.find(frame["key"].to_numpy())
     known = row != UNKNOWN
-    known[known] = keys[row[known]] == frame["key"].to_numpy()[known]
     frame = frame.with_columns(pl.Series("row", row, dtype=pl.Int32))
     later = frame.filter(pl.Series(~known)).sort("key", descending=True)
     fresh = Vocabulary(tuple(later["id"].to_list()))

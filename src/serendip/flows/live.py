@@ -7,11 +7,9 @@ import threading
 from dataclasses import dataclass, replace
 from time import monotonic
 
-import numpy as np
-from numpy.typing import NDArray
-
 from serendip import pipeline as pipelines
 from serendip.domain import NotFound, NotReady, SerendipError, kinds_from
+from serendip.flows.asking import KeyRows
 from serendip.flows.catalogue import Catalogue, catalogue_of
 from serendip.flows.gather import gather
 from serendip.pipeline import Pipeline, PipelineConfig
@@ -43,8 +41,8 @@ class LiveScenario:
     name: str
     version: str
     pipeline: Pipeline
-    keys: NDArray[np.int64]
-    """The store's keys of the pipeline's items when it was trained."""
+    rows: KeyRows
+    """The pipeline's rows by the store's keys of its items when it was trained."""
     catalogue: Catalogue
     note: str | None = None
     """What a reader of its slates should know, for example that it was not found better than popular items."""
@@ -114,7 +112,7 @@ class Live:
                 self._load_versions()
             if changes.get("items") != before.get("items"):
                 catalogues = {
-                    one.version: catalogue_of(self._store, one.pipeline.items, one.keys)
+                    one.version: catalogue_of(self._store, one.pipeline.items, one.rows)
                     for one in {one.version: one for one in self._scenarios.values()}.values()
                 }
                 self._scenarios = {
@@ -134,18 +132,18 @@ class Live:
             old = self._scenarios.get(name)
             try:
                 if old is not None and old.version == promotion.version:
-                    found = Opened(old.pipeline, old.keys, old.note)
+                    found = Opened(old.pipeline, old.rows, old.note)
                 else:
                     found = opened.get(promotion.version) or open_version(self._artifacts, promotion.version)
                 opened[promotion.version] = found
                 if promotion.version not in catalogues:
                     items = found.pipeline.items
-                    catalogues[promotion.version] = catalogue_of(self._store, items, found.keys)
+                    catalogues[promotion.version] = catalogue_of(self._store, items, found.rows)
                 kinds = {kind.name: kind for kind in found.pipeline.kinds} | declared
                 fresh = replace(found.pipeline, kinds=tuple(kinds.values()))
                 fresh.prepare()
                 loaded[name] = LiveScenario(
-                    name, promotion.version, fresh, found.keys, catalogues[promotion.version], found.note
+                    name, promotion.version, fresh, found.rows, catalogues[promotion.version], found.note
                 )
             except Exception as error:  # a version from another release must not end the watch over the others
                 serving = f"serving {old.version} instead" if old else "nothing is served in its place"
@@ -209,8 +207,8 @@ class Opened:
     """A version that was read back."""
 
     pipeline: Pipeline
-    keys: NDArray[np.int64]
-    """The store's keys of its items when it was trained; shape (n_items,)."""
+    rows: KeyRows
+    """Its rows by the store's keys of its items when it was trained."""
     note: str | None
     """The gate's sentence where it was not found better than popular items."""
 
@@ -221,7 +219,7 @@ def open_version(artifacts: Artifacts, version: str) -> Opened:
     config = PipelineConfig.model_validate(manifest["pipeline"])
     gate = manifest.get("gate")
     note = None if gate is None or gate["passed"] else str(gate["sentence"])
-    return Opened(pipelines.restore(config, kinds_from(manifest["kinds"]), arrays), arrays[KEYS], note)
+    return Opened(pipelines.restore(config, kinds_from(manifest["kinds"]), arrays), KeyRows.of(arrays[KEYS]), note)
 
 
 __all__ = ["FOR_YOU", "HOME", "SCENARIOS", "Live", "LiveScenario", "open_version"]

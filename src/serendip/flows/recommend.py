@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
-from serendip.data import UNKNOWN, Columns, ItemLists
-from serendip.domain import HISTORY_LIMIT, Interaction, Invalid, NotFound, Slate, SlateItem, checked_id
+from serendip.data import UNKNOWN, ItemLists, Queries
+from serendip.domain import Interaction, Invalid, NotFound, Slate, SlateItem, checked_id
+from serendip.flows.asking import askers
 from serendip.flows.attributes import profiles_of
 from serendip.flows.live import FOR_YOU, HOME, Live, LiveScenario
 from serendip.ranking import NOTHING
@@ -41,15 +42,7 @@ class Ask:
 
 def recommend(store: Store, live: Live, user: str, ask: Ask, now: datetime) -> Slate:
     """The live pipeline's answer to what ``user`` did before ``now``; a stranger gets the fallback."""
-    checked_id(user, "user")
-    scenario = live.scenario(ask.scenario)
-    history = store.history(user, until=now, limit=HISTORY_LIMIT)
-    seen = store.seen(user, kinds=scenario.hiding, until=now)
-    known = bool(history) or store.known_user(user)
-    profile = profiles_of(store, scenario.pipeline, [user])
-    slate = _answer(scenario, [history], [seen], [user], [known], ask, now, profile)[0]
-    store.log_slate(slate)
-    return slate
+    return recommend_many(store, live, [user], ask, now)[0]
 
 
 def recommend_many(store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime) -> list[Slate]:
@@ -57,11 +50,13 @@ def recommend_many(store: Store, live: Live, users: Sequence[str], ask: Ask, now
     for user in users:
         checked_id(user, "user")
     scenario = live.scenario(ask.scenario)
-    histories = store.histories(users, until=now, limit=HISTORY_LIMIT)
-    seen = [store.seen(user, kinds=scenario.hiding, until=now) for user in users]
-    known = [bool(histories.get(user)) or store.known_user(user) for user in users]
-    profiles = profiles_of(store, scenario.pipeline, users)
-    slates = _answer(scenario, [histories.get(user, []) for user in users], seen, users, known, ask, now, profiles)
+    asking = askers(store, scenario.pipeline, scenario.rows, users, now)
+    queries = replace(asking.queries, profile=profiles_of(store, scenario.pipeline, users))
+
+    def seen(place: int) -> Collection[str]:
+        return store.seen(users[place], kinds=scenario.hiding, until=now)
+
+    slates = _answer(scenario, queries, asking.hidden, users, asking.known, seen, ask, now)
     for slate in slates:
         store.log_slate(slate)
     return slates
@@ -71,34 +66,34 @@ def recommend_session(store: Store, live: Live, history: Sequence[Interaction], 
     """The live pipeline's answer to events that belong to nobody known."""
     scenario = live.scenario(ask.scenario)
     seen = [event.item for event in history if event.kind not in scenario.showing and event.at < now]
-    slate = _answer(scenario, [history], [seen], [None], [False], ask, now)[0]
+    rows = scenario.pipeline.items.rows(seen)
+    hidden = ItemLists.of([rows[rows != UNKNOWN]])
+    queries = scenario.pipeline.queries([history], now)
+    slate = _answer(scenario, queries, hidden, [None], [False], lambda _: seen, ask, now)[0]
     store.log_slate(slate)
     return slate
 
 
 def _answer(
     scenario: LiveScenario,
-    histories: Sequence[Sequence[Interaction]],
-    seen: Sequence[Sequence[str]],
-    askers: Sequence[str | None],
+    queries: Queries,
+    hidden: ItemLists,
+    users: Sequence[str | None],
     known: Sequence[bool],
+    seen: Callable[[int], Collection[str]],
     ask: Ask,
     now: datetime,
-    profiles: Columns | None = None,
 ) -> list[Slate]:
-    """Ids become rows, the pipeline answers, rows become ids again; what is still short is filled with new items."""
+    """The pipeline answers, rows become ids; what is still short is filled with new items not ``seen`` by the asker."""
     pipeline = scenario.pipeline
-    queries = replace(pipeline.queries(histories, now, askers), profile=profiles)
-    rows = [pipeline.items.rows(items) for items in seen]
-    hidden = ItemLists.of([own[own != UNKNOWN] for own in rows])
     allowed = scenario.catalogue.allowed(now, ask.filter, ask.items)
     answers = pipeline.answer(queries, ask.n, hidden, allowed)
     explained = pipeline.explain(queries, answers, hidden, allowed) if ask.explain else None
     slates = []
-    for q, asker in enumerate(askers):
+    for q, asker in enumerate(users):
         items = pipeline.slate_items(queries, answers, q, explained[q] if explained else None)
         if len(items) < ask.n:
-            items += _new_items(scenario, set(seen[q]), ask, now, ask.n - len(items))
+            items += _new_items(scenario, set(seen(q)), ask, now, ask.n - len(items))
         short = len(items) < ask.n
         slates.append(
             Slate(

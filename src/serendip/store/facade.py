@@ -7,6 +7,7 @@ from pathlib import Path
 from serendip.domain import NotReady
 from serendip.store.access import Access
 from serendip.store.bulk import Bulk
+from serendip.store.columns import HistoryColumns
 from serendip.store.corrections import Corrections
 from serendip.store.engine import Database, parsed
 from serendip.store.erasures import Erasures
@@ -17,6 +18,7 @@ from serendip.store.interactions import Interactions
 from serendip.store.jobs import Jobs
 from serendip.store.matrices import Matrices
 from serendip.store.migrate import prepare
+from serendip.store.offsets import Offsets
 from serendip.store.relations import Relations
 from serendip.store.slates import SlateBuffer
 from serendip.store.timetable import Timetable
@@ -30,6 +32,7 @@ class Store(
     Interactions,
     Corrections,
     Histories,
+    HistoryColumns,
     Bulk,
     Erasures,
     Relations,
@@ -37,6 +40,7 @@ class Store(
     Versions,
     Matrices,
     Ratings,
+    Offsets,
     Jobs,
     Timetable,
     Access,
@@ -48,7 +52,7 @@ class Store(
     def __init__(self, db: Database) -> None:
         self._db = db
         self.url = db.shown
-        self._codes, self._names, self._seen = {}, {}, {}
+        self._codes, self._names, self._seen, self._touched = {}, {}, {}, {}
         self._together = Together(self._add)
         self._buffer = SlateBuffer()
 
