@@ -10,6 +10,7 @@ from sqlalchemy.sql.selectable import Select
 
 from serendip.domain import Interaction, Item, User
 from serendip.store.catalogue import ITEMS, tagged
+from serendip.store.cells import TABLES
 from serendip.store.engine import Part
 from serendip.store.histories import RecordedInteraction
 from serendip.store.pages import with_attributes
@@ -90,6 +91,19 @@ class Offsets(Part):
             for number, who, what, at, rated in rows
         ]
         return found, total
+
+    def free_number(self, of: str) -> str:
+        """The id of a new user or item that comes without one: a number that none has yet. ``of``: users or items."""
+        table = TABLES[of]
+        with self._db.snapshot() as c:
+            start = (c.execute(select(func.max(table.c.key))).scalar() or 0) + 1
+            while True:
+                several = [str(number) for number in range(start, start + 100)]
+                taken = set(c.execute(select(table.c.id).where(table.c.id.in_(several))).scalars())
+                free = next((one for one in several if one not in taken), None)
+                if free is not None:
+                    return free
+                start += len(several)
 
 
 def _ids(c: Connection, query: Select[Any], offset: int, limit: int) -> tuple[list[str], int]:
