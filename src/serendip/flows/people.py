@@ -38,7 +38,14 @@ Found = list[tuple[str, float, str]]
 
 
 def recommend_people(
-    store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime, scenario: LiveScenario | None = None
+    store: Store,
+    live: Live,
+    users: Sequence[str],
+    ask: Ask,
+    now: datetime,
+    scenario: LiveScenario | None = None,
+    *,
+    shown: bool = True,
 ) -> list[Slate]:
     """One slate of people a user, all of one version; newcomers get whom most follow, then who came last."""
     for user in users:
@@ -64,7 +71,7 @@ def recommend_people(
                 recommends="users",
             )
         )  # fmt: skip
-    for slate in slates:
+    for slate in slates if shown else ():
         store.log_slate(slate)
     return slates
 

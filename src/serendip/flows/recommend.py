@@ -48,13 +48,15 @@ def recommend(store: Store, live: Live, user: str, ask: Ask, now: datetime) -> S
     return recommend_many(store, live, [user], ask, now)[0]
 
 
-def recommend_many(store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime) -> list[Slate]:
-    """One slate a user, all of one version."""
+def recommend_many(
+    store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime, *, shown: bool = True
+) -> list[Slate]:
+    """One slate a user, all of one version; logged as ``shown`` unless they go elsewhere."""
     for user in users:
         checked_id(user, "user")
     scenario = live.scenario(ask.scenario)
     if scenario.config.recommend == "users":
-        return recommend_people(store, live, users, ask, now, scenario)
+        return recommend_people(store, live, users, ask, now, scenario, shown=shown)
 
     def asking(one: LiveScenario) -> Askers:
         found = askers(store, one.pipeline, one.rows, users, now)
@@ -64,7 +66,7 @@ def recommend_many(store: Store, live: Live, users: Sequence[str], ask: Ask, now
         return store.seen(users[place], kinds=scenario.hiding, until=now)
 
     slates = _slates(live, scenario, asking, users, seen, ask, now)
-    for slate in slates:
+    for slate in slates if shown else ():
         store.log_slate(slate)
     return slates
 
