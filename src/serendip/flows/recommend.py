@@ -16,6 +16,7 @@ from serendip.flows.attributes import profiles_of
 from serendip.flows.catalogue import parsed
 from serendip.flows.live import FOR_YOU, HOME, Live, LiveScenario
 from serendip.flows.people import recommend_people
+from serendip.pipeline.interests import interests_of
 from serendip.ranking import NOTHING
 from serendip.store import Store
 
@@ -106,6 +107,7 @@ def _slates(
         for items, more in zip(places, _places(other, asking(other), n, ask, now), strict=True):
             taken = {one.item for one in items}
             items += [one for one in more if one.item not in taken][: n - len(items)]
+    interests = interests_of(scenario.pipeline, own.queries) if ask.explain else [()] * len(users)
     slates = []
     for q, (user, items) in enumerate(zip(users, places, strict=True)):
         if len(items) < n:
@@ -115,7 +117,7 @@ def _slates(
         slates.append(
             Slate(
                 secrets.token_hex(8), scenario.name, scenario.version, now, user, own.known[q], short, tuple(items),
-                note,
+                note, interests=interests[q],
             )
         )  # fmt: skip
     return slates

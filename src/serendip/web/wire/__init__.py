@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from serendip.domain import Invalid
+from serendip.web.wire import social
 
-WIRES: dict[str, APIRouter] = {}
+WIRES: dict[str, APIRouter] = {"social": social.router}
 """Every wire format and its routes."""
 
 
