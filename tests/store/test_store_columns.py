@@ -35,7 +35,7 @@ events = st.builds(
     kind=st.sampled_from(["view", "buy", "Bewertung"]),
     value=st.none() | numbers,
     context=st.none() | mappings.filter(bool),
-    slate=st.none() | text,
+    slate=st.none() | ids,
 )
 each_example = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -110,7 +110,7 @@ def test_items_come_back_equal_and_are_found_by_their_tags(store: Store, record:
     store.put_items([record])
     assert store.item(record.id) == record
     for tag in record.tags:
-        assert record in store.list_items(tag=tag, limit=1000).records
+        assert record in store.list_items(tags=[tag], limit=1000).records
 
 
 @each_example

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from serendip.domain import User
 from serendip.store.engine import Part
-from serendip.store.people import users_by_id
+from serendip.store.people import USERS
 from serendip.store.schema import relations, users
 from serendip.store.values import mapping
 
@@ -33,7 +33,7 @@ class Crowd(Part):
     def users_by_id(self, ids: Collection[str]) -> dict[str, User]:
         """Records by id, of those that there are."""
         with self._db.read() as c:
-            return users_by_id(c, sorted(ids))
+            return USERS.by_id(c, sorted(ids))
 
     def related(self, asked: Sequence[str], kinds: Collection[str]) -> dict[str, set[str]]:
         """Whom each of ``asked`` has a relation of ``kinds`` to."""

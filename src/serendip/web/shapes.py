@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from serendip.domain import Interaction, Item, Slate, SlateItem, User
+from serendip.domain import Interaction, Item, Relation, Slate, SlateItem, User
 from serendip.store import Promotion, Store, VersionRecord
 
 
@@ -50,6 +50,11 @@ def interaction_json(event: Interaction) -> dict[str, Any]:
         "context": None if event.context is None else dict(event.context),
         "slate": event.slate,
     }
+
+
+def relation_json(relation: Relation) -> dict[str, Any]:
+    """That a user points at another."""
+    return {"user": relation.user, "other": relation.other, "kind": relation.kind}
 
 
 def slates_json(store: Store, slates: Sequence[Slate], fields: Collection[str] = ()) -> list[dict[str, Any]]:
