@@ -171,10 +171,10 @@ class SlateItem:
     item: str
     score: float
     source: str
-    """The model that put it here: a candidate of the pipeline or one of its fallbacks."""
+    """What put it here: a candidate of the pipeline, one of its fallbacks, or ``pin`` or ``new``."""
     reasons: tuple[Reason, ...] = ()
     parts: Mapping[str, float] | None = None
-    """Where several candidates were merged: each one's part of the score."""
+    """Where several candidates were merged: each one's part of the score; what a rule added is called ``boost``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,3 +193,5 @@ class Slate:
     items: tuple[SlateItem, ...]
     note: str | None = None
     """A sentence about this answer that its reader should know, for example why it is short."""
+    relaxed: tuple[str, ...] = ()
+    """Rules of the scenario that were given up, in this order, so that the page could be filled."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from serendip.data import DAY, Dataset, ItemLists, Queries, hidden_items
 from serendip.domain import Invalid
 from serendip.evaluation.split import Split
-from serendip.ranking import Mask
+from serendip.ranking import NO_RULES, Mask, Rules
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class Round:
     """What each will take next, among what may be shown to them; ascending."""
     candidates: ItemLists | None = None
     """What alone may be shown to each; None: everything that was known."""
+    available: Mask | None = None
+    """What could be shown at that moment, of shape (n_items,); None: everything."""
+    rules: Rules = NO_RULES
+    """What an operator wants of every slate."""
 
     @property
     def moment(self) -> int:
@@ -37,8 +41,14 @@ class Round:
 
     @cached_property
     def allowed(self) -> Mask:
-        """The candidates: items that somebody had met; shape (n_items,)."""
-        return np.asarray(self.met > 0)
+        """The candidates: available items that somebody had met; shape (n_items,)."""
+        met = self.met > 0
+        return np.asarray(met if self.available is None else met & self.available)
+
+    @cached_property
+    def showing(self) -> Mask:
+        """The candidates that the rules' filter lets pass; shape (n_items,)."""
+        return self.allowed if self.rules.passing is None else self.allowed & self.rules.passing
 
     @cached_property
     def histories(self) -> Dataset:
@@ -55,7 +65,7 @@ class Round:
         mask = np.zeros((len(lists), self.known.n_items), np.bool_)
         for own, items in zip(mask, lists, strict=True):
             own[items] = True
-        return mask
+        return mask if self.available is None else mask & self.available
 
     def ask(self, rows: slice) -> tuple[Queries, ItemLists]:
         """The histories of some of them, and what is hidden from each."""

@@ -101,9 +101,22 @@ def _row(slate: Slate) -> dict[str, Any]:
         "user": slate.user,
         "known": slate.known,
         "exhausted": slate.exhausted,
-        "items": json.dumps([_place(item) for item in slate.items], ensure_ascii=False, separators=(",", ":")),
+        "items": _kept(slate),
         "note": slate.note,
     }
+
+
+def _kept(slate: Slate) -> str:
+    """The places as JSON; with what else there is to keep, where there is something."""
+    places = [_place(item) for item in slate.items]
+    kept = {"items": places, "relaxed": slate.relaxed} if slate.relaxed else places
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+
+
+def _read(kept: str) -> tuple[list[Any], tuple[str, ...]]:
+    """The places, and the rules that were given up."""
+    read = json.loads(kept)
+    return (read, ()) if isinstance(read, list) else (read["items"], tuple(read["relaxed"]))
 
 
 def _place(item: SlateItem) -> list[Any]:
@@ -112,6 +125,7 @@ def _place(item: SlateItem) -> list[Any]:
 
 
 def _slate(row: Row[Any]) -> Slate:
+    read, relaxed = _read(row.items)
     places = tuple(
         SlateItem(
             item=item,
@@ -120,7 +134,7 @@ def _slate(row: Row[Any]) -> Slate:
             reasons=tuple(Reason(of, share, kind, aware_or_none(at)) for of, share, kind, at in reasons),
             parts=parts,
         )
-        for item, score, source, reasons, parts in json.loads(row.items)
+        for item, score, source, reasons, parts in read
     )
     return Slate(
         id=row.id,
@@ -132,4 +146,5 @@ def _slate(row: Row[Any]) -> Slate:
         exhausted=row.exhausted,
         items=places,
         note=row.note,
+        relaxed=relaxed,
     )

@@ -43,6 +43,8 @@ class SlateShown(BaseModel):
     known: bool
     exhausted: bool
     note: str | None
+    relaxed: list[str]
+    """Rules of the scenario that were given up so that the page could be filled."""
     items: list[Place]
 
 
