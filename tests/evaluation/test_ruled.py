@@ -1,4 +1,4 @@
-"""Measured as it is served: the rules of a scenario, and windows of availability, act in a comparison too."""
+"""Measured as it is served: the rules of a scenario act in a comparison too."""
 
 from __future__ import annotations
 
@@ -57,14 +57,6 @@ def test_what_the_filter_leaves_out_is_neither_shown_nor_to_be_found():
     assert outcome.user_ix.tolist() == [5, 7, 9]
     assert outcome.metrics["recall@3"].tolist() == [1, 1, 1]
     assert outcome.catalogue["coverage@3"] == 1
-
-
-def test_items_are_shown_within_their_window_only():
-    cut = NOON - timedelta(hours=10)
-    closed = {"available_until": {4: cut.isoformat(), 2: (cut + timedelta(hours=1)).isoformat()}}
-    assert asked(town(**closed)).user_ix.tolist() == [5, 7, 8, 9]
-    opens = {"available_from": {4: (cut + timedelta(seconds=1)).isoformat(), 2: cut.isoformat()}}
-    assert asked(town(**opens)).user_ix.tolist() == [5, 7, 8, 9]
 
 
 def test_a_filter_about_now_is_asked_at_each_rounds_moment():

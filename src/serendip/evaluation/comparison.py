@@ -56,9 +56,8 @@ def compare(
     comparisons of the same data and split spares them fitting again. Differences are between all pairs of rows, in the
     first of ``metrics`` that single questions have, else in nDCG at ``k``.
 
-    All answer under ``rules``, over the attributes of the items of ``data``, and within the windows of availability
-    that these have (``available_from``, ``available_until``). ``diverse_by`` is the attribute that the metric
-    ``diversity`` is measured over, where it is not the one of the rules.
+    All answer under ``rules``, over the attributes of the items of ``data``. ``diverse_by`` is the attribute that the
+    metric ``diversity`` is measured over, where it is not the one of the rules.
     """
     data = hiding(data, rules)
     wanted = parse_metrics(metrics, k)

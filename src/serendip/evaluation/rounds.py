@@ -29,8 +29,6 @@ class Round:
     """What each will take next, among what may be shown to them; ascending."""
     candidates: ItemLists | None = None
     """What alone may be shown to each; None: everything that was known."""
-    available: Mask | None = None
-    """What could be shown at that moment, of shape (n_items,); None: everything."""
     rules: Rules = NO_RULES
     """What an operator wants of every slate."""
 
@@ -64,7 +62,7 @@ class Round:
         mask = np.zeros((len(lists), self.known.n_items), np.bool_)
         for own, items in zip(mask, lists, strict=True):
             own[items] = True
-        return mask if self.available is None else mask & self.available
+        return mask
 
     def ask(self, rows: slice) -> tuple[Queries, ItemLists]:
         """The histories of some of them, and what is hidden from each."""

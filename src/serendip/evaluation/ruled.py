@@ -8,46 +8,35 @@ from functools import cached_property
 
 import numpy as np
 
-from serendip.data import Column, Columns, Dataset, ItemLists, Vocabulary
+from serendip.data import Columns, Dataset, ItemLists, Vocabulary
 from serendip.domain import InteractionKind, Invalid
 from serendip.evaluation.rounds import Round
 from serendip.evaluation.split import Split
-from serendip.ranking import Filter, Likeness, Mask, Masks, Rules, RulesConfig, parse
-
-WINDOW = {"available_from": "available_from > now", "available_until": "available_until <= now"}
-"""Attributes that say when an item may be shown, and when it may not for it."""
+from serendip.ranking import Likeness, Mask, Masks, Rules, RulesConfig
 
 
 @dataclass(frozen=True)
 class Ruled:
-    """What may be shown of a dataset's items at any moment, and how."""
+    """What an operator wants of every slate of a dataset's items, at any moment."""
 
     config: RulesConfig
     masks: Masks
     items: Vocabulary
-    closed: tuple[Filter, ...]
-    """Items that pass any of these are not available."""
 
     @staticmethod
     def of(data: Dataset, config: RulesConfig | None) -> Ruled | None:
-        """The rules over ``data``, and the windows of availability that its items have; None where there is neither."""
-        columns = data.item_columns or Columns(data.n_items, {})
-        dated = [name for name in WINDOW if data.at is not None and _has_moments(columns.columns.get(name))]
-        if config is not None and config.uses_now and data.at is None:
-            raise Invalid("the rules say now, and the data has no moments; leave such filters out", field="rules")
-        if not dated and (config is None or config == RulesConfig()):
+        """The rules over the attributes of the items of ``data``; None where they say nothing."""
+        if config is None or config == RulesConfig():
             return None
-        closed = tuple(parse(WINDOW[name]) for name in dated)
-        return Ruled(config or RulesConfig(), Masks(columns), data.items, closed)
+        if config.uses_now and data.at is None:
+            raise Invalid("the rules say now, and the data has no moments; leave such filters out", field="rules")
+        return Ruled(config, Masks(data.item_columns or Columns(data.n_items, {})), data.items)
 
     def rounds(self, rounds: Iterable[Round]) -> Iterator[Round]:
         """``rounds`` under the rules; what they leave out is not to be found, and who has nothing left is not asked."""
         for turn in rounds:
             rules = self._still or Rules.of(self.config, self.masks, self.items, turn.moment)
-            available = np.ones(len(self.items), np.bool_)
-            for closed in self.closed:
-                available &= ~self.masks.passing(closed, turn.moment)
-            narrower = _narrowed(turn, rules, available)
+            narrower = replace(turn, rules=rules) if rules.passing is None else _narrowed(turn, rules, rules.passing)
             if len(narrower.user_ix):
                 yield narrower
 
@@ -57,14 +46,9 @@ class Ruled:
         return None if self.config.uses_now else Rules.of(self.config, self.masks, self.items)
 
 
-def _has_moments(column: Column | None) -> bool:
-    return column is not None and column.texts is not None and column.texts.has_moments
-
-
-def _narrowed(turn: Round, rules: Rules, available: Mask) -> Round:
-    showing = available if rules.passing is None else available & rules.passing
+def _narrowed(turn: Round, rules: Rules, passing: Mask) -> Round:
     asker = np.repeat(np.arange(len(turn.user_ix)), np.diff(turn.relevant.indptr))
-    kept = showing[turn.relevant.item_ix]
+    kept = passing[turn.relevant.item_ix]
     size = np.bincount(asker[kept], minlength=len(turn.user_ix))
     asked = np.flatnonzero(size)
     indptr = np.concatenate([[0], np.cumsum(size[asked])]).astype(np.int64)
@@ -73,7 +57,6 @@ def _narrowed(turn: Round, rules: Rules, available: Mask) -> Round:
         user_ix=turn.user_ix[asked],
         relevant=ItemLists(indptr, turn.relevant.item_ix[kept]),
         candidates=None if turn.candidates is None else ItemLists.of([turn.candidates[int(q)] for q in asked]),
-        available=available,
         rules=rules,
     )
 
