@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from serendip.store.access import KeyRecord
+from serendip.store.access import KeyRecord, SessionRecord
+from serendip.store.accounts import AccountRecord
 from serendip.store.artifacts import Artifacts
+from serendip.store.audit import Act
 from serendip.store.bulk import ImportProgress, Loaded
 from serendip.store.facade import Store
 from serendip.store.histories import Counts, RecordedInteraction
@@ -12,6 +14,8 @@ from serendip.store.values import Page
 from serendip.store.versions import Promotion, VersionRecord
 
 __all__ = [
+    "AccountRecord",
+    "Act",
     "Artifacts",
     "Counts",
     "ImportProgress",
@@ -22,6 +26,7 @@ __all__ = [
     "Promotion",
     "Recorded",
     "RecordedInteraction",
+    "SessionRecord",
     "Store",
     "VersionRecord",
 ]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from serendip.domain import NotReady
 from serendip.store.access import Access
+from serendip.store.accounts import Accounts
+from serendip.store.audit import Audit
 from serendip.store.bulk import Bulk
 from serendip.store.engine import Database, parsed
 from serendip.store.freshness import Freshness
@@ -20,7 +22,7 @@ from serendip.store.training import Training
 from serendip.store.versions import Versions
 
 
-class Store(Interactions, Histories, Bulk, Relations, Training, Versions, Access, Freshness, Health):
+class Store(Interactions, Histories, Bulk, Relations, Training, Versions, Access, Accounts, Audit, Freshness, Health):
     """Everything that is kept in rows. May be used by several threads at once."""
 
     def __init__(self, db: Database) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,23 +21,28 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from serendip import __version__
-from serendip.domain import SerendipError
+from serendip.domain import Invalid, SerendipError
 from serendip.flows.live import Live
 from serendip.settings import Settings
 from serendip.store import Artifacts, Store
 from serendip.web.answered import Problem
-from serendip.web.api import catalogue, health, hot, interactions, models
+from serendip.web.api import accounts, audit, catalogue, health, hot, interactions, keys, me, models
 from serendip.web.api.described import described
-from serendip.web.guard import Guard, wants_page
+from serendip.web.guard import Guard, is_open, wants_page
+from serendip.web.limits import Attempts, Rate
 from serendip.web.metrics import Metrics
 from serendip.web.middleware import Limits, Watch
-from serendip.web.pages import docs, people, posters, sign_in
+from serendip.web.openid import OpenId
+from serendip.web.pages import docs, openid, people, posters, sign_in
 from serendip.web.pages import models as pages_of_models
 from serendip.web.pages.paper import page
 from serendip.web.pool import Pool
 from serendip.web.problems import details, problem
 from serendip.web.services import Clock, Services, system_clock
 from serendip.web.wire import wires
+
+PASSWORD_THREADS, PASSWORD_SECONDS = 2, 10.0
+OUTSIDE_THREADS, OUTSIDE_SECONDS = 4, 20.0
 
 STATIC = Path(__file__).parent / "static"
 
@@ -70,6 +76,10 @@ def create_app(
         clock,
         Pool(settings.pool_size, settings.deadline_seconds),
         Metrics(),
+        Attempts(),
+        Pool(PASSWORD_THREADS, PASSWORD_SECONDS),
+        Pool(OUTSIDE_THREADS, OUTSIDE_SECONDS),
+        OpenId(settings.oidc_providers, store, clock),
     )
 
     @asynccontextmanager
@@ -79,7 +89,8 @@ def create_app(
             yield
         finally:
             await asyncio.to_thread(parts.live.stop)
-            await asyncio.to_thread(parts.pool.close)
+            for pool in (parts.pool, parts.passwords, parts.outside):
+                await asyncio.to_thread(pool.close)
             await asyncio.to_thread(store.flush_slates)
 
     app = FastAPI(
@@ -94,16 +105,39 @@ def create_app(
         middleware=[
             Middleware(Watch, metrics=parts.metrics, respond=respond),
             Middleware(Limits, receive_seconds=settings.receive_seconds),
-            Middleware(Guard, store=store, pool=parts.pool, clock=clock),
+            Middleware(
+                Guard,
+                store=store,
+                pool=parts.pool,
+                clock=clock,
+                open_routes=settings.open_routes,
+                rate=Rate(settings.requests_per_second),
+            ),
         ],
         exception_handlers=dict.fromkeys((SerendipError, HTTPException, RequestValidationError), _handle),
     )
     app.state.services = parts
     app.router.routes.extend(hot.ROUTES)
-    for part in (interactions, catalogue, models, health, docs, people, pages_of_models, posters, sign_in):
+    for part in (
+        interactions,
+        catalogue,
+        models,
+        accounts,
+        keys,
+        me,
+        audit,
+        health,
+        docs,
+        people,
+        pages_of_models,
+        posters,
+        sign_in,
+        openid,
+    ):
         app.include_router(part.router)
     for prefix, router in wires(settings.wire):
         app.include_router(router, prefix=prefix)
+    _check_opened(settings.open_routes, app.router.routes)
     app.mount("/static", Assets(directory=STATIC), name="static")
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app
@@ -123,6 +157,26 @@ async def _handle(request: Request, error: Exception) -> Response:
     return respond(error, request)
 
 
+def _check_opened(listed: Sequence[str], routes: Sequence[Any]) -> None:
+    """Refuse to start where ``open_routes`` names a route that does not exist: a slip there is not seen otherwise."""
+    there = {f"{method} {re.sub(r':[a-z]+}', '}', path)}" for method, path in _routes(routes)}
+    for entry in listed:
+        if entry not in there:
+            raise Invalid(
+                f"open_routes names {entry!r}, and there is no such route; /docs lists them", field="open_routes"
+            )
+
+
+def _routes(routes: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            prefix = getattr(getattr(route, "include_context", None), "prefix", "")
+            yield from ((method, prefix + path) for method, path in _routes(inner.routes))
+        else:
+            yield from ((method, route.path) for method in getattr(route, "methods", None) or ())
+
+
 def document(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document: FastAPI's routes and the hot ones, keys, and one shape for every refusal."""
     if app.openapi_schema is None:
@@ -138,6 +192,6 @@ def document(app: FastAPI) -> dict[str, Any]:
         for path, operations in made["paths"].items():
             for operation in operations.values():
                 operation["summary"] = operation["summary"].capitalize()
-                operation["security"] = [] if path in ("/healthz", "/readyz") else [{"key": []}, {"bearer": []}]
+                operation["security"] = [] if is_open(path) else [{"key": []}, {"bearer": []}]
         app.openapi_schema = made
     return app.openapi_schema

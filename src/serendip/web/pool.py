@@ -33,6 +33,10 @@ class Pool:
                 "(a recording may have happened: repeat it with its idempotency key)"
             ) from None
 
+    def later(self, work: Callable[[], object]) -> None:
+        """Do ``work`` when a thread is free; nobody waits for it, and nobody hears if it fails."""
+        self._threads.submit(work)
+
     def close(self) -> None:
         """Let what runs finish, drop what waits."""
         self._threads.shutdown(wait=True, cancel_futures=True)

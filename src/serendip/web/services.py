@@ -13,7 +13,9 @@ from serendip.flows.live import Live
 from serendip.settings import Settings
 from serendip.store import Artifacts, Store
 from serendip.web import addresses  # noqa: F401  (every router comes through here, so that its routes may say {item:id})
+from serendip.web.limits import Attempts
 from serendip.web.metrics import Metrics
+from serendip.web.openid import OpenId
 from serendip.web.pool import Pool
 
 Clock = Callable[[], datetime]
@@ -35,6 +37,13 @@ class Services:
     clock: Clock
     pool: Pool
     metrics: Metrics
+    attempts: Attempts
+    """Who tried to sign in lately."""
+    passwords: Pool
+    """Few threads, since each hash takes 19 MiB and a good part of a second."""
+    outside: Pool
+    """Threads that wait for OpenID providers, so that a slow one delays nobody else."""
+    openid: OpenId
 
 
 def services(request: Request) -> Services:

@@ -18,6 +18,7 @@ from serendip.domain import Conflict, Interaction, Invalid
 from serendip.flows.recommend import Ask, recommend, recommend_many, recommend_session
 from serendip.flows.record import fault, record
 from serendip.web import shapes
+from serendip.web.asker import current, own
 from serendip.web.json import Json, checked_type, parse
 from serendip.web.problems import Refused, refusals
 from serendip.web.sent import MAX_ROWS, Event, InteractionBody, RecommendBody, RecommendQuestion
@@ -75,6 +76,7 @@ async def _recommend_posted(request: Request) -> Response:
         raise Invalid("send either users or history, one of the two", field="users")
     if body.users is not None and len(body.users) * body.n > MOST_PLACES:
         raise Invalid(f"{len(body.users)} users times {body.n} is over {MOST_PLACES} places; ask in parts", field="n")
+    own(current(request), *(body.users or ()))
     ask = Ask(body.scenario, body.n, body.filter, body.explain, None if body.items is None else tuple(body.items))
     now = body.time or parts.clock()
 
@@ -109,8 +111,10 @@ async def record_interactions(request: Request) -> Response:
     if isinstance(content, list):
         if named is not None:
             raise Invalid("an Idempotency-Key header goes with one interaction; give each row its key", field="key")
+        own(current(request), *(row.get("user") if isinstance(row, dict) else None for row in content))
         return await _record_many(parts, content, now)
     body = checked(InteractionBody, content)
+    own(current(request), body.user)
     event = body.interaction(now)
     if named is not None:
         if event.key not in (None, named):
