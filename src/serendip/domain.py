@@ -43,6 +43,8 @@ class NotReady(SerendipError):
 
 def checked_id(text: object, what: str) -> str:
     """``text`` if it can be the id of a ``what`` (user, item, ...); ids are kept byte for byte."""
+    if isinstance(text, str) and text.isascii() and 0 < len(text) <= MAX_ID_BYTES and "\0" not in text:
+        return text
     if not isinstance(text, str):
         raise Invalid(f"the {what} id {text!r} is not text; send it as a string", field=what)
     if not text:
@@ -191,3 +193,5 @@ class Slate:
     items: tuple[SlateItem, ...]
     note: str | None = None
     """A sentence about this answer that its reader should know, for example why it is short."""
+    recommends: Literal["items", "users"] = "items"
+    """What its places hold; kept with the scenario and not with the slate."""

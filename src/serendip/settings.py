@@ -64,6 +64,16 @@ class Settings(BaseSettings):
     """The server's address in browsers, such as ``https://recommend.example.org``, where a proxy stands before it."""
     oidc_providers: tuple[Provider, ...] = ()
     """OpenID providers that sign people in: tables in serendip.toml, a JSON list in the environment."""
+    worker: bool = True
+    """``serve`` also does jobs; where false, ``serendip work`` does them elsewhere."""
+    job_minutes: float = Field(default=360.0, gt=0)
+    """A job that takes longer is stopped."""
+    job_memory_mb: int | None = Field(default=None, ge=1)
+    """A job that takes more memory of its own is stopped; by default nothing but the system stops it."""
+    import_folder: Path = Path("var/imports")
+    """Jobs asked for over HTTP import files of this folder only."""
+    export_folder: Path = Path("var/exports")
+    """Jobs asked for over HTTP write files into this folder only."""
 
     @field_validator("open_routes", mode="before")
     @classmethod

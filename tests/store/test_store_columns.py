@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from serendip.domain import Interaction, Invalid, Item, Relation, Slate, SlateItem, User, micros
 from serendip.domain import Reason as Because
 from serendip.store import ImportProgress, Loaded, Store
+from serendip.store.columns import LARGEST
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 END = datetime(9999, 12, 31, tzinfo=UTC)
@@ -34,7 +35,7 @@ events = st.builds(
     kind=st.sampled_from(["view", "buy", "Bewertung"]),
     value=st.none() | numbers,
     context=st.none() | mappings.filter(bool),
-    slate=st.none() | text,
+    slate=st.none() | ids,
 )
 each_example = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -58,6 +59,28 @@ def test_what_is_recorded_comes_back_equal(store: Store, events: list[Interactio
         own = sorted(old + [event for event in events if event.user == user], key=lambda event: event.at)
         assert store.history(user, END, 10_000) == own
         assert set(store.seen(user, ["view", "buy", "Bewertung"], END)) == {event.item for event in own}
+
+
+@each_example
+@given(events=st.lists(events, min_size=1, max_size=8))
+@example(events=[Interaction("ann", "film-1", NOON, value=1.7976931348623157e308)])
+def test_a_history_as_columns_is_the_history(store: Store, events: list[Interaction]) -> None:
+    store.add_interactions(events)
+    users = [*dict.fromkeys(event.user for event in events), "nobody"]
+    item_of = dict(zip(*store.item_ids(), strict=True))
+    together = store.histories_columns(users, END, 5)
+    for user in users:
+        own, columns = store.history(user, END, 5), store.history_columns(user, END, 5)
+        assert [item_of[key] for key in columns.item_key] == [event.item for event in own]
+        assert columns.at.tolist() == [micros(event.at) for event in own]
+        names = store.names_of_kinds(columns.kind.tolist())
+        assert [names[code] for code in columns.kind] == [event.kind for event in own]
+        given = [np.nan if event.value is None or abs(event.value) > LARGEST else event.value for event in own]
+        np.testing.assert_allclose(columns.value, given, rtol=1e-14)
+        for one, other in zip(vars(columns).values(), vars(together[user]).values(), strict=True):
+            np.testing.assert_array_equal(one, other)
+        touched = store.seen_keys(user, ["view", "buy", "Bewertung"], END)
+        assert {item_of[key] for key in touched} == set(store.seen(user, ["view", "buy", "Bewertung"], END))
 
 
 @each_example
@@ -87,7 +110,7 @@ def test_items_come_back_equal_and_are_found_by_their_tags(store: Store, record:
     store.put_items([record])
     assert store.item(record.id) == record
     for tag in record.tags:
-        assert record in store.list_items(tag=tag, limit=1000).records
+        assert record in store.list_items(tags=[tag], limit=1000).records
 
 
 @each_example

@@ -260,7 +260,7 @@ def test_what_was_done_is_kept_with_who_did_it_and_without_secrets(server: Serve
         ("account:root", "create_key", "/v1/keys"),
         ("account:root", "sign_in", None),
     ]
-    assert found[2]["detail"] == {"account": account["id"], "name": "ann", "role": "member", "user": "ann"}
+    assert found[2]["detail"] == {"account": account["id"], "name": "ann", "role": "member"}
     assert all(act["request_id"] for act in found)
     everything = Path(server.store.url.removeprefix("sqlite:///"))
     content = b"".join(one.read_bytes() for one in everything.parent.glob(f"{everything.name}*"))

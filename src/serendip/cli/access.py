@@ -63,7 +63,7 @@ def create(
     with opened(database, artifacts) as (store, _):
         now = clock()
         made = create_account(store, name, role, now, secret, email, user)
-        note(store, now, "create_account", made.name, role=role, user=made.user)
+        note(store, now, "create_account", made.name, role=role)
         link = None if password else new_account_link(store, made, now)
     if json:
         print_json({**shown(made), "link": link})
@@ -127,7 +127,7 @@ def changed(name: str, database: str | None, artifacts: str | None, said: str, *
     with opened(database, artifacts) as (store, _):
         found = find_account(store, name)
         change_account(store, found.id, **changes)
-        note(store, clock(), "update_account", found.name, **changes)
+        note(store, clock(), "update_account", found.name, **{k: v for k, v in changes.items() if k != "user"})
     click.echo(f"{found.name} {said}")
 
 

@@ -7,9 +7,16 @@ from serendip.store.accounts import AccountRecord
 from serendip.store.artifacts import Artifacts
 from serendip.store.audit import Act
 from serendip.store.bulk import ImportProgress, Loaded
+from serendip.store.erasures import Erasure, LinkedAccount
 from serendip.store.facade import Store
 from serendip.store.histories import Counts, RecordedInteraction
 from serendip.store.interactions import Outcome, Recorded
+from serendip.store.jobs import JobRecord, Leased
+from serendip.store.pages import Stretch
+from serendip.store.people import Gone
+from serendip.store.records import Changed
+from serendip.store.scenarios import ScenarioRecord
+from serendip.store.timetable import TimetableEntry, TimetableRow
 from serendip.store.values import Page
 from serendip.store.versions import Promotion, VersionRecord
 
@@ -17,16 +24,26 @@ __all__ = [
     "AccountRecord",
     "Act",
     "Artifacts",
+    "Changed",
     "Counts",
+    "Erasure",
+    "Gone",
     "ImportProgress",
+    "JobRecord",
     "KeyRecord",
+    "Leased",
+    "LinkedAccount",
     "Loaded",
     "Outcome",
     "Page",
     "Promotion",
     "Recorded",
     "RecordedInteraction",
+    "ScenarioRecord",
     "SessionRecord",
     "Store",
+    "Stretch",
+    "TimetableEntry",
+    "TimetableRow",
     "VersionRecord",
 ]

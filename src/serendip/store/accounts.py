@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from serendip.domain import Conflict, NotFound, checked_id
 from serendip.store.engine import Part, has, insert, tried_again
+from serendip.store.forgotten import forgotten
 from serendip.store.freshness import bump
 from serendip.store.people import user_keys
 from serendip.store.schema import accounts, identities, sessions
@@ -175,7 +176,12 @@ def _link(c: Connection, identity: tuple[str, str], account: str) -> None:
 
 
 def _make_user(c: Connection, user: str | None) -> None:
-    if user is not None and user_keys(c, [user])[1]:
+    if user is None:
+        return
+    known, made = user_keys(c, [user])
+    if user not in known:
+        raise forgotten(user)
+    if made:
         bump(c, "data")
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select, update
 
-from serendip.store.engine import Part
+from serendip.store.engine import Part, has
 from serendip.store.schema import audit
 from serendip.store.values import Page, aware, cursor, kept_mapping, kept_text, mapping, place, sure_moment
 
@@ -71,6 +72,15 @@ class Audit(Part):
             rows = c.execute(wanted.order_by(audit.c.id.desc()).limit(limit + 1)).all()
         more = cursor(rows[limit - 1].id) if len(rows) > limit else None
         return Page([_act(row) for row in rows[:limit]], more, None)
+
+
+def hide_user(c: Connection, user: str, digest: str) -> None:
+    """Let the log say ``digest`` wherever an address or a name in it says ``user``."""
+    for name in {user, quote(user, safe="")}:
+        rows = c.execute(select(audit.c.id, audit.c.target).where(has(audit.c.target, name))).all()
+        for number, target in rows:
+            hidden = "/".join(digest if part == name else part for part in target.split("/"))
+            c.execute(update(audit).where(audit.c.id == number).values(target=digest if target == name else hidden))
 
 
 def _act(row: Sequence[Any]) -> Act:

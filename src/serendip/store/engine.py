@@ -273,8 +273,16 @@ class Prepared:
     def rows(self, connection: Connection, **values: object) -> list[Any]:
         """What the statement gives for ``values``, as the driver's own tuples."""
         sql, fixed, order = self._for(connection)
-        given = {**fixed, **values} if fixed else values
-        result = connection.exec_driver_sql(sql, given if order is None else tuple(given[name] for name in order))
+        named = {**fixed, **values} if fixed else values
+        given: Any = named if order is None else tuple(named[name] for name in order)
+        if connection.dialect.name == "sqlite":
+            driver: Any = connection.connection.driver_connection
+            try:
+                # The driver's own cursor takes a third of the time of SQLAlchemy's result.
+                return list(driver.execute(sql, given).fetchall())
+            except sqlite3.Error:
+                pass  # asked again below, so that the failure comes as everywhere else
+        result = connection.exec_driver_sql(sql, given)
         cursor: Any = result.cursor
         rows: list[Any] = cursor.fetchall()
         result.close()

@@ -9,26 +9,52 @@ from serendip.store.access import Access
 from serendip.store.accounts import Accounts
 from serendip.store.audit import Audit
 from serendip.store.bulk import Bulk
+from serendip.store.columns import HistoryColumns
+from serendip.store.corrections import Corrections
+from serendip.store.crowd import Crowd
 from serendip.store.engine import Database, parsed
+from serendip.store.erasures import Erasures
 from serendip.store.freshness import Freshness
 from serendip.store.health import Health
 from serendip.store.histories import Histories
 from serendip.store.interactions import Interactions
+from serendip.store.jobs import Jobs
 from serendip.store.migrate import prepare
 from serendip.store.relations import Relations
+from serendip.store.scenarios import Scenarios
 from serendip.store.slates import SlateBuffer
+from serendip.store.timetable import Timetable
 from serendip.store.together import Together
 from serendip.store.training import Training
 from serendip.store.versions import Versions
 
 
-class Store(Interactions, Histories, Bulk, Relations, Training, Versions, Access, Accounts, Audit, Freshness, Health):
+class Store(
+    Interactions,
+    Corrections,
+    Histories,
+    HistoryColumns,
+    Bulk,
+    Erasures,
+    Relations,
+    Training,
+    Versions,
+    Scenarios,
+    Crowd,
+    Access,
+    Accounts,
+    Audit,
+    Jobs,
+    Timetable,
+    Freshness,
+    Health,
+):
     """Everything that is kept in rows. May be used by several threads at once."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self.url = db.shown
-        self._codes, self._names, self._seen = {}, {}, {}
+        self._codes, self._names, self._seen, self._touched = {}, {}, {}, {}
         self._together = Together(self._add)
         self._buffer = SlateBuffer()
 

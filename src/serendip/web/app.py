@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,27 @@ from starlette.types import Scope
 from serendip import __version__
 from serendip.domain import Invalid, SerendipError
 from serendip.flows.live import Live
+from serendip.flows.record import record_each
 from serendip.settings import Settings
 from serendip.store import Artifacts, Store
 from serendip.web.answered import Problem
-from serendip.web.api import accounts, audit, catalogue, health, hot, interactions, keys, me, models
+from serendip.web.api import (
+    accounts,
+    audit,
+    erasures,
+    health,
+    hot,
+    interactions,
+    items,
+    jobs,
+    keys,
+    me,
+    models,
+    relations,
+    scenarios,
+    slates,
+    users,
+)
 from serendip.web.api.described import described
 from serendip.web.guard import Guard, is_open, wants_page
 from serendip.web.limits import Attempts, Rate
@@ -43,6 +61,8 @@ from serendip.web.wire import wires
 
 PASSWORD_THREADS, PASSWORD_SECONDS = 2, 10.0
 OUTSIDE_THREADS, OUTSIDE_SECONDS = 4, 20.0
+ANSWERED_TOGETHER, RECORDED_TOGETHER = 32, 256
+"""Requests that one thread takes at a time where more wait."""
 
 STATIC = Path(__file__).parent / "static"
 
@@ -68,14 +88,17 @@ def create_app(
 ) -> FastAPI:
     """The API and the pages over ``store`` and ``artifacts``; ``clock`` says what time it is."""
     settings = settings or Settings()
+    live, pool = Live(store, artifacts), Pool(settings.pool_size, settings.deadline_seconds)
     parts = Services(
         store,
         artifacts,
-        Live(store, artifacts),
+        live,
         settings,
         clock,
-        Pool(settings.pool_size, settings.deadline_seconds),
+        pool,
         Metrics(),
+        pool.grouped(partial(hot.answer_each, store, live), ANSWERED_TOGETHER, at_once=2),
+        pool.grouped(partial(record_each, store), RECORDED_TOGETHER, at_once=1),
         Attempts(),
         Pool(PASSWORD_THREADS, PASSWORD_SECONDS),
         Pool(OUTSIDE_THREADS, OUTSIDE_SECONDS),
@@ -118,22 +141,9 @@ def create_app(
     )
     app.state.services = parts
     app.router.routes.extend(hot.ROUTES)
-    for part in (
-        interactions,
-        catalogue,
-        models,
-        accounts,
-        keys,
-        me,
-        audit,
-        health,
-        docs,
-        people,
-        pages_of_models,
-        posters,
-        sign_in,
-        openid,
-    ):
+    data = (interactions, users, items, relations, slates, erasures)
+    people_in = (accounts, keys, me, audit, sign_in, openid)
+    for part in (*data, models, scenarios, jobs, *people_in, health, docs, people, pages_of_models, posters):
         app.include_router(part.router)
     for prefix, router in wires(settings.wire):
         app.include_router(router, prefix=prefix)

@@ -50,7 +50,7 @@ OPEN_FOLDERS = ("/static/", "/sign-in/")
 ADMIN = ("/v1/accounts", "/v1/keys", "/v1/audit", "/v1/erasures")
 """Only administrators see what lies here."""
 ADMIN_TO_CHANGE = ("/v1/models", "/v1/scenarios")
-AUDITED = ("/v1/jobs", "/v1/matrices")
+AUDITED = ("/v1/jobs", "/v1/timetable", "/v1/matrices")
 """Operators may change what lies here; who did so is kept."""
 READS_BY_POST = frozenset({"/v1/recommendations", "/sign-out", "/v1/me/password", "/account/password"})
 
@@ -84,7 +84,7 @@ def is_act(method: str, path: str) -> bool:
     """Whether the audit log keeps that this was done."""
     if method in SAFE:
         return False
-    return needed(method, path) == "admin" or method == "DELETE" or _below(path, AUDITED) or path.endswith("/erase")
+    return needed(method, path) == "admin" or method == "DELETE" or _below(path, AUDITED)
 
 
 class OpenRoutes:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from serendip.domain import Interaction
 from serendip.flows.live import Live
 from serendip.settings import Settings
-from serendip.store import Artifacts, Store
+from serendip.store import Artifacts, Recorded, Store
 from serendip.web import addresses  # noqa: F401  (every router comes through here, so that its routes may say {item:id})
 from serendip.web.limits import Attempts
 from serendip.web.metrics import Metrics
 from serendip.web.openid import OpenId
-from serendip.web.pool import Pool
+from serendip.web.pool import Grouped, Pool
 
 Clock = Callable[[], datetime]
 
@@ -37,6 +38,10 @@ class Services:
     clock: Clock
     pool: Pool
     metrics: Metrics
+    answers: Grouped[Any, dict[str, Any]]
+    """Recommendations for one user each."""
+    recordings: Grouped[tuple[Interaction, datetime], Recorded]
+    """Interactions that came one by one."""
     attempts: Attempts
     """Who tried to sign in lately."""
     passwords: Pool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -106,6 +107,11 @@ def account_json(record: AccountRecord) -> dict[str, Any]:
     }
 
 
+def told(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What the audit log says of a change: which fields, and the values of those that are about rights."""
+    return {"fields": sorted(changes), **{name: changes[name] for name in ("role", "disabled") if name in changes}}
+
+
 def found_account(parts: Services, account: str) -> AccountRecord:
     """The account of this id."""
     record = parts.store.account(checked_id(account, "account"))
@@ -136,7 +142,7 @@ async def create(request: Request, parts: Parts, body: AccountBody) -> Response:
     record = await parts.passwords.run(
         lambda: create_account(parts.store, body.name, body.role, now, body.password, body.email, body.user)
     )
-    noted(request, account=record.id, name=record.name, role=record.role, user=record.user)
+    noted(request, account=record.id, name=record.name, role=record.role)
     return Json(account_json(record), 201)
 
 
@@ -161,7 +167,7 @@ def update(request: Request, parts: Parts, account: str, body: AccountPatch) -> 
     """Change the fields that are sent. The last administrator stays one: 409."""
     changes = body.model_dump(exclude_unset=True)
     record = change_account(parts.store, checked_id(account, "account"), **changes)
-    noted(request, name=record.name, **changes)
+    noted(request, name=record.name, **told(changes))
     return Json(account_json(record))
 
 
