@@ -159,6 +159,11 @@ def read_settings(**flags: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
+        if name == "oidc_providers":
+            # What was given is not repeated: it may hold the secret.
+            where = ".".join(map(str, first["loc"]))
+            wrong = "there is no such field" if first["type"] == "extra_forbidden" else first["msg"].lower()
+            raise Invalid(f"the setting {where} is not right: {wrong}; see docs/accounts.md", field=name) from None
         if first["type"] == "extra_forbidden":
             known = ", ".join(Settings.model_fields)
             raise Invalid(f"there is no setting {name!r}; the settings are {known}", field=name) from None
