@@ -9,6 +9,7 @@ from typing import Any
 
 from serendip.data import Vocabulary
 from serendip.domain import Interaction, NotFound, Relation, SerendipError, Slate, User, checked_id
+from serendip.flows.scenarios import scenarios_of
 from serendip.store import Artifacts, Erasure, Gone, LinkedAccount, Store, Stretch
 
 HASHES = "hashes"
@@ -43,7 +44,8 @@ class Everything:
 
 def forget(store: Store, artifacts: Artifacts, user: str, now: datetime) -> Forgotten:
     """Delete everything of ``user`` and take in nothing of theirs again. An id that nobody had may be forgotten too."""
-    erasure, gone, accounts = store.erase_user(user, now)
+    of_people = [name for name, one in scenarios_of(store).items() if one.config.recommend == "users"]
+    erasure, gone, accounts = store.erase_user(user, now, of_people)
     return Forgotten(erasure, gone, accounts, versions_with(store, artifacts, user))
 
 

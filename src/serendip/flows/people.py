@@ -58,7 +58,8 @@ def recommend_people(
         short = len(items) < n
         said = f"only {len(items)} people are there besides those known to {user}" if short else None
         note = " ".join(filter(None, (said, found.note))) or None
-        slates.append(Slate(secrets.token_hex(8), found.name, found.version, now, user, known[q], short, items, note))
+        told = Slate(secrets.token_hex(8), found.name, found.version, now, user, known[q], short, items, note, "users")
+        slates.append(told)
     for slate in slates:
         store.log_slate(slate)
     return slates
