@@ -54,6 +54,19 @@ class Settings(BaseSettings):
     wire: tuple[str, ...] = ()
     """Wire formats of older systems that are answered too, such as ``social``, or ``social=/old`` under a prefix."""
 
+    worker: bool = True
+    """``serve`` also does jobs; where false, ``serendip work`` does them elsewhere."""
+    job_minutes: float = Field(default=360.0, gt=0)
+    """A job that takes longer is stopped."""
+    job_memory_mb: int | None = Field(default=None, ge=1)
+    """A job that takes more memory of its own is stopped; by default nothing but the system stops it."""
+    import_folder: Path = Path("var/imports")
+    """Jobs asked for over HTTP import files of this folder only."""
+    export_folder: Path = Path("var/exports")
+    """Jobs asked for over HTTP write files into this folder only."""
+    save_url: str = ""
+    """The database that saved answers go to, as SQLAlchemy writes it; none: the one of ``database_url``."""
+
     @classmethod
     def settings_customise_sources(
         cls,

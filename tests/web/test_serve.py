@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 
 from serendip.domain import NotReady
+from serendip.logs import JsonLines, set_up_logs
 from serendip.settings import Settings
 from serendip.store import Artifacts, Store
 from serendip.web.guard import new_key
-from serendip.web.logs import JsonLines, set_up_logs
 from serendip.web.serve import bound, check_port, running
 
 from .conftest import NOON, World

@@ -33,6 +33,19 @@ def record(store: Store, interactions: Sequence[Interaction], now: datetime) -> 
     return store.add_interactions([replace(one, at=now) if one.at > now else one for one in interactions], now)
 
 
+def record_each(store: Store, calls: Sequence[tuple[Interaction, datetime]]) -> list[Recorded | Exception]:
+    """``record`` of one interaction each, with their moments of receipt: one commit, and each one's own answer."""
+    kinds = store.kinds()
+    faults = [fault(event, kinds, now) for event, now in calls]
+    kept = [
+        (replace(event, at=min(event.at, now)), now)
+        for (event, now), wrong in zip(calls, faults, strict=True)
+        if not wrong
+    ]
+    told = iter(store.add_each(kept) if kept else ())
+    return [wrong or next(told) for wrong in faults]
+
+
 def correct(
     store: Store, number: int, change: Callable[[Interaction | None], Interaction], now: datetime
 ) -> Interaction:
@@ -47,19 +60,6 @@ def correct(
         return replace(new, at=min(new.at, now))
 
     return store.change_interaction(number, checked)
-
-
-def record_each(store: Store, calls: Sequence[tuple[Interaction, datetime]]) -> list[Recorded | Exception]:
-    """``record`` of one interaction each, with their moments of receipt: one commit, and each one's own answer."""
-    kinds = store.kinds()
-    faults = [fault(event, kinds, now) for event, now in calls]
-    kept = [
-        (replace(event, at=min(event.at, now)), now)
-        for (event, now), wrong in zip(calls, faults, strict=True)
-        if not wrong
-    ]
-    told = iter(store.add_each(kept) if kept else ())
-    return [wrong or next(told) for wrong in faults]
 
 
 def fault(event: Interaction, kinds: dict[str, InteractionKind], now: datetime) -> Invalid | None:

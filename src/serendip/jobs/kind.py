@@ -19,6 +19,21 @@ class Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Refreshing(Arguments):
+    """Arguments of a kind that is skipped while the data is unchanged."""
+
+    force: bool = False
+    """Run although nothing was added, edited or deleted."""
+
+
+class Skip(Exception):
+    """Raised by a kind that finds nothing to do; the message says why, and the job's record keeps it."""
+
+
+class Stopped(Exception):
+    """Raised where a job should go on no further: it was cancelled, or another worker has it now."""
+
+
 class Tell(Protocol):
     """How a job says where it is; raises ``Stopped`` where it was cancelled or lost its lease."""
 
@@ -53,3 +68,5 @@ class JobKind:
     """Does the work with the checked arguments; gives what the job's record keeps as its result, plain JSON."""
     skips_unchanged: bool = False
     """Not run again while the data's fingerprint is the one of the last that was done with the same arguments."""
+    confine: Callable[[Settings, Any], Arguments] | None = None
+    """What the arguments become that were sent over HTTP, such as names of files inside a folder; may refuse."""

@@ -95,7 +95,8 @@ class Bulk(Kinds, People, Catalogue):
             changed = _told(c, USERS, frame, ("name", "attributes"), _merged_user)
             created, refused = write_users(c, changed)
             _note(c, progress)
-            bump(c, "data")
+            if changed:
+                bump(c, "data")
         replaced = len(changed) - created - len(refused)
         repeated = frame.height - created - len(refused)
         return Loaded(created, repeated, new_users=created, changed=replaced, forgotten=len(refused))
@@ -110,7 +111,8 @@ class Bulk(Kinds, People, Catalogue):
             changed = _told(c, ITEMS, frame, _ITEM_FIELDS, _merged_item)
             created = len(ITEMS.write(c, changed))
             _note(c, progress)
-            bump(c, "items")
+            if changed:
+                bump(c, "items")
         return Loaded(created, frame.height - created, new_items=created, changed=len(changed) - created)
 
     @tried_again
@@ -123,7 +125,8 @@ class Bulk(Kinds, People, Catalogue):
         with self._db.write() as c:
             made = write_relations(c, set(frame.iter_rows()))
             _note(c, progress)
-            bump(c, "data")
+            if made.added or made.new_users:
+                bump(c, "data")
         left_out = (
             sum(bool({user, other} & made.refused) for user, _, other in frame.iter_rows()) if made.refused else 0
         )

@@ -33,7 +33,7 @@ class Crowd(Part):
     def users_by_id(self, ids: Collection[str]) -> dict[str, User]:
         """Records by id, of those that there are."""
         with self._db.read() as c:
-            return USERS.by_id(c, ids)
+            return USERS.by_id(c, sorted(ids))
 
     def related(self, asked: Sequence[str], kinds: Collection[str]) -> dict[str, set[str]]:
         """Whom each of ``asked`` has a relation of ``kinds`` to."""

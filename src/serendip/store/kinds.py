@@ -21,11 +21,17 @@ class Kinds(Part):
     _names: dict[int, str]
 
     def declare_kinds(self, declared: Sequence[InteractionKind]) -> None:
-        """Keep how these kinds are to be read; what was said of them before is replaced."""
+        """Keep how these kinds are to be read; what was said of them before is replaced.
+
+        Where that is what is kept already, nothing counts as changed.
+        """
         rows = [_row(kind) for kind in declared]
         if not rows:
             return
         with self._db.write() as c:
+            before = {row.name: row._asdict() for row in c.execute(select(kinds))}
+            if all(row.items() <= before.get(row["name"], {}).items() for row in rows):
+                return
             statement = insert(c, kinds)
             changed = {column: statement.excluded[column] for column in rows[0] if column != "name"}
             c.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changed), rows)

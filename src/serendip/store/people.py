@@ -14,6 +14,7 @@ from serendip.store.forgotten import forgotten, forgotten_among
 from serendip.store.freshness import bump
 from serendip.store.pages import Order, Stretch, in_bytes, stretch, with_attributes
 from serendip.store.records import Changed, Records
+from serendip.store.saved import forget_answers
 from serendip.store.schema import accounts, interactions, matrices, matrix_rows, relations, slates, users
 from serendip.store.slates import Slates
 from serendip.store.values import Page, kept_mapping, kept_text, mapping, searchable
@@ -168,10 +169,11 @@ def delete_users(c: Connection, ids: Collection[str]) -> Gone:
     names = {"ids": listed(sorted(ids))}
     shown = c.execute(delete(slates).where(slates.c.user.in_(given("ids"))), names).rowcount
     c.execute(update(accounts).where(accounts.c.user.in_(given("ids"))).values(user=None), names)
+    forget_answers(c, ids)
     if not USERS.keys(c, ids):
         return Gone(0, slates=shown)
     own = select(users.c.key).where(users.c.id.in_(given("ids")))
-    of_users = select(matrices.c.id).where(matrices.c.of.in_(("user", "users")))
+    of_users = select(matrices.c.id).where(matrices.c.of == "users")
     done = c.execute(delete(interactions).where(interactions.c.user_key.in_(own)), names).rowcount
     either = relations.c.user_key.in_(own) | relations.c.other_key.in_(own)
     related = c.execute(delete(relations).where(either), names).rowcount

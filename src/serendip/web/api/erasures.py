@@ -120,7 +120,7 @@ def export_user(parts: Parts, user: str) -> Response:
 )
 def erase_user(parts: Parts, body: ErasureBody) -> Response:
     """Delete everything of a user, known or not, and take in nothing of theirs again, by whatever way it comes."""
-    done = forget(parts.store, parts.artifacts, body.user, parts.clock())
+    done = forget(parts.store, parts.artifacts, body.user, parts.clock(), parts.settings.save_url)
     gone = done.gone
     return Json(
         {

@@ -34,15 +34,22 @@ class JsonLines(logging.Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
-def set_up_logs(settings: Settings) -> None:
-    """Everything that is logged from here on goes where the settings say."""
+def set_up_logs(settings: Settings, rotated: bool = True) -> None:
+    """Everything that is logged from here on goes where the settings say.
+
+    Not ``rotated``: another process rotates the file, and this one follows it.
+    """
     handler: logging.Handler
     if settings.log_file is None:
         handler = logging.StreamHandler(sys.stdout)
     else:
         settings.log_file.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.handlers.RotatingFileHandler(
-            settings.log_file, maxBytes=FILE_BYTES, backupCount=FILES - 1, encoding="utf-8"
+        handler = (
+            logging.handlers.RotatingFileHandler(
+                settings.log_file, maxBytes=FILE_BYTES, backupCount=FILES - 1, encoding="utf-8"
+            )
+            if rotated
+            else logging.handlers.WatchedFileHandler(settings.log_file, encoding="utf-8")
         )
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
