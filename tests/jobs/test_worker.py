@@ -30,6 +30,7 @@ from serendip.store import Artifacts, JobRecord, Store
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 N_USERS, N_ITEMS, N_IMPORTED = 40, 30, 60_000
+SOURCE = str(Path(__file__).parents[2] / "src")
 LEASE = timedelta(seconds=1.5)
 
 
@@ -56,7 +57,9 @@ class Place:
 
 
 @pytest.fixture
-def place(store: Store, database_url: str, tmp_path: Path) -> Place:
+def place(store: Store, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    # The processes of jobs run the code under test, wherever another copy is installed.
+    monkeypatch.setenv("PYTHONPATH", SOURCE)
     store.declare_kinds([InteractionKind("view", hides=False)])
     rng = np.random.default_rng(3)
     store.add_interactions(
@@ -90,8 +93,7 @@ def process(
         "concurrency": concurrency,
         "lease_seconds": LEASE.total_seconds(),
     }
-    source = str(Path(__file__).parents[2] / "src")
-    environment = {**os.environ, "PYTHONPATH": source, "PAUSED": str(place.folder)}
+    environment = {**os.environ, "PAUSED": str(place.folder)}
     command = [sys.executable, str(Path(__file__).with_name("worker.py")), json.dumps(asked)]
     started = subprocess.Popen(command, env=environment)
     try:
