@@ -35,7 +35,7 @@ events = st.builds(
     kind=st.sampled_from(["view", "buy", "Bewertung"]),
     value=st.none() | numbers,
     context=st.none() | mappings.filter(bool),
-    slate=st.none() | text,
+    slate=st.none() | ids,
 )
 each_example = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -110,7 +110,7 @@ def test_items_come_back_equal_and_are_found_by_their_tags(store: Store, record:
     store.put_items([record])
     assert store.item(record.id) == record
     for tag in record.tags:
-        assert record in store.list_items(tag=tag, limit=1000).records
+        assert record in store.list_items(tags=[tag], limit=1000).records
 
 
 @each_example
@@ -259,3 +259,12 @@ def test_slates_are_flushed_by_themselves_and_at_the_end(database_url: str) -> N
     store.close()
     assert other.slate("s-1") == Slate("s-1", "home", "v", NOON, None, False, True, ())
     other.close()
+
+
+def test_only_items_that_open_or_close_have_a_span(store: Store) -> None:
+    store.put_items([Item("always"), Item("from", available_from=NOON), Item("until", available_until=NOON)])
+    keys, spans = store.item_spans()
+    every, names = store.item_ids()
+    assert [names[every.tolist().index(key)] for key in keys] == ["from", "until"]
+    widest = np.iinfo(np.int64)
+    assert spans.tolist() == [[micros(NOON), widest.max], [widest.min, micros(NOON)]]

@@ -174,8 +174,8 @@ def test_items_are_found_by_catalogue_and_by_whole_tag(store: Store) -> None:
             Item("d", "books", tags=('x,"drama"',)),
         ]
     )
-    assert [item.id for item in store.list_items(tag="drama").records] == ["a", "c"]
-    assert [item.id for item in store.list_items(tag="drama", catalogue="films").records] == ["a"]
+    assert [item.id for item in store.list_items(tags=["drama"]).records] == ["a", "c"]
+    assert [item.id for item in store.list_items(tags=["drama"], catalogue="films").records] == ["a"]
 
 
 def test_a_cursor_that_we_did_not_make_is_invalid(store: Store) -> None:

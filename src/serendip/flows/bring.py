@@ -170,6 +170,8 @@ def keep(
             report.changed += loaded.changed
             report.new_users += loaded.new_users
             report.new_items += loaded.new_items
+            if loaded.forgotten:
+                report.left_out[FORGOTTEN] += loaded.forgotten
             progress(batch.done, report.rows_read)
     if identity is not None:
         store.finish_import(identity)
@@ -325,6 +327,9 @@ def bring_anything(store: Store, path: Path, now: datetime, name: str | None = N
         raise Invalid(f"{path} is a folder; say which data set it is with --dataset: {known}")
     return [bring(store, str(path), "interactions", Reading(), now=now)]
 
+
+FORGOTTEN = "rows of users who asked to be forgotten"
+"""What the report calls rows that were left out because of an erasure."""
 
 VECTORS = "given"
 """The name that imported vectors of items are kept under."""

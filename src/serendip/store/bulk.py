@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
 from sqlalchemy import Connection, delete, select
 
 from serendip.domain import MAX_ID_BYTES, Invalid, Item, User
-from serendip.store.catalogue import Catalogue, item_keys, item_row, items_by_id, write_items
+from serendip.store.catalogue import ITEMS, Catalogue, item_keys
 from serendip.store.engine import insert, tried_again
 from serendip.store.freshness import bump
 from serendip.store.kinds import Kinds
-from serendip.store.people import People, user_keys, user_row, users_by_id, write_users
+from serendip.store.people import USERS, People, user_keys, write_users
+from serendip.store.records import Named, Records
 from serendip.store.relations import write_relations
 from serendip.store.schema import imports, vectors
 from serendip.store.values import aware_or_none, kept_json, mapping
@@ -44,6 +45,8 @@ class Loaded:
     new_items: int = 0
     changed: int = 0
     """Of the records that were there already, those that the frame changed."""
+    forgotten: int = 0
+    """Rows of users who asked to be forgotten; they were left out."""
 
 
 class Bulk(Kinds, People, Catalogue):
@@ -61,10 +64,12 @@ class Bulk(Kinds, People, Catalogue):
         if frame["at"].null_count() or not frame["value"].drop_nulls().is_finite().all():
             raise Invalid("an interaction has no moment, or a value that is no finite number; leave such rows out")
         with self._db.write() as c:
-            users, new_users = user_keys(c, frame["user"].unique().to_list())
+            named = frame["user"].unique().to_list()
+            users, new_users = user_keys(c, named)
             items, new_items = item_keys(c, frame["item"].unique().to_list())
             codes, new_kinds = self._codes_of(c, frame["kind"].unique().to_list())
-            rows = frame.select(
+            rows = frame.filter(pl.col("user").is_in(list(users))) if len(users) < len(named) else frame
+            rows = rows.select(
                 pl.col("user").replace_strict(users, return_dtype=pl.Int64).alias("user_key"),
                 pl.col("item").replace_strict(items, return_dtype=pl.Int64).alias("item_key"),
                 pl.col("at").cast(pl.Int64),
@@ -77,7 +82,8 @@ class Bulk(Kinds, People, Catalogue):
             _note(c, progress)
             if added or new_users or new_items:
                 bump(c, "data", *(["items"] if new_items else []), *(["kinds"] if new_kinds else []))
-        return Loaded(added, frame.height - added, len(new_users), len(new_items))
+        left_out = frame.height - rows.height
+        return Loaded(added, rows.height - added, len(new_users), len(new_items), forgotten=left_out)
 
     @tried_again
     def load_users(self, frame: pl.DataFrame, progress: ImportProgress | None = None) -> Loaded:
@@ -85,17 +91,15 @@ class Bulk(Kinds, People, Catalogue):
 
         Of a user that is there, what the frame has no column for stays, and so do attributes that a row does not name.
         """
-        given = [name for name in ("name", "attributes") if name in frame.columns]
-        rows = frame.select("id", *given).unique("id", keep="last", maintain_order=True).rows(named=True)
         with self._db.write() as c:
-            before = users_by_id(c, [row["id"] for row in rows])
-            records = [_merged_user(row, before.get(row["id"])) for row in rows]
-            changed = [user for user in records if user != before.get(user.id)]
-            created = write_users(c, [user_row(user) for user in changed]) if changed else 0
+            changed = _told(c, USERS, frame, ("name", "attributes"), _merged_user)
+            created, refused = write_users(c, changed)
             _note(c, progress)
             if changed:
                 bump(c, "data")
-        return Loaded(created, frame.height - created, new_users=created, changed=len(changed) - created)
+        replaced = len(changed) - created - len(refused)
+        repeated = frame.height - created - len(refused)
+        return Loaded(created, repeated, new_users=created, changed=replaced, forgotten=len(refused))
 
     @tried_again
     def load_items(self, frame: pl.DataFrame, progress: ImportProgress | None = None) -> Loaded:
@@ -103,13 +107,9 @@ class Bulk(Kinds, People, Catalogue):
 
         Of an item that is there, what the frame has no column for stays, and so do attributes that a row does not name.
         """
-        given = [name for name in _ITEM_FIELDS if name in frame.columns]
-        rows = frame.select("id", *given).unique("id", keep="last", maintain_order=True).rows(named=True)
         with self._db.write() as c:
-            before = items_by_id(c, [row["id"] for row in rows])
-            records = [_merged_item(row, before.get(row["id"])) for row in rows]
-            changed = [item for item in records if item != before.get(item.id)]
-            created = write_items(c, [item_row(item) for item in changed]) if changed else 0
+            changed = _told(c, ITEMS, frame, _ITEM_FIELDS, _merged_item)
+            created = len(ITEMS.write(c, changed))
             _note(c, progress)
             if changed:
                 bump(c, "items")
@@ -123,11 +123,14 @@ class Bulk(Kinds, People, Catalogue):
         for column, what in (("user", "user"), ("other", "user"), ("kind", "kind")):
             _check_ids(frame[column], what)
         with self._db.write() as c:
-            added, new_users = write_relations(c, set(frame.iter_rows())) if frame.height else (0, 0)
+            made = write_relations(c, set(frame.iter_rows()))
             _note(c, progress)
-            if added or new_users:
+            if made.added or made.new_users:
                 bump(c, "data")
-        return Loaded(added, frame.height - added, new_users=new_users)
+        left_out = (
+            sum(bool({user, other} & made.refused) for user, _, other in frame.iter_rows()) if made.refused else 0
+        )
+        return Loaded(made.added, frame.height - made.added - left_out, new_users=made.new_users, forgotten=left_out)
 
     @tried_again
     def load_vectors(self, name: str, frame: pl.DataFrame, progress: ImportProgress | None = None) -> Loaded:
@@ -197,6 +200,24 @@ def _check_ids(ids: pl.Series, what: str) -> None:
     wrong = ids.is_null() | (size == 0) | (size > MAX_ID_BYTES) | ids.str.contains("\0", literal=True)
     if wrong.any():
         raise Invalid(f"the {what} id {ids.filter(wrong)[0]!r} cannot be kept; leave such rows out", field=what)
+
+
+R = TypeVar("R", bound=Named)
+
+
+def _told(
+    c: Connection,
+    of: Records[R],
+    frame: pl.DataFrame,
+    fields: Iterable[str],
+    merged: Callable[[Mapping[str, Any], R | None], R],
+) -> list[R]:
+    """The records that rows of ``frame`` make new or change; of several rows with one id the last counts."""
+    given = [name for name in fields if name in frame.columns]
+    rows = frame.select("id", *given).unique("id", keep="last", maintain_order=True).rows(named=True)
+    before = of.by_id(c, [row["id"] for row in rows])
+    records = [merged(row, before.get(row["id"])) for row in rows]
+    return [record for record in records if record != before.get(record.id)]
 
 
 def _parsed(attributes: str | None) -> dict[str, Any]:

@@ -8,34 +8,50 @@ from serendip.domain import NotReady
 from serendip.store.access import Access
 from serendip.store.bulk import Bulk
 from serendip.store.columns import HistoryColumns
+from serendip.store.corrections import Corrections
+from serendip.store.crowd import Crowd
 from serendip.store.engine import Database, parsed
+from serendip.store.erasures import Erasures
 from serendip.store.freshness import Freshness
 from serendip.store.health import Health
 from serendip.store.histories import Histories
 from serendip.store.interactions import Interactions
 from serendip.store.jobs import Jobs
+from serendip.store.matrices import Matrices
 from serendip.store.migrate import prepare
+from serendip.store.offsets import Offsets
 from serendip.store.relations import Relations
+from serendip.store.saved import Saved
+from serendip.store.scenarios import Scenarios
 from serendip.store.slates import SlateBuffer
 from serendip.store.timetable import Timetable
 from serendip.store.together import Together
 from serendip.store.training import Training
 from serendip.store.versions import Versions
+from serendip.store.votes import Ratings
 
 
 class Store(
     Interactions,
+    Corrections,
     Histories,
     HistoryColumns,
     Bulk,
+    Erasures,
     Relations,
     Training,
     Versions,
+    Scenarios,
+    Crowd,
     Access,
-    Freshness,
-    Health,
     Jobs,
     Timetable,
+    Saved,
+    Matrices,
+    Ratings,
+    Offsets,
+    Freshness,
+    Health,
 ):
     """Everything that is kept in rows. May be used by several threads at once."""
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, func, or_, select
 from sqlalchemy.sql.selectable import Select
 
 from serendip.domain import Interaction, micros
 from serendip.store.engine import Prepared, given, listed
 from serendip.store.kinds import Kinds
+from serendip.store.pages import Order, Stretch, stretch
 from serendip.store.schema import interactions, items, kinds, relations, users
-from serendip.store.values import Page, aware, aware_or_none, cursor, mapping, place
+from serendip.store.values import Page, aware, aware_or_none, kept_moment, kept_text, mapping
 
 _EVENT = (
     items.c.id.label("item"),
@@ -27,6 +28,11 @@ _EVENT = (
 _OF_USER = select(users.c.key).where(users.c.id == bindparam("user")).scalar_subquery()
 _BEFORE = interactions.c.at < bindparam("until", type_=BigInteger)
 _NEWEST_FIRST = (interactions.c.at.desc(), interactions.c.id.desc())
+
+_ORDERS = {
+    "at": Order((interactions.c.at, interactions.c.id), (int, int)),
+    "recorded": Order((interactions.c.id,), (int,)),
+}
 
 _HISTORY = Prepared(
     select(*_EVENT)
@@ -117,42 +123,48 @@ class Histories(Kinds):
         user: str | None = None,
         item: str | None = None,
         before: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        slate: str | None = None,
+        sort: str = "-at",
+        count: bool = False,
     ) -> Page[RecordedInteraction]:
-        """The latest interactions, newest first, from behind the cursor ``before``."""
+        """The latest interactions, newest first unless sorted otherwise, from behind the cursor ``before``.
+
+        Moments are of [since, until), values of [at_least, at_most].
+        """
         wanted = (
             select(interactions.c.id, users.c.id, *_EVENT)
             .join(users, users.c.key == interactions.c.user_key)
             .join(items, items.c.key == interactions.c.item_key)
-            .order_by(*_NEWEST_FIRST)
-            .limit(limit + 1)
         )
-        if kind is not None:
-            code = select(kinds.c.code).where(kinds.c.name == kind).scalar_subquery()
-            wanted = wanted.where(interactions.c.kind == code)
-        if user is not None:
-            key = select(users.c.key).where(users.c.id == user).scalar_subquery()
-            wanted = wanted.where(interactions.c.user_key == key)
-        if item is not None:
-            key = select(items.c.key).where(items.c.id == item).scalar_subquery()
-            wanted = wanted.where(interactions.c.item_key == key)
-        if before is not None:
-            at, number = place(before, int, int)
-            earlier = (interactions.c.at == at) & (interactions.c.id < number)
-            wanted = wanted.where(interactions.c.at <= at, or_(interactions.c.at < at, earlier))
+        bounds: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
+            (kind, lambda: interactions.c.kind == select(kinds.c.code).where(kinds.c.name == kind).scalar_subquery()),
+            (user, lambda: interactions.c.user_key == select(users.c.key).where(users.c.id == user).scalar_subquery()),
+            (item, lambda: interactions.c.item_key == select(items.c.key).where(items.c.id == item).scalar_subquery()),
+            (since, lambda: interactions.c.at >= kept_moment(since, "since")),
+            (until, lambda: interactions.c.at < kept_moment(until, "until")),
+            (at_least, lambda: interactions.c.value >= at_least),
+            (at_most, lambda: interactions.c.value <= at_most),
+            (slate, lambda: interactions.c.slate == kept_text(slate, "slate")),
+        ]
+        wanted = wanted.where(*(bound() for given_bound, bound in bounds if given_bound is not None))
         with self._db.read() as c:
-            rows = [tuple(row) for row in c.execute(wanted)]
+            rows, more, total = stretch(c, wanted, _ORDERS, Stretch(sort, before, limit, count))
             names = self._names_of(c, rows, 4)
         records = [
             RecordedInteraction(
                 number,
                 Interaction(
-                    who, what, aware(at), names[code], value, mapping(context) if context else None, None, slate
+                    who, what, aware(at), names[code], value, mapping(context) if context else None, None, shown
                 ),
             )
-            for number, who, what, at, code, value, context, slate in rows[:limit]
+            for number, who, what, at, code, value, context, shown in rows
         ]
-        more = cursor(rows[limit - 1][3], rows[limit - 1][0]) if len(rows) > limit else None
-        return Page(records, more, None)
+        return Page(records, more, total)
 
     def counts(self) -> Counts:
         """How many of everything there are, and the moments of the first and the last interaction."""

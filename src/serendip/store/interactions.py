@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, select
 from serendip.domain import Conflict, Interaction, Invalid, checked_id
 from serendip.store.catalogue import item_keys
 from serendip.store.engine import Prepared, reserved_ids, tried_again
+from serendip.store.forgotten import forgotten
 from serendip.store.freshness import bump
 from serendip.store.kinds import Kinds
 from serendip.store.people import user_keys
@@ -38,7 +39,7 @@ class Recorded:
     """What became of each row; an error is why it was refused, while the others were kept."""
 
 
-class _Body(NamedTuple):
+class Body(NamedTuple):
     """What two interactions with the same key must agree on."""
 
     user: str
@@ -51,7 +52,7 @@ class _Body(NamedTuple):
 
 
 class _Row(NamedTuple):
-    body: _Body
+    body: Body
     key: bytes | None
     said: str | None
     """The key as it was sent."""
@@ -87,6 +88,10 @@ class Interactions(Kinds):
         filled = None if now is None else sure_moment(now, "now")
         return self._together.run([_checked(record, filled) for record in records])
 
+    def add_each(self, calls: Sequence[tuple[Interaction, datetime]]) -> list[Recorded]:
+        """``add_interactions`` of one record each, with their moments of receipt, in one transaction."""
+        return self._add([[_checked(record, sure_moment(now, "now"))] for record, now in calls])
+
     @tried_again
     def _add(self, calls: Sequence[list[_Row | Invalid]]) -> list[Recorded]:
         """One transaction for the rows of several calls, and each call's answer."""
@@ -102,7 +107,12 @@ class Interactions(Kinds):
     def _insert(self, c: Connection, decided: _Decided) -> tuple[list[str], list[str]]:
         """Keep the fresh rows and note their numbers; the users and items that had to be made for them."""
         fresh = decided.fresh
-        user_key, new_users = user_keys(c, list({row.body.user for row in fresh.values()}))
+        named = {row.body.user for row in fresh.values()}
+        user_key, new_users = user_keys(c, list(named))
+        if len(user_key) < len(named):
+            _refuse(decided, named - user_key.keys())
+            if not fresh:
+                return [], []
         item_key, new_items = item_keys(c, list({row.body.item for row in fresh.values()}))
         code, new_kinds = self._codes_of(c, {row.body.kind for row in fresh.values()})
         values = []
@@ -130,25 +140,28 @@ class Interactions(Kinds):
 def _checked(record: Interaction, now: int | None) -> _Row | Invalid:
     """A row as it is to be kept, or why it cannot be."""
     try:
-        value = record.value
-        if value is not None:
-            value = float(value)
-            if not math.isfinite(value):
-                raise Invalid(f"the value {value!r} is no finite number", field="value")
-        at = sure_moment(record.at)
-        key = kept_text(record.key, "key")
-        body = _Body(
-            checked_id(record.user, "user"),
-            checked_id(record.item, "item"),
-            checked_id(record.kind, "kind"),
-            value,
-            kept_mapping(record.context, "context"),
-            kept_text(record.slate, "slate"),
-            at,
-        )
+        body, key = checked_body(record), kept_text(record.key, "key")
     except Invalid as why:
         return why
-    return _Row(body, None if key is None else key_digest(key), key, at == now)
+    return _Row(body, None if key is None else key_digest(key), key, body.at == now)
+
+
+def checked_body(record: Interaction) -> Body:
+    """An interaction as its columns are to be kept."""
+    value = record.value
+    if value is not None:
+        value = float(value)
+        if not math.isfinite(value):
+            raise Invalid(f"the value {value!r} is no finite number", field="value")
+    return Body(
+        checked_id(record.user, "user"),
+        checked_id(record.item, "item"),
+        checked_id(record.kind, "kind"),
+        value,
+        kept_mapping(record.context, "context"),
+        None if record.slate is None else checked_id(record.slate, "slate"),
+        sure_moment(record.at),
+    )
 
 
 _WITH_KEY = (
@@ -173,17 +186,17 @@ _INSERT = Prepared(interactions.insert())
 _KEYS_AT_ONCE = 500
 
 
-def _recorded_before(c: Connection, keys: Iterable[bytes]) -> dict[bytes, tuple[int, _Body]]:
+def _recorded_before(c: Connection, keys: Iterable[bytes]) -> dict[bytes, tuple[int, Body]]:
     """What is kept under ``keys``."""
     wanted = list(keys)
-    found: dict[bytes, tuple[int, _Body]] = {}
+    found: dict[bytes, tuple[int, Body]] = {}
     for start in range(0, len(wanted), _KEYS_AT_ONCE):
         for row in c.execute(_WITH_KEY, {"keys": wanted[start : start + _KEYS_AT_ONCE]}):
-            found[bytes(row[0])] = (row[1], _Body(*row[2:]))
+            found[bytes(row[0])] = (row[1], Body(*row[2:]))
     return found
 
 
-def _decided(rows: Sequence[_Row | Invalid], known: dict[bytes, tuple[int, _Body]]) -> _Decided:
+def _decided(rows: Sequence[_Row | Invalid], known: dict[bytes, tuple[int, Body]]) -> _Decided:
     """What becomes of each row, given what is kept already under their keys."""
     made = _Decided([], [None] * len(rows), {}, {})
     first: dict[bytes, int] = {}
@@ -210,6 +223,18 @@ def _decided(rows: Sequence[_Row | Invalid], known: dict[bytes, tuple[int, _Body
             why = f"the key {row.said!r} was used for another interaction; send a new key with this one"
             made.outcomes.append(Conflict(why))
     return made
+
+
+def _refuse(decided: _Decided, forgotten_users: set[str]) -> None:
+    """Take nothing in of users who asked to be forgotten."""
+    for place, row in list(decided.fresh.items()):
+        if row.body.user in forgotten_users:
+            decided.outcomes[place] = forgotten(row.body.user)
+            del decided.fresh[place]
+    for place, first in list(decided.same.items()):
+        if first not in decided.fresh:
+            decided.outcomes[place] = decided.outcomes[first]
+            del decided.same[place]
 
 
 def _answers(

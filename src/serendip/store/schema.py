@@ -93,6 +93,12 @@ one writer at a time, which looks them up itself, and the check would cost a fif
 by_user = Index("interactions_by_user", interactions.c.user_key, interactions.c.at)
 by_item = Index("interactions_by_item", interactions.c.item_key)
 by_moment = Index("interactions_by_moment", interactions.c.at)
+by_slate = Index(
+    "interactions_by_slate",
+    interactions.c.slate,
+    sqlite_where=interactions.c.slate.is_not(None),
+    postgresql_where=interactions.c.slate.is_not(None),
+)
 by_key = Index(
     "interactions_by_key",
     interactions.c.key,

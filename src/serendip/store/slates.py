@@ -6,14 +6,18 @@ import json
 import logging
 import threading
 from collections import deque
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import delete, select, tuple_
 
 from serendip.domain import NotReady, Reason, Slate, SlateItem
-from serendip.store.engine import Part, insert
-from serendip.store.schema import slates
-from serendip.store.values import aware, aware_or_none, sure_moment
+from serendip.store.engine import Part, given, insert, listed
+from serendip.store.forgotten import forgotten_among
+from serendip.store.pages import Order, Stretch, newest_first, stretch
+from serendip.store.schema import interactions, slates
+from serendip.store.values import Page, aware, aware_or_none, sure_moment
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +25,12 @@ FLUSH_SECONDS = 0.25
 """A logged slate is on disk after about this long; in a crash it may be lost."""
 BUFFERED = 20_000
 """While the database is away, this many slates are kept; then the oldest are given up."""
+
+
+DROPPED_AT_ONCE = 5000
+"""Old slates go in transactions of this many, so that nobody waits long for the database."""
+
+_ORDERS = {"at": Order((slates.c.at, slates.c.id), (int, str))}
 
 
 class SlateBuffer:
@@ -55,6 +65,49 @@ class Slates(Part):
             row = c.execute(select(slates).where(slates.c.id == slate)).first()
         return None if row is None else _slate(row)
 
+    def list_slates(
+        self,
+        asked: Stretch,
+        user: str | None = None,
+        scenario: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Page[Slate]:
+        """Slates of [since, until), the newest first unless asked otherwise; those of the last moment may be missing.
+
+        What is buffered by this process is brought to disk before.
+        """
+        self.flush_slates()
+        wanted = select(slates)
+        if user is not None:
+            wanted = wanted.where(slates.c.user == user)
+        if scenario is not None:
+            wanted = wanted.where(slates.c.scenario == scenario)
+        if since is not None:
+            wanted = wanted.where(slates.c.at >= sure_moment(since, "since"))
+        if until is not None:
+            wanted = wanted.where(slates.c.at < sure_moment(until, "until"))
+        with self._db.read() as c:
+            rows, more, total = stretch(c, wanted, _ORDERS, newest_first(asked))
+        return Page([_slate(row) for row in rows], more, total)
+
+    def drop_slates(self, before: datetime, keep_named: bool = True) -> int:
+        """Forget slates of before ``before`` (exclusive), except those that interactions name; how many are gone."""
+        old = slates.c.at < sure_moment(before, "before")
+        named = select(interactions.c.id).where(interactions.c.slate == slates.c.id).exists()
+        dropped, behind = 0, (-(2**62), "")
+        while True:
+            found = select(slates.c.at, slates.c.id).where(old, tuple_(slates.c.at, slates.c.id) > tuple_(*behind))
+            with self._db.read() as c:
+                rows = c.execute(found.order_by(slates.c.at, slates.c.id).limit(DROPPED_AT_ONCE)).all()
+            if not rows:
+                return dropped
+            behind = (rows[-1].at, rows[-1].id)
+            gone = delete(slates).where(slates.c.id.in_(given("ids")))
+            with self._db.write() as c:
+                ids = {"ids": listed([row.id for row in rows])}
+                dropped += c.execute(gone.where(~named) if keep_named else gone, ids).rowcount
+
     def flush_slates(self) -> None:
         """Bring what is buffered to disk now."""
         with self._buffer.flushing:
@@ -63,6 +116,10 @@ class Slates(Part):
                 return
             rows = [_row(slate) for slate in batch]
             with self._db.write() as c:
+                erased = forgotten_among(c, {row["user"] for row in rows if row["user"] is not None})
+                for row in rows if erased else ():
+                    # What was answered is kept, but not whom.
+                    row["user"] = None if row["user"] in erased else row["user"]
                 c.execute(insert(c, slates).on_conflict_do_nothing(), rows)
             for _ in batch:
                 self._buffer.waiting.popleft()
@@ -111,7 +168,8 @@ def _place(item: SlateItem) -> list[Any]:
     return [item.item, item.score, item.source, reasons, None if item.parts is None else dict(item.parts)]
 
 
-def _slate(row: Row[Any]) -> Slate:
+def _slate(row: Sequence[Any]) -> Slate:
+    slate, scenario, version, at, user, known, exhausted, kept, note = row
     places = tuple(
         SlateItem(
             item=item,
@@ -120,16 +178,16 @@ def _slate(row: Row[Any]) -> Slate:
             reasons=tuple(Reason(of, share, kind, aware_or_none(at)) for of, share, kind, at in reasons),
             parts=parts,
         )
-        for item, score, source, reasons, parts in json.loads(row.items)
+        for item, score, source, reasons, parts in json.loads(kept)
     )
     return Slate(
-        id=row.id,
-        scenario=row.scenario,
-        version=row.version,
-        at=aware(row.at),
-        user=row.user,
-        known=row.known,
-        exhausted=row.exhausted,
+        id=slate,
+        scenario=scenario,
+        version=version,
+        at=aware(at),
+        user=user,
+        known=bool(known),
+        exhausted=bool(exhausted),
         items=places,
-        note=row.note,
+        note=note,
     )

@@ -21,6 +21,14 @@ OPEN = "unique_key IS NOT NULL AND state IN ('queued', 'running')"
 
 def upgrade() -> None:
     op.create_index("slates_by_moment", "slates", ["at"], unique=False)
+    op.create_index(
+        "interactions_by_slate",
+        "interactions",
+        ["slate"],
+        unique=False,
+        sqlite_where=sa.text("slate IS NOT NULL"),
+        postgresql_where=sa.text("slate IS NOT NULL"),
+    )
     op.add_column("sessions", sa.Column("account", ID, nullable=True))
     op.create_index("sessions_by_account", "sessions", ["account"], unique=False)
     op.create_table(
