@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from serendip.domain import Interaction, InteractionKind
+from serendip.domain import Interaction, InteractionKind, Item, User
 from serendip.flows.promote import publish
 from serendip.flows.train import configs_of, train
 from serendip.jobs.kinds import JOBS, told
@@ -29,7 +29,8 @@ from serendip.settings import Settings
 from serendip.store import Artifacts, JobRecord, Store
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-N_USERS, N_ITEMS, N_IMPORTED = 40, 30, 60_000
+N_USERS, N_ITEMS, N_RATED, N_IMPORTED = 40, 30, 70, 60_000
+SIMILARITY = ("svd-similarity", "nmf-similarity", "content-similarity", "profile-similarity")
 SOURCE = str(Path(__file__).parents[2] / "src")
 LEASE = timedelta(seconds=1.5)
 
@@ -60,7 +61,7 @@ class Place:
 def place(store: Store, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     # The processes of jobs run the code under test, wherever another copy is installed.
     monkeypatch.setenv("PYTHONPATH", SOURCE)
-    store.declare_kinds([InteractionKind("view", hides=False)])
+    store.declare_kinds([InteractionKind("view", hides=False), InteractionKind("rating", "latest", scale=(1, 5))])
     rng = np.random.default_rng(3)
     store.add_interactions(
         Interaction(
@@ -68,12 +69,18 @@ def place(store: Store, database_url: str, tmp_path: Path, monkeypatch: pytest.M
         )
         for n, user in enumerate(np.tile(np.arange(N_USERS), 6))
     )
+    store.add_interactions(
+        Interaction(f"user-{n % 7}", f"film-{n % 11}", START + n * timedelta(hours=3), "rating", float(1 + n % 5))
+        for n in range(N_RATED)
+    )
+    store.put_items([Item(f"film-{n}", tags=("drama", "comedy")[n % 2 :]) for n in range(N_ITEMS)])
+    store.put_users([User(f"user-{n}", attributes={"age": n % 9, "city": "ab"[n % 2]}) for n in range(N_USERS)])
     artifacts = Artifacts(tmp_path / "versions")
     settings = Settings(database_url=database_url, artifacts=artifacts.folder, log_level="warning")
     return Place(store, artifacts, settings, tmp_path)
 
 
-def until(what: Callable[[], object], seconds: float = 60) -> None:
+def until(what: Callable[[], object], seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "it did not happen in time"
@@ -140,9 +147,10 @@ def test_a_worker_killed_in_the_middle_of_every_kind_is_taken_over_and_nothing_h
             "recommend", to=str(folder / "slates.jsonl"), users=[f"user-{n}" for n in range(N_USERS)]
         ),
         "clean-up": place.add("clean-up"),
+        **{kind: place.add(kind) for kind in SIMILARITY},
     }
     into_table = place.add("recommend", to=table, users=["user-1", "user-2"], n=3)
-    assert set(JOBS) - set(jobs) <= {"svd-similarity", "nmf-similarity", "content-similarity", "profile-similarity"}
+    assert set(JOBS) == set(jobs)
     # The second pipeline is about to be fitted when the first is kept; one batch of two is imported; drafts are full.
     where = {
         "train": "fitting ease on everything",
@@ -152,6 +160,7 @@ def test_a_worker_killed_in_the_middle_of_every_kind_is_taken_over_and_nothing_h
         "export": "export",
         "recommend": f" {N_USERS} ",
         "clean-up": "clean up",
+        **dict.fromkeys(SIMILARITY, "switching"),
     }
     with process(place, where, concurrency=len(jobs)) as worker:
         until(lambda: waiting(place, *jobs.values()))
@@ -165,6 +174,8 @@ def test_a_worker_killed_in_the_middle_of_every_kind_is_taken_over_and_nothing_h
     assert len({record.id for record in store.versions()} - versions) == 1
     assert not (folder / "out.parquet").exists()
     assert not (folder / "slates.jsonl").exists()
+    assert store.matrices()
+    assert {matrix.version for matrix in store.matrices()} == {0}
     assert {place.job(job).state for job in jobs.values()} == {"running"}
     with working(Worker(store, place.settings, clock, concurrency=2, lease=LEASE)):
         until(
@@ -177,13 +188,16 @@ def test_a_worker_killed_in_the_middle_of_every_kind_is_taken_over_and_nothing_h
     assert set(told_of["train"].result["versions"]) <= {record.id for record in store.versions()}
     for record in store.versions():
         place.artifacts.load(record.id)
-    assert store.counts().interactions == 6 * N_USERS + N_IMPORTED
+    assert store.counts().interactions == 6 * N_USERS + N_RATED + N_IMPORTED
     assert told_of["import"].result["reports"][0]["rows_read"] == N_IMPORTED
     assert len((folder / "slates.jsonl").read_text().splitlines()) == N_USERS
     assert pl.read_parquet(folder / "out.parquet").height == told_of["export"].result["rows"]
     with sqlite3.connect(folder / "other.db") as other:
         rows = other.execute("select user, place from answers order by user, place").fetchall()
     assert rows == [(user, n) for user in ("user-1", "user-2") for n in (1, 2, 3)]
+    assert len(store.recommenders()) == len(SIMILARITY)
+    for matrix in store.matrices():
+        assert store.matrix_versions(matrix.id) == [matrix.version]
     assert not [left for left in folder.iterdir() if left.suffix == ".part"]
     place.artifacts.clean_drafts()
     assert {one.name for one in place.artifacts.folder.iterdir()} == {record.id for record in store.versions()}
