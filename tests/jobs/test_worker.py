@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -192,7 +192,7 @@ def test_a_worker_killed_in_the_middle_of_every_kind_is_taken_over_and_nothing_h
     assert told_of["import"].result["reports"][0]["rows_read"] == N_IMPORTED
     assert len((folder / "slates.jsonl").read_text().splitlines()) == N_USERS
     assert pl.read_parquet(folder / "out.parquet").height == told_of["export"].result["rows"]
-    with sqlite3.connect(folder / "other.db") as other:
+    with closing(sqlite3.connect(folder / "other.db")) as other:
         rows = other.execute("select user, place from answers order by user, place").fetchall()
     assert rows == [(user, n) for user in ("user-1", "user-2") for n in (1, 2, 3)]
     assert len(store.recommenders()) == len(SIMILARITY)
