@@ -43,6 +43,7 @@ class SlateShown(BaseModel):
     known: bool
     exhausted: bool
     note: str | None
+    relaxed: list[str]
     items: list[Place]
 
 
