@@ -185,7 +185,7 @@ def _behind(record: VersionRecord, current: VersionRecord) -> bool:
 
 def _measured_ndcg(record: VersionRecord) -> float:
     table = _table(record)
-    if table is None:
+    if table is None or recommends(record) == "users":
         return 0.0
     return table.row(str(record.manifest["pipeline"]["name"])).metrics[table.metric].mean
 

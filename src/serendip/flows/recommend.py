@@ -16,6 +16,7 @@ from serendip.flows.attributes import profiles_of
 from serendip.flows.catalogue import parsed
 from serendip.flows.live import FOR_YOU, HOME, Live, LiveScenario
 from serendip.flows.people import recommend_people
+from serendip.pipeline.interests import interests_of
 from serendip.ranking import NOTHING
 from serendip.store import Store
 
@@ -113,6 +114,7 @@ def _slates(
             added = [one for one in more[q] if one.item not in taken][: n - len(items)]
             items += added
             relaxed[q] = tuple(dict.fromkeys(relaxed[q] + given_up[q])) if added else relaxed[q]
+    interests = interests_of(scenario.pipeline, own.queries) if ask.explain else [()] * len(users)
     slates = []
     for q, (user, items) in enumerate(zip(users, places, strict=True)):
         if len(items) < n:
@@ -122,7 +124,7 @@ def _slates(
         slates.append(
             Slate(
                 secrets.token_hex(8), scenario.name, scenario.version, now, user, own.known[q], short, tuple(items),
-                note, relaxed[q],
+                note, relaxed[q], interests=interests[q],
             )
         )  # fmt: skip
     return slates
