@@ -193,3 +193,5 @@ class Slate:
     items: tuple[SlateItem, ...]
     note: str | None = None
     """A sentence about this answer that its reader should know, for example why it is short."""
+    recommends: Literal["items", "users"] = "items"
+    """What its places hold; kept with the scenario and not with the slate."""

@@ -107,7 +107,7 @@ def test_text_may_hold_quotes_after_a_backslash():
         ("genre = 'drama'", "character 7, '=': compare with =="),
         ('genre == "drama', "character 10, '\"': the text that begins there has no closing \""),
         ("genre == drama", "'drama' at character 10 is another attribute.*text stands in quotes: genre == \"drama\""),
-        ("price <", "the end where text in quotes, a number, true or false was expected"),
+        ("price <", "the end where text in quotes, a number, true, false or now was expected"),
         ("price < < 3", "'<' at character 9"),
         ("(price < 3", "the end where '\\)' was expected"),
         ("price < 3)", "'\\)' at character 10 where the filter to end"),

@@ -139,7 +139,7 @@ def test_a_busy_server_says_when_to_come_back(server: Server, monkeypatch: pytes
     def away(*_: object, **__: object) -> None:
         raise NotReady("the database is away; ask again")
 
-    monkeypatch.setattr(type(server.store), "history", away)
+    monkeypatch.setattr(type(server.store), "history_columns", away)
     answer = server.client.get("/v1/recommendations", params={"user": "user-1"})
     refused(answer, 503)
     assert int(answer.headers["retry-after"]) > 0
@@ -149,7 +149,7 @@ def test_work_that_takes_too_long_is_refused(make_server: object, monkeypatch: p
     import time
 
     server: Server = make_server(deadline_seconds=0.2)  # type: ignore[operator]
-    monkeypatch.setattr(type(server.store), "history", lambda *_, **__: time.sleep(0.6) or [])
+    monkeypatch.setattr(type(server.store), "history_columns", lambda *_, **__: time.sleep(0.6) or [])
     refused(server.client.get("/v1/recommendations", params={"user": "user-1"}), 503)
 
 
@@ -159,7 +159,7 @@ def test_what_nobody_foresaw_tells_nothing_of_the_inside(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the secret of the house")
 
-    monkeypatch.setattr(type(server.store), "history", broken)
+    monkeypatch.setattr(type(server.store), "history_columns", broken)
     with caplog.at_level(logging.ERROR):
         body = refused(server.client.get("/v1/recommendations", params={"user": "user-1"}), 500)
     assert "secret" not in json.dumps(body)

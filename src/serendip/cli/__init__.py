@@ -13,6 +13,8 @@ from serendip.domain import SerendipError
 VERBS = {
     "demo": "start",
     "serve": "start",
+    "work": "jobs",
+    "jobs": "jobs",
     "import": "bring",
     "datasets": "bring",
     "export": "bring",
@@ -33,6 +35,8 @@ VERBS = {
 SUMMARIES = {
     "demo": "A small world (or your data), trained, measured and served.",
     "serve": "The API and the pages over HTTP.",
+    "work": "Do jobs until told to stop.",
+    "jobs": "Jobs: list, show, add, run, cancel; kinds; timetable.",
     "import": "Users, items, interactions, relations or vectors from a file or an SQL table.",
     "datasets": "Known data sets: list, load, fetch.",
     "export": "Users, items or interactions into a file.",

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--host", metavar="ADDRESS", help="0.0.0.0 lets other machines in.  [default: 127.0.0.1]")
 @click.option("--port", type=int, metavar="N", help="0 takes a free one.  [default: 8000]")
+@click.option("--worker/--no-worker", default=None, help="Do jobs too, one at a time.  [default: --worker]")
 @where
-def serve(host: str | None, port: int | None, database: str | None, artifacts: str | None) -> None:
+def serve(host: str | None, port: int | None, worker: bool | None, database: str | None, artifacts: str | None) -> None:
     """The API and the pages over HTTP, until it is told to stop."""
     from serendip.store import Artifacts, Store
     from serendip.web.guard import new_link
     from serendip.web.serve import serve
 
-    settings = settings_of(database, artifacts, host=host, port=port)
+    settings = settings_of(database, artifacts, host=host, port=port, worker=worker)
     store = Store.open(settings.database_url)
     try:
         click.echo(f"sign in once at http://{settings.host}:{settings.port}{new_link(store, 'administrator', clock())}")

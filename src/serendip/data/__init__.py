@@ -1,6 +1,6 @@
 """Interactions as arrays: what models learn from and what they are asked with."""
 
-from serendip.data.columns import Column, Columns
+from serendip.data.columns import COMPARE, Column, Columns
 from serendip.data.dataset import DAY, Dataset
 from serendip.data.frames import adopt, as_frame, dataset_of, described, renamed
 from serendip.data.ids import ids_of, text_id
@@ -9,6 +9,7 @@ from serendip.data.queries import Queries, hidden_items
 from serendip.data.vocabulary import UNKNOWN, Arrays, Vocabulary
 
 __all__ = [
+    "COMPARE",
     "DAY",
     "UNKNOWN",
     "Arrays",

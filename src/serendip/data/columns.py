@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,8 +16,34 @@ from numpy.typing import NDArray
 
 from serendip.data.lists import Floats, ItemLists
 from serendip.data.vocabulary import Arrays, Vocabulary
+from serendip.domain import micros
 
 Flags = NDArray[np.bool_]
+
+COMPARE = {
+    "==": np.equal,
+    "!=": np.not_equal,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+}
+
+NO_MOMENT = np.iinfo(np.int64).min
+
+ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+"""A day, or a moment of it; a month or a year alone is text."""
+
+
+def moment_of(text: str) -> int | None:
+    """Microseconds since 1970 of an ISO date (its first moment) or date and time (UTC, unless it says else)."""
+    if not ISO_MOMENT.fullmatch(text):
+        return None
+    try:
+        read = datetime.fromisoformat(text)
+        return micros(read if read.tzinfo else read.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        return None
 
 
 @dataclass(frozen=True)
@@ -26,8 +55,34 @@ class Texts:
     words: tuple[str, ...]
     """Ascending, no two equal."""
 
+    @cached_property
+    def moments(self) -> NDArray[np.int64]:
+        """The moment that each of ``words`` says, in microseconds; NO_MOMENT where it says none."""
+        said = [moment_of(word) for word in self.words]
+        return np.array([NO_MOMENT if one is None else one for one in said], np.int64)
+
+    @cached_property
+    def has_moments(self) -> bool:
+        """Whether any text says one."""
+        return bool((self.moments != NO_MOMENT).any())
+
     def compared(self, operator: str, value: str) -> Flags:
-        """Rows whose text stands so to ``value``."""
+        """Rows whose text stands so to ``value``; where both are ISO dates, as moments."""
+        found = self._compared_as_text(operator, value)
+        at = moment_of(value)
+        if at is None or not len(self.words):
+            return found
+        dated = (self.codes >= 0) & (self.moments[self.codes] != NO_MOMENT)
+        return np.where(dated, self.compared_moment(operator, at), found)
+
+    def compared_moment(self, operator: str, at: int) -> Flags:
+        """Rows whose text says a moment that stands so to ``at``, in microseconds."""
+        if not len(self.words):
+            return np.zeros(len(self.codes), np.bool_)
+        passing = (self.moments != NO_MOMENT) & COMPARE[operator](self.moments, at)
+        return np.asarray((self.codes >= 0) & passing[self.codes])
+
+    def _compared_as_text(self, operator: str, value: str) -> Flags:
         low, high = bisect_left(self.words, value), bisect_right(self.words, value)
         have = self.codes >= 0
         match operator:
@@ -99,13 +154,16 @@ class Column:
 
     @staticmethod
     def of(values: Sequence[Any]) -> Column:
-        """The column of plain values, one a row; what is no text, number, boolean or list is missing.
+        """The column of plain values, one a row; what is no text, number, boolean, moment or list is missing.
 
-        A list of nothing but numbers is a vector; of vectors, those of the commonest length count.
+        A moment is kept as its ISO text. A list of nothing but numbers is a vector; of vectors, those of the commonest
+        length count.
         """
         n = len(values)
         numbers = {i: v for i, v in enumerate(values) if _is_number(v)}
-        texts = {i: v for i, v in enumerate(values) if isinstance(v, str)}
+        texts = {
+            i: v if isinstance(v, str) else v.isoformat() for i, v in enumerate(values) if isinstance(v, str | date)
+        }
         flags = {i: bool(v) for i, v in enumerate(values) if isinstance(v, bool | np.bool_)}
         many = {i: v for i, v in enumerate(values) if isinstance(v, list | tuple | set | frozenset | np.ndarray)}
         vectors = {i: v for i, v in many.items() if len(v) and all(map(_is_number, v))}

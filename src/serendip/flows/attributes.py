@@ -39,18 +39,22 @@ def _items(store: Store, items: Vocabulary, vectors: Iterable[str]) -> Columns:
         if (row := items.row(item)) != UNKNOWN:
             records[row] = {**orjson.loads(attributes or "{}"), "title": title, "text": text, "tags": tags}
     columns = Columns.of(records, ("title", "text", "tags"))
+    told = {name: column for name in vectors if (column := vectors_of(store, items, name)) is not None}
+    return Columns(columns.n_rows, {**columns.columns, **told})
+
+
+def vectors_of(store: Store, items: Vocabulary, name: str) -> Column | None:
+    """The stored vectors called ``name``, a row an item; None where there are none."""
+    owners, numbers = store.vectors(name)
+    if not len(owners):
+        return None
     keys, ids = store.item_ids()
-    for name in vectors:
-        owners, numbers = store.vectors(name)
-        if not len(owners):
-            continue
-        place = np.minimum(np.searchsorted(keys, owners), len(keys) - 1)
-        there = keys[place] == owners
-        rows = items.rows([ids[one] for one in place[there]])
-        spread = np.full((len(items), numbers.shape[1]), np.nan, np.float32)
-        spread[rows[rows != UNKNOWN]] = numbers[there][rows != UNKNOWN]
-        columns = Columns(columns.n_rows, {**columns.columns, name: Column(vectors=spread)})
-    return columns
+    place = np.minimum(np.searchsorted(keys, owners), len(keys) - 1)
+    there = keys[place] == owners
+    rows = items.rows([ids[one] for one in place[there]])
+    spread = np.full((len(items), numbers.shape[1]), np.nan, np.float32)
+    spread[rows[rows != UNKNOWN]] = numbers[there][rows != UNKNOWN]
+    return Column(vectors=spread)
 
 
 def profiles_of(store: Store, pipeline: Pipeline, users: Sequence[str | None]) -> Columns | None:

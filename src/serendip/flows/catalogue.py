@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any
@@ -13,13 +13,19 @@ import orjson
 import polars as pl
 from numpy.typing import NDArray
 
-from serendip.data import UNKNOWN, Columns, Vocabulary
-from serendip.domain import micros
+from serendip.data import UNKNOWN, Column, Columns, Vocabulary
+from serendip.domain import micros, moment
 from serendip.flows.asking import KeyRows
-from serendip.ranking import Filter, Mask, mask, parse
+from serendip.flows.attributes import vectors_of
+from serendip.ranking import NO_RULES, Filter, Mask, Masks, Rules, RulesConfig, parse
 from serendip.store import Store
 
 ALWAYS = np.iinfo(np.int64)
+
+WINDOW = ("available_from", "available_until")
+
+KEPT_RULES = 64
+"""How many scenarios' rules are kept compiled."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,10 @@ class Shelf:
         """What a filter can look at, a record a row; made when the first filter asks."""
         out: list[Mapping[str, Any]] = [{} for _ in range(len(self.ids))]
         for row, item, catalogue, tags, attributes in self.described:
-            out[row] = {**orjson.loads(attributes or "{}"), "id": item, "catalogue": catalogue, "tags": tags or []}
+            own = {**orjson.loads(attributes or "{}"), "id": item, "catalogue": catalogue, "tags": tags or []}
+            for name, limit, at in zip(WINDOW, (ALWAYS.min, ALWAYS.max), (self.opens, self.closes), strict=True):
+                own[name] = None if at[row] == limit else moment(at[row]).isoformat()
+            out[row] = own
         return out
 
 
@@ -51,21 +60,51 @@ class Catalogue:
 
     known: Shelf
     newcomers: Shelf
+    vectors: Callable[[str], Column | None] = lambda _: None
+    """The stored vectors of the pipeline's own items, by name."""
+    _compiled: dict[RulesConfig, Rules] = field(default_factory=dict)
 
     def allowed(self, now: datetime, expression: str | None = None, among: Collection[str] | None = None) -> Mask:
-        """What the rules let pass of the pipeline's items at ``now``, of shape (n_items,)."""
+        """What may be shown of the pipeline's items at ``now``, of shape (n_items,)."""
         return self._passing(0, now, expression, among)
 
-    def new_ids(self, now: datetime, expression: str | None = None, among: Collection[str] | None = None) -> list[str]:
-        """What the rules let pass of the items that the pipeline does not know, newest first."""
+    def rules(self, config: RulesConfig | None, now: datetime) -> Rules:
+        """A scenario's rules for the pipeline's items at ``now``; made once, unless they depend on ``now``.
+
+        Invalid where they name an attribute that no item has.
+        """
+        if config is None:
+            return NO_RULES
+        found = self._compiled.get(config)
+        if found is None:
+            by, columns = config.diversity, self._masks[0].columns
+            if by is not None and by.by not in columns.columns and (vectors := self.vectors(by.by)) is not None:
+                columns = Columns(columns.n_rows, {**columns.columns, by.by: vectors})
+            found = Rules.of(config, self._masks[0], self.known.ids, micros(now), columns)
+            if not config.uses_now:
+                if len(self._compiled) >= KEPT_RULES:
+                    self._compiled.clear()
+                self._compiled[config] = found
+        return found
+
+    def new_ids(
+        self,
+        now: datetime,
+        expression: str | None = None,
+        among: Collection[str] | None = None,
+        rules: RulesConfig | None = None,
+    ) -> list[str]:
+        """What may be shown, by the filter of ``rules`` too, of items that came after the pipeline, newest first."""
         passing = self._passing(1, now, expression, among)
+        if rules is not None and rules.filter is not None:
+            passing &= self._masks[1].passing(parsed(rules.filter), micros(now))
         return [self.newcomers.ids.ids[row] for row in np.flatnonzero(passing)]
 
     def _passing(self, place: int, now: datetime, expression: str | None, among: Collection[str] | None) -> Mask:
         shelf, at = (self.known, self.newcomers)[place], micros(now)
         passing = shelf.listed & (shelf.opens <= at) & (at < shelf.closes)
         if expression:
-            passing &= mask(parsed(expression), self._columns[place])
+            passing &= self._masks[place].passing(parsed(expression), at)
         if among is not None:
             named = np.zeros(len(passing), np.bool_)
             rows = shelf.ids.rows(list(among))
@@ -74,10 +113,10 @@ class Catalogue:
         return np.asarray(passing)
 
     @cached_property
-    def _columns(self) -> tuple[Columns, Columns]:
+    def _masks(self) -> tuple[Masks, Masks]:
         """The attributes of both shelves; one that only the other shelf has is known to both."""
         names = {name for shelf in (self.known, self.newcomers) for record in shelf.records for name in record}
-        return Columns.of(self.known.records, names), Columns.of(self.newcomers.records, names)
+        return Masks(Columns.of(self.known.records, names)), Masks(Columns.of(self.newcomers.records, names))
 
 
 def catalogue_of(store: Store, items: Vocabulary, rows: KeyRows) -> Catalogue:
@@ -93,7 +132,8 @@ def catalogue_of(store: Store, items: Vocabulary, rows: KeyRows) -> Catalogue:
     later = frame.filter(pl.Series(~known)).sort("key", descending=True)
     fresh = Vocabulary(tuple(later["id"].to_list()))
     later = later.with_columns(pl.Series("row", np.arange(len(fresh)), dtype=pl.Int32))
-    return Catalogue(_shelf(frame.filter(pl.Series(known)), items), _shelf(later, fresh))
+    shelves = _shelf(frame.filter(pl.Series(known)), items), _shelf(later, fresh)
+    return Catalogue(*shelves, lambda name: vectors_of(store, items, name))
 
 
 def _shelf(frame: pl.DataFrame, ids: Vocabulary) -> Shelf:

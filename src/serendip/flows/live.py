@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
+import numpy as np
+from numpy.typing import NDArray
+
 from serendip import pipeline as pipelines
+from serendip.data import UNKNOWN, Queries
 from serendip.domain import NotFound, NotReady, SerendipError, kinds_from
 from serendip.flows.asking import KeyRows
 from serendip.flows.catalogue import Catalogue, catalogue_of
 from serendip.flows.gather import gather
-from serendip.pipeline import Pipeline, PipelineConfig
+from serendip.flows.scenarios import Scenario, readable
+from serendip.pipeline import DEFAULTS, FOR_YOU, HOME, Pipeline, PipelineConfig, ScenarioConfig, Source
 from serendip.store import Artifacts, Store
-
-HOME = "home"
-"""What the gate lets live."""
-FOR_YOU = "for-you"
-"""Personal rows; labelled where they are not better than popular ones."""
-SCENARIOS = (HOME, FOR_YOU)
 
 POLL_SECONDS = 0.25
 TREND_SECONDS = 60.0
@@ -29,7 +28,9 @@ TREND_LIMIT = 1_000_000
 """Above this many interactions trend models are refitted by training only."""
 
 KEYS = "store-keys"
-"""The array of an artifact that holds the store's keys of its items."""
+"""The array of an artifact that holds the store's keys of its items,"""
+USER_KEYS = "store-user-keys"
+"""and of the users that it learnt from."""
 
 log = logging.getLogger("serendip.live")
 
@@ -46,6 +47,9 @@ class LiveScenario:
     catalogue: Catalogue
     note: str | None = None
     """What a reader of its slates should know, for example that it was not found better than popular items."""
+    config: ScenarioConfig = DEFAULTS[HOME]
+    user_keys: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """The store's keys of the users that the version learnt from."""
 
     @property
     def personal(self) -> bool:
@@ -70,6 +74,8 @@ class Live:
         self._store = store
         self._artifacts = artifacts
         self._scenarios: dict[str, LiveScenario] = {}
+        self._known = {name: Scenario(name, config) for name, config in DEFAULTS.items()}
+        self._everybody: dict[str, Everybody] = {}
         self._seen: dict[str, int] = {}
         self._problems: dict[str, str] = {}
         self._trends_at = 0.0
@@ -85,20 +91,42 @@ class Live:
         return self._scenarios
 
     @property
+    def known(self) -> dict[str, Scenario]:
+        """Every scenario there is, whether it has a version or not."""
+        return self._known
+
+    @property
     def problems(self) -> list[str]:
         """Why a scenario is served by another version than the promoted one; empty when all is well."""
         return list(self._problems.values())
 
     def scenario(self, name: str) -> LiveScenario:
-        """The scenario called ``name``."""
-        found = self._scenarios.get(name)
+        """The scenario called ``name``; where it has no version, the one that it falls back on in its place."""
+        found, known = self._scenarios.get(name), self._known
         if found is not None:
             return found
-        if name not in SCENARIOS:
-            raise NotFound(f"no scenario {name!r}; the scenarios are {', '.join(SCENARIOS)}")
+        if name not in known:
+            raise NotFound(f"no scenario {name!r}; the scenarios are {', '.join(known)}")
+        config = known[name].config
+        if isinstance(config.fallback, str):
+            other = self.scenario(config.fallback)
+            note = f"{name} has no version of its own yet; {other.name} answers in its place"
+            return replace(other, name=name, config=config, note=". ".join(filter(None, (note, other.note))))
         if name in self._problems:
             raise NotReady(self._problems[name])
         raise NotReady(f"nothing is live as {name!r} yet; import interactions, then run `serendip train --promote`")
+
+    def page_size(self, name: str) -> int:
+        """The length of a slate of the scenario called ``name`` where nobody says another; 10 where there is none."""
+        known = self._known.get(name)
+        return DEFAULTS[HOME].page_size if known is None else known.config.page_size
+
+    def everybody(self, scenario: LiveScenario) -> Everybody:
+        """All users' histories as rows of the scenario's pipeline; made at the first question, then kept fresh."""
+        found = self._everybody.get(scenario.version)
+        if found is None:
+            found = self._everybody[scenario.version] = everybody(self._store, scenario.pipeline)
+        return found
 
     def refresh(self) -> bool:
         """Look once whether anything changed, and take over what did; True when answers may be different now."""
@@ -108,7 +136,7 @@ class Live:
             if changes == self._seen and not again:
                 return False
             before = self._seen
-            if again or any(changes.get(topic) != before.get(topic) for topic in ("versions", "kinds")):
+            if again or any(changes.get(topic) != before.get(topic) for topic in ("versions", "kinds", "scenarios")):
                 self._load_versions()
             if changes.get("items") != before.get("items"):
                 catalogues = {
@@ -123,35 +151,39 @@ class Live:
 
     def _load_versions(self) -> None:
         """Take over every promoted version that can be loaded; keep the last good one where it cannot."""
+        known, problems = readable(self._store.scenarios())
         loaded: dict[str, LiveScenario] = {}
-        problems: dict[str, str] = {}
         opened: dict[str, Opened] = {}
         catalogues: dict[str, Catalogue] = {}
         declared = self._store.kinds()
         for name, promotion in self._store.live().items():
-            old = self._scenarios.get(name)
+            if name not in known:
+                continue
+            old, config, version = self._scenarios.get(name), known[name].config, promotion.version
             try:
-                if old is not None and old.version == promotion.version:
-                    found = Opened(old.pipeline, old.rows, old.note)
+                if old is not None and old.version == version and old.config == config:
+                    found = Opened(old.pipeline, old.rows, old.user_keys, old.note)
                 else:
-                    found = opened.get(promotion.version) or open_version(self._artifacts, promotion.version)
-                opened[promotion.version] = found
-                if promotion.version not in catalogues:
-                    items = found.pipeline.items
-                    catalogues[promotion.version] = catalogue_of(self._store, items, found.rows)
+                    found = opened.get(version) or open_version(self._artifacts, version)
+                    opened[version] = found
+                    found = replace(found, pipeline=with_fallback(found.pipeline, config))
+                if version not in catalogues:
+                    catalogues[version] = catalogue_of(self._store, found.pipeline.items, found.rows)
                 kinds = {kind.name: kind for kind in found.pipeline.kinds} | declared
                 fresh = replace(found.pipeline, kinds=tuple(kinds.values()))
                 fresh.prepare()
                 loaded[name] = LiveScenario(
-                    name, promotion.version, fresh, found.rows, catalogues[promotion.version], found.note
+                    name, version, fresh, found.rows, catalogues[version], found.note, config, found.user_keys
                 )
             except Exception as error:  # a version from another release must not end the watch over the others
                 serving = f"serving {old.version} instead" if old else "nothing is served in its place"
-                problems[name] = f"version {promotion.version} of {name} could not be loaded: {error}; {serving}"
+                problems[name] = f"version {version} of {name} could not be loaded: {error}; {serving}"
                 log.error(problems[name])
                 if old is not None:
                     loaded[name] = old
-        self._scenarios, self._problems = loaded, problems
+        self._scenarios, self._problems, self._known = loaded, problems, known
+        versions = {one.version for one in loaded.values()}
+        self._everybody = {version: one for version, one in self._everybody.items() if version in versions}
         self._trends_at, self._trends_of, self._tried_at = 0.0, "", monotonic()
 
     def refresh_trends(self) -> None:
@@ -160,6 +192,8 @@ class Live:
         if state == self._trends_of or self._store.counts().interactions > TREND_LIMIT:
             return
         scenarios = dict(self._scenarios)
+        asked = {one.version: one for one in scenarios.values() if one.version in self._everybody}
+        self._everybody |= {version: everybody(self._store, one.pipeline) for version, one in asked.items()}
         fresh = {
             name: replace(one, pipeline=one.pipeline.refreshed(gather(self._store, items=one.pipeline.items)))
             for name, one in scenarios.items()
@@ -209,6 +243,8 @@ class Opened:
     pipeline: Pipeline
     rows: KeyRows
     """Its rows by the store's keys of its items when it was trained."""
+    user_keys: NDArray[np.int64]
+    """The store's keys of the users that it learnt from; shape (n_users,)."""
     note: str | None
     """The gate's sentence where it was not found better than popular items."""
 
@@ -219,7 +255,46 @@ def open_version(artifacts: Artifacts, version: str) -> Opened:
     config = PipelineConfig.model_validate(manifest["pipeline"])
     gate = manifest.get("gate")
     note = None if gate is None or gate["passed"] else str(gate["sentence"])
-    return Opened(pipelines.restore(config, kinds_from(manifest["kinds"]), arrays), KeyRows.of(arrays[KEYS]), note)
+    pipeline = pipelines.restore(config, kinds_from(manifest["kinds"]), arrays)
+    return Opened(pipeline, KeyRows.of(arrays[KEYS]), arrays.get(USER_KEYS, np.empty(0, np.int64)), note)
 
 
-__all__ = ["FOR_YOU", "HOME", "SCENARIOS", "Live", "LiveScenario", "open_version"]
+def with_fallback(pipeline: Pipeline, config: ScenarioConfig) -> Pipeline:
+    """``pipeline`` with the fallback chain that its scenario declares now, as far as its models were fitted.
+
+    A scenario that falls back on another one has no sources of its own for that; where a source was not fitted, the
+    chain stays the version's until it is trained again.
+    """
+    declared = config.pipeline
+    if declared is None:
+        return pipeline if not isinstance(config.fallback, str) else replace(pipeline, fallback=())
+    fitted = {repr(source.config): source for source in pipeline.fallback}
+    wanted: list[Source | None] = [fitted.get(repr(source)) for source in declared.fallback]
+    chain = [source for source in wanted if source is not None]
+    return replace(pipeline, fallback=tuple(chain)) if len(chain) == len(wanted) else pipeline
+
+
+@dataclass(frozen=True)
+class Everybody:
+    """All users of the store beside what each did."""
+
+    keys: NDArray[np.int64]
+    """The store's keys, (n_users,)."""
+    rows: dict[str, int]
+    """The row of every user's id."""
+    queries: Queries
+    """A history a user."""
+
+
+def everybody(store: Store, pipeline: Pipeline) -> Everybody:
+    """What everybody did, as rows of ``pipeline``."""
+    data = gather(store, items=pipeline.items)
+    queries = Queries.of_users(data, np.arange(data.n_users))
+    keys, ids = store.user_ids()
+    row = data.users.rows(ids)
+    known = np.full(data.n_users, -1, np.int64)
+    known[row[row != UNKNOWN]] = keys[row != UNKNOWN]
+    return Everybody(known, {user: place for place, user in enumerate(data.users.ids)}, queries)
+
+
+__all__ = ["FOR_YOU", "HOME", "Live", "LiveScenario", "open_version"]

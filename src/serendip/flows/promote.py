@@ -10,9 +10,11 @@ from serendip.domain import Conflict, Invalid, NotFound
 from serendip.evaluation import Table, judge
 from serendip.flows.attributes import with_attributes
 from serendip.flows.gather import gather
-from serendip.flows.live import FOR_YOU, HOME, SCENARIOS, open_version
+from serendip.flows.live import HOME, open_version
+from serendip.flows.scenarios import Scenario, scenario_of, scenarios_of
 from serendip.flows.train import live_besides, measure_able
-from serendip.pipeline import PipelineConfig
+from serendip.pipeline import Pipeline, PipelineConfig, ScenarioConfig
+from serendip.pipeline.scenario import PEOPLE
 from serendip.store import Artifacts, Promotion, Store, VersionRecord
 
 
@@ -24,31 +26,57 @@ def promote(
     now: datetime,
     override: str | None = None,
 ) -> Promotion:
-    """Make ``version`` live as ``scenario``, if the gate lets it or a person overrides with a reason.
+    """Make ``version`` live as ``scenario``, if its gate lets it or a person overrides with a reason.
 
-    ``for-you`` takes any personal version and labels what is not better than popular items.
+    A personal gate takes any personal version and labels what is not better than popular items; an open one takes any.
     """
-    if scenario not in SCENARIOS:
-        raise NotFound(f"no scenario {scenario!r}; the scenarios are {', '.join(SCENARIOS)}")
+    config = scenario_of(store, scenario).config
     record = store.version(version)
     if record is None:
         raise NotFound(f"no version {version!r}; `serendip models` lists them")
     pipeline = open_version(artifacts, version).pipeline
     if override is not None and not override.strip():
         raise Invalid("an override needs a reason; say why this version should go live", field="override")
-    if scenario == FOR_YOU and not pipeline.personal:
-        raise Conflict(f"{version} gives everybody the same answer; {FOR_YOU} takes personal versions only")
+    if config.recommend != recommends(record) and not (config.recommend == "users" and knows_people(pipeline)):
+        raise Conflict(f"{version} recommends {recommends(record)}, and {scenario} {config.recommend}")
+    if config.gate == "personal" and not pipeline.personal:
+        raise Conflict(f"{version} gives everybody the same answer; {scenario} takes personal versions only")
     reason = override
-    if scenario == HOME and override is None:
-        passed, reason = passes(store, record)
+    if override is None and not suits(config, record):
+        raise Conflict(
+            f"{version} is not what {scenario} declares, {'+'.join(config.candidates)}; train that with "
+            f"`serendip train --scenario {scenario}`, or override with a reason"
+        )
+    if config.gate == "better" and override is None:
+        passed, reason = passes(store, record, scenario)
         if not passed:
             raise Conflict(f"{version} stays out: {reason}")
     return store.promote(scenario, version, now, reason, override is not None)
 
 
-def passes(store: Store, record: VersionRecord) -> tuple[bool, str]:
+def recommends(record: VersionRecord) -> str:
+    """items or users."""
+    return str(record.manifest.get("recommends", "items"))
+
+
+def knows_people(pipeline: Pipeline) -> bool:
+    """Whether some source can say which people are alike."""
+    return any(source.config.model in PEOPLE for source in pipeline.sources)
+
+
+def suits(config: ScenarioConfig, record: VersionRecord) -> bool:
+    """Whether a version is what a scenario declares, or popularity where the gate compares."""
+    if config.pipeline is None:
+        return recommends(record) == config.recommend
+    pipeline = record.manifest["pipeline"]
+    if config.gate == "better" and all(source["model"] == "popularity" for source in pipeline["sources"]):
+        return True
+    return _same(pipeline, config.pipeline.model_dump(mode="json"))
+
+
+def passes(store: Store, record: VersionRecord, scenario: str = HOME) -> tuple[bool, str]:
     """What the gate says of a version against what is live now, measured again where it has not been."""
-    live = store.live().get(HOME)
+    live = store.live().get(scenario)
     current = store.version(live.version) if live is not None else None
     table = _table(record)
     if table is None:
@@ -93,37 +121,56 @@ def _table(record: VersionRecord) -> Table | None:
 
 
 def publish(store: Store, versions: Sequence[str], now: datetime) -> list[str]:
-    """Put the best of freshly trained ``versions`` where it belongs, and say in sentences what was decided.
+    """Put the best of freshly trained ``versions`` where they belong, and say in sentences what was decided.
 
-    ``home`` gets the best that passes the gate, or a popularity version where nothing is live yet;
-    ``for-you`` the best personal one.
+    Every scenario gets the best of those that it declares, or of all where it declares none: with the gate ``better``
+    one that passes, or popularity where nothing is live yet; with ``personal`` and ``open`` the best measured.
     """
     records = [record for version in versions if (record := store.version(version)) is not None]
     ranked = sorted(records, key=_measured_ndcg, reverse=True)
-    live = store.live().get(HOME)
+    said = []
+    for scenario in scenarios_of(store).values():
+        fitting = [record for record in ranked if suits(scenario.config, record)]
+        if scenario.config.gate == "better":
+            said += _publish_better(store, scenario.name, fitting, now)
+        else:
+            said += _publish_best(store, scenario, fitting, now)
+    return said
+
+
+def _publish_better(store: Store, scenario: str, ranked: Sequence[VersionRecord], now: datetime) -> list[str]:
+    """The best that passes the gate, or popularity where nothing is live yet."""
+    live = store.live().get(scenario)
     current = store.version(live.version) if live is not None else None
-    verdicts = [(record, *passes(store, record)) for record in ranked]
     said, fitting = [], []
-    for record, passed, sentence in verdicts:
+    for record in ranked:
+        passed, sentence = passes(store, record, scenario)
         if not passed:
-            said.append(f"{HOME} refuses {record.id}: {sentence}")
+            said.append(f"{scenario} refuses {record.id}: {sentence}")
         elif record.manifest["personal"] or current is None or not _behind(record, current):
             fitting.append((record, sentence))
     if fitting:
         record, sentence = fitting[0]
-        store.promote(HOME, record.id, now, sentence, override=False)
-        said.append(f"{HOME} is now {record.id}: {sentence}")
-    best = next((record for record in ranked if record.manifest["personal"]), None)
-    mine = store.live().get(FOR_YOU)
-    current = store.version(mine.version) if mine is not None else None
-    if best is not None and current is not None and _behind(best, current):
-        said.append(f"{FOR_YOU} stays {current.id}, which did better than {best.id}")
-    elif best is not None:
-        gate = best.manifest["gate"]
-        store.promote(FOR_YOU, best.id, now, gate["sentence"], override=False)
-        label = "" if gate["passed"] else "; its slates are labelled: not found better than popular items"
-        said.append(f"{FOR_YOU} is now {best.id}{label}")
+        store.promote(scenario, record.id, now, sentence, override=False)
+        said.append(f"{scenario} is now {record.id}: {sentence}")
     return said
+
+
+def _publish_best(store: Store, scenario: Scenario, ranked: Sequence[VersionRecord], now: datetime) -> list[str]:
+    """The best measured, personal where the gate asks for that; one that did worse than what is live stays out."""
+    name, config = scenario.name, scenario.config
+    best = next((one for one in ranked if one.manifest["personal"] or config.gate == "open"), None)
+    if best is None:
+        return []
+    live = store.live().get(name)
+    current = store.version(live.version) if live is not None else None
+    # What a scenario declares itself replaces anything; only where it takes whatever there is, it takes the best.
+    if config.pipeline is None and current is not None and _behind(best, current):
+        return [f"{name} stays {current.id}, which did better than {best.id}"]
+    gate = best.manifest["gate"]
+    store.promote(name, best.id, now, gate["sentence"], override=False)
+    label = "" if gate["passed"] else "; its slates are labelled: not found better than popular items"
+    return [f"{name} is now {best.id}{label}"]
 
 
 def _behind(record: VersionRecord, current: VersionRecord) -> bool:
@@ -144,10 +191,16 @@ def _measured_ndcg(record: VersionRecord) -> float:
 
 def rollback(store: Store, artifacts: Artifacts, scenario: str, now: datetime, reason: str | None = None) -> Promotion:
     """Make the version live again that was live before; nothing is computed."""
-    if scenario not in SCENARIOS:
-        raise NotFound(f"no scenario {scenario!r}; the scenarios are {', '.join(SCENARIOS)}")
+    scenario_of(store, scenario)
     live = store.live().get(scenario)
     if live is None or live.previous is None:
         raise Conflict(f"{scenario} has no earlier version to go back to")
     open_version(artifacts, live.previous)
     return store.promote(scenario, live.previous, now, reason or f"rolled back from {live.version}", override=True)
+
+
+def delete_version(store: Store, artifacts: Artifacts, version: str) -> None:
+    """Forget a version and its arrays; one that is live somewhere is a Conflict."""
+    if not store.drop_version(version):
+        raise NotFound(f"no version {version!r}; `serendip models` lists them")
+    artifacts.remove(version)

@@ -9,11 +9,13 @@ from datetime import datetime
 
 import numpy as np
 
-from serendip.data import UNKNOWN, ItemLists, Queries
+from serendip.data import UNKNOWN, ItemLists
 from serendip.domain import Interaction, Invalid, NotFound, Slate, SlateItem, checked_id
-from serendip.flows.asking import askers
+from serendip.flows.asking import Askers, askers
 from serendip.flows.attributes import profiles_of
+from serendip.flows.catalogue import parsed
 from serendip.flows.live import FOR_YOU, HOME, Live, LiveScenario
+from serendip.flows.people import recommend_people
 from serendip.ranking import NOTHING
 from serendip.store import Store
 
@@ -28,7 +30,8 @@ class Ask:
     """What is asked for, whoever asks."""
 
     scenario: str = HOME
-    n: int = 10
+    n: int | None = None
+    """How many; none: as many as the scenario's page holds."""
     filter: str | None = None
     """An expression over attributes; acts before the best are taken."""
     explain: bool = False
@@ -36,7 +39,7 @@ class Ask:
     """Only among these."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.n <= MOST:
+        if self.n is not None and not 1 <= self.n <= MOST:
             raise Invalid(f"n is {self.n}; ask for 1 to {MOST} items", field="n")
 
 
@@ -45,19 +48,25 @@ def recommend(store: Store, live: Live, user: str, ask: Ask, now: datetime) -> S
     return recommend_many(store, live, [user], ask, now)[0]
 
 
-def recommend_many(store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime) -> list[Slate]:
-    """One slate a user, all of one version."""
+def recommend_many(
+    store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime, *, shown: bool = True
+) -> list[Slate]:
+    """One slate a user, all of one version; logged as ``shown`` unless they go elsewhere."""
     for user in users:
         checked_id(user, "user")
     scenario = live.scenario(ask.scenario)
-    asking = askers(store, scenario.pipeline, scenario.rows, users, now)
-    queries = replace(asking.queries, profile=profiles_of(store, scenario.pipeline, users))
+    if scenario.config.recommend == "users":
+        return recommend_people(store, live, users, ask, now, scenario, shown=shown)
+
+    def asking(one: LiveScenario) -> Askers:
+        found = askers(store, one.pipeline, one.rows, users, now)
+        return replace(found, queries=replace(found.queries, profile=profiles_of(store, one.pipeline, users)))
 
     def seen(place: int) -> Collection[str]:
         return store.seen(users[place], kinds=scenario.hiding, until=now)
 
-    slates = _answer(scenario, queries, asking.hidden, users, asking.known, seen, ask, now)
-    for slate in slates:
+    slates = _slates(live, scenario, asking, users, seen, ask, now)
+    for slate in slates if shown else ():
         store.log_slate(slate)
     return slates
 
@@ -65,55 +74,97 @@ def recommend_many(store: Store, live: Live, users: Sequence[str], ask: Ask, now
 def recommend_session(store: Store, live: Live, history: Sequence[Interaction], ask: Ask, now: datetime) -> Slate:
     """The live pipeline's answer to events that belong to nobody known."""
     scenario = live.scenario(ask.scenario)
+    if scenario.config.recommend == "users":
+        raise Invalid(f"{ask.scenario} recommends people to users; name one instead of a history", field="history")
     seen = [event.item for event in history if event.kind not in scenario.showing and event.at < now]
-    rows = scenario.pipeline.items.rows(seen)
-    hidden = ItemLists.of([rows[rows != UNKNOWN]])
-    queries = scenario.pipeline.queries([history], now)
-    slate = _answer(scenario, queries, hidden, [None], [False], lambda _: seen, ask, now)[0]
+
+    def asking(one: LiveScenario) -> Askers:
+        rows = one.pipeline.items.rows(seen)
+        return Askers(one.pipeline.queries([history], now), ItemLists.of([rows[rows != UNKNOWN]]), [False])
+
+    slate = _slates(live, scenario, asking, [None], lambda _: seen, ask, now)[0]
     store.log_slate(slate)
     return slate
 
 
-def _answer(
+def _slates(
+    live: Live,
     scenario: LiveScenario,
-    queries: Queries,
-    hidden: ItemLists,
+    asking: Callable[[LiveScenario], Askers],
     users: Sequence[str | None],
-    known: Sequence[bool],
     seen: Callable[[int], Collection[str]],
     ask: Ask,
     now: datetime,
 ) -> list[Slate]:
-    """The pipeline answers, rows become ids; what is still short is filled with new items not ``seen`` by the asker."""
-    pipeline = scenario.pipeline
-    allowed = scenario.catalogue.allowed(now, ask.filter, ask.items)
-    answers = pipeline.answer(queries, ask.n, hidden, allowed)
-    explained = pipeline.explain(queries, answers, hidden, allowed) if ask.explain else None
+    """One slate an asker; what is short is filled by the scenarios behind, then with new items not ``seen`` by him."""
+    n = ask.n or scenario.config.page_size
+    own = asking(scenario)
+    places = _places(scenario, own, n, ask, now)
+    for other in _behind(live, scenario):
+        if all(len(items) >= n for items in places):
+            break
+        for items, more in zip(places, _places(other, asking(other), n, ask, now), strict=True):
+            taken = {one.item for one in items}
+            items += [one for one in more if one.item not in taken][: n - len(items)]
     slates = []
-    for q, asker in enumerate(users):
-        items = pipeline.slate_items(queries, answers, q, explained[q] if explained else None)
-        if len(items) < ask.n:
-            items += _new_items(scenario, set(seen(q)), ask, now, ask.n - len(items))
-        short = len(items) < ask.n
+    for q, (user, items) in enumerate(zip(users, places, strict=True)):
+        if len(items) < n:
+            items += _new_items(scenario, {*seen(q), *(one.item for one in items)}, ask, now, n - len(items))
+        short = len(items) < n
+        note = " ".join(filter(None, (_note(scenario, len(items), ask) if short else None, scenario.note))) or None
         slates.append(
             Slate(
-                secrets.token_hex(8),
-                scenario.name,
-                scenario.version,
-                now,
-                asker,
-                known[q],
-                short,
-                items,
-                " ".join(filter(None, [_note(scenario, len(items), ask) if short else None, scenario.note])) or None,
+                secrets.token_hex(8), scenario.name, scenario.version, now, user, own.known[q], short, tuple(items),
+                note,
             )
-        )
+        )  # fmt: skip
     return slates
+
+
+def _behind(live: Live, scenario: LiveScenario) -> list[LiveScenario]:
+    """The scenarios that fill what this one leaves, one behind the other, as far as they have versions.
+
+    Their models answer, under the rules of the scenario that was asked.
+    """
+    found, config, known = [], scenario.config, live.known
+    while isinstance(config.fallback, str) and config.fallback in known:
+        other, config = live.scenarios.get(config.fallback), known[config.fallback].config
+        if other is not None and other.version != scenario.version:
+            kinds = {kind.name: kind for kind in scenario.pipeline.kinds}
+            own = tuple(kinds.get(kind.name, kind) for kind in other.pipeline.kinds)
+            found.append(replace(other, config=scenario.config, pipeline=replace(other.pipeline, kinds=own)))
+    return found
+
+
+def _places(scenario: LiveScenario, asking: Askers, n: int, ask: Ask, now: datetime) -> list[list[SlateItem]]:
+    """The pipeline answers, rows become ids."""
+    pipeline, queries, hidden = scenario.pipeline, asking.queries, asking.hidden
+    allowed = scenario.catalogue.allowed(now, _passing(scenario, ask), ask.items)
+    answers = pipeline.answer(queries, n, hidden, allowed)
+    explained = pipeline.explain(queries, answers, hidden, allowed) if ask.explain else None
+    return [
+        list(pipeline.slate_items(queries, answers, q, explained[q] if explained else None))
+        for q in range(len(queries))
+    ]
+
+
+def _passing(scenario: LiveScenario, ask: Ask) -> str | None:
+    """What an item must pass to be shown: the request's filter and the scenario's catalogue."""
+    catalogue = scenario.config.catalogue
+    if catalogue is None:
+        return ask.filter
+    escaped = catalogue.replace("\\", "\\\\").replace('"', '\\"')
+    own = f'catalogue == "{escaped}"'
+    if ask.filter is None:
+        return own
+    # Read alone first, so that a fault is told by its place in what was sent.
+    parsed(ask.filter)
+    return f"({ask.filter}) and {own}"
 
 
 def _new_items(scenario: LiveScenario, seen: set[str], ask: Ask, now: datetime, n: int) -> tuple[SlateItem, ...]:
     """Up to ``n`` items that the version does not know yet, newest first."""
-    fresh = scenario.catalogue.new_ids(now, ask.filter, ask.items)
+    fresh = scenario.catalogue.new_ids(now, _passing(scenario, ask), ask.items)
     return tuple(SlateItem(item, 0.0, NEW) for item in [item for item in fresh if item not in seen][:n])
 
 

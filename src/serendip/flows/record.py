@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -31,6 +31,35 @@ def record(store: Store, interactions: Sequence[Interaction], now: datetime) -> 
         if wrong is not None:
             raise wrong
     return store.add_interactions([replace(one, at=now) if one.at > now else one for one in interactions], now)
+
+
+def record_each(store: Store, calls: Sequence[tuple[Interaction, datetime]]) -> list[Recorded | Exception]:
+    """``record`` of one interaction each, with their moments of receipt: one commit, and each one's own answer."""
+    kinds = store.kinds()
+    faults = [fault(event, kinds, now) for event, now in calls]
+    kept = [
+        (replace(event, at=min(event.at, now)), now)
+        for (event, now), wrong in zip(calls, faults, strict=True)
+        if not wrong
+    ]
+    told = iter(store.add_each(kept) if kept else ())
+    return [wrong or next(told) for wrong in faults]
+
+
+def correct(
+    store: Store, number: int, change: Callable[[Interaction | None], Interaction], now: datetime
+) -> Interaction:
+    """Put a recorded interaction right; what it becomes is held to the same rules as what is recorded."""
+    kinds = store.kinds()
+
+    def checked(old: Interaction | None) -> Interaction:
+        new = change(old)
+        wrong = fault(new, kinds, now)
+        if wrong is not None:
+            raise wrong
+        return replace(new, at=min(new.at, now))
+
+    return store.change_interaction(number, checked)
 
 
 def fault(event: Interaction, kinds: dict[str, InteractionKind], now: datetime) -> Invalid | None:

@@ -9,15 +9,17 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from serendip import __version__, evaluation, models
 from serendip import pipeline as pipelines
-from serendip.data import Dataset
+from serendip.data import Dataset, Vocabulary
 from serendip.domain import ORDER_ONLY, Invalid, micros, moment
 from serendip.evaluation import Fits, Protocol, RatingTable, Table, Verdict, allows_repeats, compare, judge, split_of
 from serendip.flows.attributes import with_attributes
 from serendip.flows.gather import gather
-from serendip.flows.live import KEYS
+from serendip.flows.live import KEYS, USER_KEYS
+from serendip.flows.scenarios import scenario_of, scenarios_of
 from serendip.pipeline import Pipeline, PipelineConfig
 from serendip.store import Artifacts, Store, VersionRecord
 
@@ -62,12 +64,13 @@ def train(
     data = gather(store, until=now)
     if not len(data):
         raise Invalid("there are no interactions to learn from; `serendip import FILE --as interactions` first")
-    besides = [*configs, *live_besides(store, configs)]
-    data = with_attributes(store, data, besides)
+    people = of_people(store, configs)
+    of_items = [config for config in configs if config not in people]
+    besides = [*of_items, *live_besides(store, of_items)]
+    data = with_attributes(store, data, [*besides, *people])
     asked = measure_able(besides, data, seed, progress)
-    left_out = {config.name: asked.refused[config.name] for config in configs if config.name in asked.refused}
-    key_of = dict(zip(*reversed(store.item_ids()), strict=True))
-    keys = np.array([key_of.get(item, -1) for item in data.items], np.int64)
+    left_out = {config.name: asked.refused[config.name] for config in of_items if config.name in asked.refused}
+    keys = {KEYS: keys_of(store.item_ids(), data.items), USER_KEYS: keys_of(store.user_ids(), data.users)}
     versions, fits = [], Fits()
     for config in configs:
         if config.name in left_out:
@@ -83,15 +86,36 @@ def train(
                 "protocols": {name: table.to_dict() for name, table in asked.tables.items()},
                 "pipelines": {one.name: one.model_dump(mode="json") for one in asked.measured},
             },
-            "gate": asdict(asked.verdict(config, allows_repeats(data))),
+            "gate": asdict(UNGATED if config in people else asked.verdict(config, allows_repeats(data))),
+            "recommends": "users" if config in people else "items",
         }
-        version = artifacts.save(manifest, {**fitted.arrays(), KEYS: keys})
+        version = artifacts.save(manifest, {**fitted.arrays(), **keys})
         store.add_version(VersionRecord(version, config.name, now, manifest))
         versions.append(version)
         forget_old(store, artifacts, config.name)
     if not versions:
         raise Invalid("; ".join(dict.fromkeys(left_out.values())))
     return Trained(tuple(versions), asked.tables, left_out)
+
+
+UNGATED = Verdict(True, "it recommends people, which no measurement of items can judge", (), ())
+
+
+def of_people(store: Store, configs: Sequence[PipelineConfig]) -> list[PipelineConfig]:
+    """Those of ``configs`` that belong to scenarios of users, and to no scenario of items."""
+    declared = [(one.config.recommend, one.config.pipeline) for one in scenarios_of(store).values()]
+    found = {what: [one for of, one in declared if of == what and one is not None] for what in ("users", "items")}
+
+    def among(config: PipelineConfig, others: Sequence[PipelineConfig]) -> bool:
+        return any(same(config, other) for other in others)
+
+    return [config for config in configs if among(config, found["users"]) and not among(config, found["items"])]
+
+
+def keys_of(kept: tuple[NDArray[np.int64], list[str]], names: Vocabulary) -> NDArray[np.int64]:
+    """The store's keys of ``names``, -1 for one that is there no more; ``kept`` are all keys and their ids."""
+    key_of = dict(zip(kept[1], kept[0].tolist(), strict=True))
+    return np.array([key_of.get(name, -1) for name in names], np.int64)
 
 
 @dataclass(frozen=True)
@@ -157,8 +181,22 @@ def measure(
     }
 
 
-def configs_of(store: Store, specs: Sequence[str], settings: Mapping[str, Any]) -> list[PipelineConfig]:
-    """The pipelines that ``specs`` name, or the usual ones; ``settings`` go to every model that has them."""
+def configs_of(
+    store: Store, specs: Sequence[str], settings: Mapping[str, Any], scenario: str | None = None
+) -> list[PipelineConfig]:
+    """The pipelines that ``specs`` name, or those of ``scenario``; without either, those of all scenarios beside recent
+    popularity, or the usual ones where no scenario says any. ``settings`` go to every model that has them.
+    """
+    if specs and scenario is not None:
+        raise Invalid("name either pipelines or a scenario, not both", field="scenario")
+    wanted = {} if specs else declared_pipelines(store, scenario)
+    if wanted:
+        if settings:
+            raise Invalid(
+                "settings go with pipelines that are named; those of scenarios are set where they are declared",
+                field="settings",
+            )
+        return list(wanted.values())
     if not specs:
         last = store.counts().last_at
         specs = usual(
@@ -166,6 +204,32 @@ def configs_of(store: Store, specs: Sequence[str], settings: Mapping[str, Any]) 
             moments=last is None or micros(last) >= ORDER_ONLY,
         )
     return with_settings(specs, settings)
+
+
+def declared_pipelines(store: Store, scenario: str | None = None) -> dict[str, PipelineConfig]:
+    """The pipelines that scenarios declare, or one of them, by name; recent popularity goes before those of all.
+
+    Equal ones are one. A second one of the same name is called after its scenario too.
+    """
+    wanted = [scenario_of(store, scenario)] if scenario is not None else list(scenarios_of(store).values())
+    found: dict[str, PipelineConfig] = {}
+    for one in wanted:
+        config = one.config.pipeline
+        if config is None or any(same(config, other) for other in found.values()):
+            continue
+        if config.name in found:
+            config = config.model_copy(update={"name": f"{config.name} ({one.name})"})
+        found[config.name] = config
+    if scenario is None and found:
+        popular = PipelineConfig.parse("popular-7-days")
+        if not any(same(popular, other) for other in found.values()):
+            found = {popular.name: popular} | found
+    return found
+
+
+def same(one: PipelineConfig, other: PipelineConfig) -> bool:
+    """Whether two pipelines differ in nothing but the name."""
+    return one.model_copy(update={"name": ""}) == other.model_copy(update={"name": ""})
 
 
 def with_settings(specs: Sequence[str], settings: Mapping[str, Any]) -> list[PipelineConfig]:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from types import FrameType
 
 from serendip.jobs.carry import Clock, carry_out
-from serendip.jobs.kind import Stopped, Tell
+from serendip.jobs.kind import Stopped
 from serendip.logs import set_up_logs
 from serendip.settings import Settings
 from serendip.store import Artifacts, Leased, Store
@@ -28,7 +28,7 @@ STOPPED = 4
 """The exit code of a job that was told to stop."""
 
 
-def main(tell: Tell | None = None) -> None:
+def main() -> None:
     """Do the job that the command line names."""
     number, lease = int(sys.argv[1]), sys.argv[2]
     settings = Settings(**json.loads(sys.stdin.readline()))
@@ -40,7 +40,7 @@ def main(tell: Tell | None = None) -> None:
         job = store.job(number)
         if job is None or not store.lease_holds(number, lease):
             sys.exit(STOPPED)
-        carry_out(store, Artifacts(settings.artifacts), settings, Leased(job, lease), _now, tell)
+        carry_out(store, Artifacts(settings.artifacts), settings, Leased(job, lease), _now)
     except Stopped:
         sys.exit(STOPPED)
     finally:

@@ -8,10 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from serendip.domain import Invalid
-from serendip.jobs import similarity, training
+from serendip.jobs import data, similarity, training
 from serendip.jobs.kind import Arguments, JobKind
+from serendip.settings import Settings
 
-JOBS: dict[str, JobKind] = {kind.name: kind for module in (similarity, training) for kind in module.KINDS}
+JOBS: dict[str, JobKind] = {kind.name: kind for module in (training, similarity, data) for kind in module.KINDS}
 """One module a kind or two; each lists its own in ``KINDS``."""
 
 
@@ -35,3 +36,16 @@ def checked(name: str, arguments: Mapping[str, Any]) -> Arguments:
             f"the job {name}: {where}: {first['msg'].lower()}; the arguments of {name} are {known}",
             field=f"arguments.{where}",
         ) from None
+
+
+def told(name: str, arguments: Mapping[str, Any], outside: Settings | None = None) -> dict[str, Any]:
+    """The arguments as a job's record keeps them: checked, without those that are the usual ones.
+
+    ``outside``: they came over HTTP, and files are those of the folders that these settings name.
+    """
+    found = checked(name, arguments)
+    confine = job_kind(name).confine
+    if outside is not None and confine is not None:
+        found = confine(outside, found)
+    plain: dict[str, Any] = found.model_dump(mode="json", exclude_defaults=True)
+    return plain

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import Field, field_validator
 
 from serendip.evaluation import Protocol, Table, parse_metrics
 from serendip.flows.promote import publish
+from serendip.flows.refresh import refresh_popularity
 from serendip.flows.train import configs_of, evaluate, train
 from serendip.jobs.kind import JobKind, Refreshing, Skip, Work
 from serendip.pipeline import PipelineConfig
@@ -22,7 +24,7 @@ class TrainArguments(Refreshing):
     pipelines: tuple[str, ...] = ()
     """As ``serendip train`` takes them; none: the usual ones."""
     settings: dict[str, Any] = Field(default_factory=dict)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     promote: bool = True
     """Then put the best where the gate lets it."""
 
@@ -75,7 +77,7 @@ class EvaluateArguments(Refreshing):
     refresh: str | None = None
     k: int = Field(default=10, ge=1)
     metrics: tuple[str, ...] = ()
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
 
     @field_validator("pipelines")
     @classmethod
@@ -98,6 +100,15 @@ def run_evaluate(work: Work, told: EvaluateArguments) -> dict[str, Any]:
     return table.to_dict()
 
 
+def run_popularity(work: Work, _told: Refreshing) -> dict[str, Any]:
+    """Versions with fresh trends in place of the live ones."""
+    if not work.store.live():
+        raise Skip("nothing is live yet")
+    work.tell("popularity")
+    done = refresh_popularity(work.store, work.artifacts, work.now, lambda said: work.tell("popularity", message=said))
+    return {"refreshed": [asdict(one) for one in done]}
+
+
 KINDS = (
     JobKind(
         "train",
@@ -111,6 +122,13 @@ KINDS = (
         "Compare pipelines on what is recorded, without keeping any.",
         EvaluateArguments,
         run_evaluate,
+        skips_unchanged=True,
+    ),
+    JobKind(
+        "popularity",
+        "Fit recent popularity anew in what is live; serving does so by itself for up to a million interactions.",
+        Refreshing,
+        run_popularity,
         skips_unchanged=True,
     ),
 )

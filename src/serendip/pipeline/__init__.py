@@ -1,17 +1,29 @@
 """The one object: histories in, ranked items out; the same in a notebook, in a measurement and in the server."""
 
-from serendip.pipeline.answering import Answers, FitModel, Pipeline, Source, fit, restore
-from serendip.pipeline.config import POPULAR, POPULAR_7_DAYS, PipelineConfig, SourceConfig
+from serendip.pipeline.answering import FitModel, Pipeline, fit, restore
+from serendip.pipeline.answers import BOOST, PIN, PINNED, Answers
+from serendip.pipeline.config import POPULAR, POPULAR_7_DAYS, NamedModel, PipelineConfig, SourceConfig
+from serendip.pipeline.scenario import DEFAULTS, FOR_YOU, HOME, ScenarioConfig, check_fallbacks
+from serendip.pipeline.source import Source
 
 __all__ = [
+    "BOOST",
+    "DEFAULTS",
+    "FOR_YOU",
+    "HOME",
+    "PIN",
+    "PINNED",
     "POPULAR",
     "POPULAR_7_DAYS",
     "Answers",
     "FitModel",
+    "NamedModel",
     "Pipeline",
     "PipelineConfig",
+    "ScenarioConfig",
     "Source",
     "SourceConfig",
+    "check_fallbacks",
     "fit",
     "restore",
 ]

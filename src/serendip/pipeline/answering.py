@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,25 @@ from numpy.typing import NDArray
 from serendip import models
 from serendip.data import DAY, UNKNOWN, Arrays, Dataset, Floats, ItemLists, ItemRows, Queries, Vocabulary
 from serendip.domain import HISTORY_LIMIT, Interaction, InteractionKind, Invalid, Reason, SlateItem, moment
-from serendip.models import Explains, HasFactors, HasNeighbours, Model, ModelConfig
+from serendip.models import Explains, HasNeighbours, Model, ModelConfig
+from serendip.pipeline.answers import (
+    BOOST,
+    PIN,
+    PINNED,
+    Answers,
+    Stage,
+    joined,
+    nothing_hidden,
+    on_page,
+    relaxed_of,
+    shown_pins,
+    stages_of,
+    with_pins,
+)
 from serendip.pipeline.config import PipelineConfig, SourceConfig
-from serendip.ranking import NOTHING, Catalogue, Mask, Ranked, top
+from serendip.pipeline.merging import Merged, merged_shares
+from serendip.pipeline.source import Source
+from serendip.ranking import NO_RULES, NOTHING, Mask, Ranked, Rules, diversified, lifted, taken_in, top
 
 MANY = 2048
 """Below this many items a search is not worth preparing."""
@@ -29,57 +44,8 @@ SECOND = 1_000_000
 FitModel = Callable[[str, ModelConfig, Dataset, int], Model]
 """``models.fit``, or one that remembers what it fitted before."""
 
-
-@dataclass(frozen=True)
-class Source:
-    """A fitted model in its place."""
-
-    config: SourceConfig
-    model: Model
-
-    def eligible_scores(self, queries: Queries) -> Floats:
-        """Scores (n_queries, n_items) with -inf where the model is silent about an item; rows of NaN stay."""
-        scores = self.model.score(queries)
-        if models.KINDS[self.config.model].zero_is_silence:
-            scores = np.where(scores == 0, -np.inf, scores).astype(np.float32)
-        return scores
-
-    @cached_property
-    def vectors(self) -> HasFactors | None:
-        """The model, if it is one of vectors whose every score counts."""
-        if models.KINDS[self.config.model].zero_is_silence:
-            return None
-        return self.model if isinstance(self.model, HasFactors) else None
-
-    @cached_property
-    def catalogue(self) -> Catalogue:
-        """The item vectors, prepared for being searched; it outlives a pipeline whose trends are refreshed."""
-        assert self.vectors is not None, "only a model of vectors is searched"
-        rows, at, values = np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.float32)
-        kinds = (InteractionKind("interaction"),)
-        nobody = Queries.of_rows(at, rows, Vocabulary(()), kinds, rows.astype(np.int16), values, at, 0)
-        return Catalogue.of(self.vectors.factors(nobody)[1])
-
-
-@dataclass(frozen=True)
-class Answers:
-    """One answer a query, as rows."""
-
-    rows: ItemRows
-    """Shape (n_queries, n), best first, NOTHING where nothing qualified."""
-    scores: Floats
-    """In the unit of the source that placed the item; comparable within one source."""
-    source: NDArray[np.int8]
-    """Position in ``Pipeline.names``; shape (n_queries, n)."""
-
-    @property
-    def exhausted(self) -> NDArray[np.bool_]:
-        """Queries with fewer items than were asked for; shape (n_queries,)."""
-        return np.asarray((self.rows == NOTHING).any(axis=1))
-
-    def first(self, n: int) -> Answers:
-        """Only the first ``n`` places."""
-        return Answers(self.rows[:, :n], self.scores[:, :n], self.source[:, :n])
+Explained = tuple[dict[str, float] | None, Floats | None]
+"""What a score is made of, by name, and each event's share of it."""
 
 
 @dataclass(frozen=True)
@@ -103,39 +69,105 @@ class Pipeline:
         """Whether any source depends on the history."""
         return any(models.KINDS[source.config.model].personal for source in self.sources)
 
-    def answer(self, queries: Queries, n: int, hidden: ItemLists | None = None, allowed: Mask | None = None) -> Answers:
+    def answer(
+        self,
+        queries: Queries,
+        n: int,
+        hidden: ItemLists | None = None,
+        allowed: Mask | None = None,
+        rules: Rules = NO_RULES,
+        disliked: ItemLists | None = None,
+        reserved: NDArray[np.integer] | None = None,
+    ) -> Answers:
         """The best ``n`` items of every query; places left by the sources are filled down the fallback chain.
 
-        ``hidden``: items not to be shown to each asker. ``allowed``: (n_items,) or (n_queries, n_items), what the rules
-        let pass. Both act before the best are taken.
+        ``hidden``: items not to be shown to each asker. ``allowed``: (n_items,) or (n_queries, n_items), what may be
+        shown at all. Both, and the filter of ``rules``, act before the best are taken. Where a page is short, rules are
+        given up in the order of ``rules.relax``; ``disliked`` stays hidden then (None: what the histories say), and
+        ``reserved`` (n_queries,) places are left empty, for what the asker of this method has besides.
         """
-        n_queries = len(queries)
-        lists = hidden if hidden is not None else ItemLists(np.zeros(n_queries + 1, np.int64), np.empty(0, np.int32))
-        ranked = self._ranked(queries, n, lists, allowed)
-        rows, scores = np.full((n_queries, n), NOTHING, np.int32), np.full((n_queries, n), -np.inf, np.float32)
-        rows[:, : ranked.rows.shape[1]], scores[:, : ranked.rows.shape[1]] = ranked.rows, ranked.scores
-        source = np.zeros((n_queries, n), np.int8)
-        for place, filler in enumerate(self.fallback, start=1):
-            short = np.flatnonzero((rows == NOTHING).any(axis=1))
-            if not len(short):
-                break
-            taken = ItemLists.of([np.concatenate([lists[int(q)], rows[q][rows[q] != NOTHING]]) for q in short])
-            mask = allowed if allowed is None or allowed.ndim == 1 else allowed[short]
-            asked = queries.take(short)
-            more = self._in_runs(asked, n, taken, mask, filler)
-            for q, new_rows, new_scores in zip(short, more.rows, more.scores, strict=True):
-                gap = np.flatnonzero(rows[q] == NOTHING)[: len(new_rows)]
-                rows[q, gap], scores[q, gap] = new_rows[: len(gap)], new_scores[: len(gap)]
-                source[q, gap] = place
-        return Answers(rows, scores, source)
+        lists = hidden if hidden is not None else nothing_hidden(len(queries))
+        stages = stages_of(queries, lists, allowed, rules, disliked)
+        pinned = shown_pins(rules, n, *stages[0], len(queries))
+        page = Answers.empty(len(queries), n)
+        room = np.full(len(queries), n) if pinned is None else n - np.diff(pinned.indptr)
+        for number, (out, passing) in enumerate(stages):
+            if number == 1 and reserved is not None:
+                room = room - reserved
+            self._fill(page, number, room, queries, out, passing, rules, pinned)
+        page = replace(page, relaxed=relaxed_of(page, lists, rules))
+        return page if pinned is None else with_pins(page, rules, pinned)
 
-    def _ranked(self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None) -> Ranked:
-        """The sources' best; a single model of vectors finds them without a score for every item."""
-        only = self._searched
+    def _fill(
+        self,
+        page: Answers,
+        number: int,
+        room: NDArray[np.integer],
+        queries: Queries,
+        hidden: ItemLists,
+        allowed: Mask | None,
+        rules: Rules,
+        pinned: ItemLists | None,
+    ) -> None:
+        """Write the best that may be shown into the empty places of ``page``, up to ``room`` (n_queries,) in each."""
+        for place, filler in enumerate((None, *self.fallback)):
+            filled = page.filled
+            short = np.flatnonzero(filled < room)
+            if not len(short):
+                return
+            fresh = number == 0 and len(short) == len(queries) and pinned is None and not filled.any()
+            asked = queries if fresh else queries.take(short)
+            mask = allowed if allowed is None or allowed.ndim == 1 or fresh else allowed[short]
+            there = None if fresh else on_page(page, short, pinned)
+            taken = hidden if there is None else joined(hidden, short, there)
+            ranked, boost = self._best(asked, page.rows.shape[1], taken, mask, filler, rules, there)
+            width = ranked.rows.shape[1]
+            if fresh:
+                page.rows[:, :width], page.scores[:, :width] = ranked.rows, ranked.scores
+                page.boost[:, :width] = boost
+                page.source[:], page.stage[:] = place, number
+                continue
+            for q, rows, scores, added in zip(short, ranked.rows, ranked.scores, boost, strict=True):
+                gap = np.arange(filled[q], min(room[q], filled[q] + width))
+                page.rows[q, gap], page.scores[q, gap] = rows[: len(gap)], scores[: len(gap)]
+                page.boost[q, gap], page.source[q, gap], page.stage[q, gap] = added[: len(gap)], place, number
+
+    def _best(
+        self,
+        queries: Queries,
+        n: int,
+        hidden: ItemLists,
+        allowed: Mask | None,
+        filler: Source | None,
+        rules: Rules,
+        there: ItemLists | None,
+    ) -> tuple[Ranked, Floats]:
+        """The best of the sources, or of one fallback, and what boosts added to their scores; both (n_queries, n).
+
+        ``there`` is what each page holds already, for diversity.
+        """
+        if rules.likeness is None:
+            return self._ranked(queries, n, hidden, allowed, filler, rules.lift)
+        ranked, boost = self._ranked(queries, max(n, rules.n_candidates), hidden, allowed, filler, rules.lift)
+        order = diversified(ranked, n, rules.likeness, rules.share, there)
+        return taken_in(ranked, order), np.take_along_axis(boost, np.maximum(order, 0), axis=1)
+
+    def _ranked(
+        self,
+        queries: Queries,
+        n: int,
+        hidden: ItemLists,
+        allowed: Mask | None,
+        filler: Source | None = None,
+        lift: Floats | None = None,
+    ) -> tuple[Ranked, Floats]:
+        """The best by score; a single model of vectors finds them without a score for every item."""
+        only = self._searched if filler is None and lift is None else None
         if only is not None and only.vectors is not None:
             vectors, _ = only.vectors.factors(queries)
-            return only.catalogue.top(vectors, n, self.items.hashes, queries.salt, hidden, allowed)
-        return self._in_runs(queries, n, hidden, allowed)
+            found = only.catalogue.top(vectors, n, self.items.hashes, queries.salt, hidden, allowed)
+            return found, np.zeros(found.rows.shape, np.float32)
+        return self._in_runs(queries, n, hidden, allowed, filler, lift)
 
     @property
     def _searched(self) -> Source | None:
@@ -143,110 +175,106 @@ class Pipeline:
         only = self.sources[0]
         return only if len(self.sources) == 1 and len(self.items) >= MANY and only.vectors is not None else None
 
+    @property
+    def _merged(self) -> Merged:
+        return Merged(self.config, self.items, self.sources)
+
     def prepare(self) -> None:
         """Do now what the first asker would wait for."""
         if self._searched is not None:
             _ = self._searched.catalogue
 
     def _in_runs(
-        self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None, only: Source | None = None
-    ) -> Ranked:
+        self,
+        queries: Queries,
+        n: int,
+        hidden: ItemLists,
+        allowed: Mask | None,
+        only: Source | None = None,
+        lift: Floats | None = None,
+    ) -> tuple[Ranked, Floats]:
         """The best by whole rows of scores, of all sources or of one; as many queries at once as ``CELLS`` allows."""
         size = max(1, CELLS // max(1, len(self.items)))
-        parts = []
+        parts, boosts = [], []
         for start in range(0, max(1, len(queries)), size):
             run = slice(start, min(start + size, len(queries)))
             some = queries if len(queries) <= size else queries.take(run)
             lists = ItemLists(hidden.indptr[run.start : run.stop + 1], hidden.item_ix)
             mask = allowed if allowed is None or allowed.ndim == 1 else allowed[run]
-            scores = only.eligible_scores(some) if only else self._merged(some, n, lists, mask)
-            parts.append(top(scores, n, self.items.hashes, some.salt, lists, mask))
+            scores = only.eligible_scores(some) if only else self._merged.scores(some, n, lists, mask, lift)
+            scores, spread = (scores, None) if lift is None else lifted(scores, lift)
+            best = top(scores, n, self.items.hashes, some.salt, lists, mask)
+            parts.append(best)
+            boosts.append(np.zeros(best.rows.shape, np.float32))
+            if lift is not None and spread is not None:
+                boosts[-1][:] = np.where(best.rows == NOTHING, 0, lift[best.rows] * spread[:, None])
         if len(parts) == 1:
-            return parts[0]
-        return Ranked(np.concatenate([part.rows for part in parts]), np.concatenate([part.scores for part in parts]))
-
-    def _merged(self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None) -> Floats:
-        """One row of scores a query, (n_queries, n_items): the only source's own, or the union's merged ones."""
-        if len(self.sources) == 1:
-            return self.sources[0].eligible_scores(queries)
-        merged = np.full((len(queries), len(self.items)), -np.inf, np.float32)
-        for q, (union, parts) in enumerate(self._union(queries, n, hidden, allowed)):
-            if len(union):
-                merged[q, union] = parts.sum(axis=0)
-        return merged
-
-    def _union(
-        self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None
-    ) -> Iterator[tuple[ItemRows, Floats]]:
-        """For each query the union of all sources' best (n_union,), and every source's part (n_sources, n_union)."""
-        depth = max(self.config.n_candidates, n)
-        found = []
-        for source in self.sources:
-            scores = source.eligible_scores(queries)
-            ranked = top(scores, depth, self.items.hashes, queries.salt, hidden, allowed)
-            found.append((scores, ranked))
-        for q in range(len(queries)):
-            lists = [ranked.rows[q][ranked.rows[q] != NOTHING] for _, ranked in found]
-            union = np.unique(np.concatenate(lists))
-            parts = np.zeros((len(self.sources), len(union)), np.float32)
-            for s, (source, own) in enumerate(zip(self.sources, lists, strict=True)):
-                if len(own):
-                    parts[s] = source.config.weight * self._part(source, found[s][0][q], union, own)
-            yield union, parts
-
-    def _part(self, source: Source, scores: Floats, union: ItemRows, own: ItemRows) -> Floats:
-        """One source's say about the union, before its weight.
-
-        rrf: an item that is not among its best gets nothing. zscore: an item that it is silent about counts as its
-        lowest, which is 0 where 0 is silence; else a source that knows few items could not tell them from the rest.
-        """
-        if self.config.merge == "rrf":
-            part = np.zeros(len(union), np.float32)
-            part[np.searchsorted(union, own)] = 1 / (60 + np.arange(1, len(own) + 1))
-            return part
-        values = scores[union].astype(np.float64)
-        said = np.isfinite(values)
-        quiet = 0.0 if models.KINDS[source.config.model].zero_is_silence else values.min(initial=np.inf, where=said)
-        values[~said] = quiet
-        if source.config.scale == "log":
-            values = np.log1p(np.maximum(values, 0))
-        spread = values.std()
-        standard: Floats = ((values - values.mean()) / (spread if spread > 0 else 1.0)).astype(np.float32)
-        return standard
+            return parts[0], boosts[0]
+        ranked = Ranked(np.concatenate([part.rows for part in parts]), np.concatenate([part.scores for part in parts]))
+        return ranked, np.concatenate(boosts)
 
     def explain(
-        self, queries: Queries, answers: Answers, hidden: ItemLists | None = None, allowed: Mask | None = None
-    ) -> list[list[tuple[dict[str, float] | None, Floats | None]]]:
-        """For each query and place: every source's part of the score (None: one source), and the shares of the events.
+        self,
+        queries: Queries,
+        answers: Answers,
+        hidden: ItemLists | None = None,
+        allowed: Mask | None = None,
+        rules: Rules = NO_RULES,
+        disliked: ItemLists | None = None,
+    ) -> list[list[Explained]]:
+        """For each query and place: what the score is made of, and the shares of the events.
 
-        Shares are of shape (n_events,), in the score's own unit; None where no source of the item explains itself.
+        Parts are every source's and, where there was one, the boost's; None where one source alone said it. Shares are
+        of shape (n_events,), in the score's own unit; None where no source of the item explains itself.
         """
-        lists = hidden if hidden is not None else ItemLists(np.zeros(len(queries) + 1, np.int64), np.empty(0, np.int32))
+        lists = hidden if hidden is not None else nothing_hidden(len(queries))
         shares = [
             s.model.explain(queries, np.maximum(answers.rows, 0)) if isinstance(s.model, Explains) else None
             for s in self.sources
         ]
-        unions = (
-            list(self._union(queries, answers.rows.shape[1], lists, allowed))
-            if len(self.sources) > 1
-            else [None] * len(queries)
-        )
+        parts = self._parts(queries, answers, stages_of(queries, lists, allowed, rules, disliked), rules)
         out = []
         for q in range(len(queries)):
-            places: list[tuple[dict[str, float] | None, Floats | None]] = []
+            places: list[Explained] = []
             for place, row in enumerate(answers.rows[q]):
-                if row == NOTHING or answers.source[q, place]:
-                    places.append((None, None))
-                    continue
-                own = [None if share is None else share[q][place] for share in shares]
-                union = unions[q]
-                if union is None:
-                    places.append((None, own[0]))
-                    continue
-                at = int(np.searchsorted(union[0], row))
-                parts = {s.config.name: float(union[1][i, at]) for i, s in enumerate(self.sources)}
-                places.append((parts, _merged_shares(own, list(parts.values()))))
+                boost, source = float(answers.boost[q, place]), answers.source[q, place]
+                said: dict[str, float] | None = parts.get((q, place))
+                if row == NOTHING or source:
+                    own = None
+                elif said is not None:
+                    each = [None if share is None else share[q][place] for share in shares]
+                    own = merged_shares(each, list(said.values()))
+                else:
+                    own = None if shares[0] is None else shares[0][q][place]
+                if boost:
+                    said = said or {self.names[source]: float(answers.scores[q, place]) - boost}
+                    said[BOOST] = said.get(BOOST, 0.0) + boost
+                places.append((said, own))
             out.append(places)
+        return out
+
+    def _parts(
+        self, queries: Queries, answers: Answers, stages: Sequence[Stage], rules: Rules
+    ) -> dict[tuple[int, int], dict[str, float]]:
+        """Every source's part of the score of each query's places that several sources were merged for."""
+        if len(self.sources) == 1:
+            return {}
+        n, out = answers.rows.shape[1], {}
+        depth = n if rules.likeness is None else max(n, rules.n_candidates)
+        for number, (hidden, allowed) in enumerate(stages):
+            here = (answers.rows != NOTHING) & (answers.source == 0) & (answers.stage == number)
+            asked = np.flatnonzero(here.any(axis=1))
+            if not len(asked):
+                continue
+            before = (answers.rows != NOTHING) & ((answers.source == PINNED) | (answers.stage < number))
+            there = ItemLists.of([answers.rows[q][before[q]] for q in asked])
+            mask = allowed if allowed is None or allowed.ndim == 1 else allowed[asked]
+            unions = self._merged.union(queries.take(asked), depth, joined(hidden, asked, there), mask, rules.lift)
+            for q, (union, parts) in zip(asked, unions, strict=True):
+                for place in np.flatnonzero(here[q]):
+                    at = int(np.searchsorted(union, answers.rows[q, place]))
+                    said = {s.config.name: float(parts[i, at]) for i, s in enumerate(self.sources)}
+                    out[int(q), int(place)] = said
         return out
 
     def slate_items(
@@ -254,7 +282,7 @@ class Pipeline:
         queries: Queries,
         answers: Answers,
         query: int,
-        explained: Sequence[tuple[dict[str, float] | None, Floats | None]] | None = None,
+        explained: Sequence[Explained] | None = None,
         n_reasons: int = 3,
     ) -> tuple[SlateItem, ...]:
         """One query's places with ids again; of the reasons, the ``n_reasons`` of largest share."""
@@ -277,7 +305,8 @@ class Pipeline:
                     )
                     for e in order
                 )
-            name = self.names[answers.source[query, place]]
+            source = answers.source[query, place]
+            name = PIN if source == PINNED else self.names[source]
             places.append(SlateItem(self.items.ids[row], float(answers.scores[query, place]), name, reasons, parts))
         return tuple(places)
 
@@ -321,17 +350,6 @@ class Pipeline:
             for i, source in enumerate(sources):
                 out |= {f"{room}{i}.{key}": array for key, array in source.model.arrays().items()}
         return out
-
-
-def _merged_shares(shares: Sequence[Floats | None], parts: Sequence[float]) -> Floats | None:
-    """Each source's part of the score, divided among the events as that source divides its own score."""
-    total: Floats | None = None
-    for own, part in zip(shares, parts, strict=True):
-        if own is None or not np.abs(own).sum():
-            continue
-        scaled = (own / np.abs(own).sum() * part).astype(np.float32)
-        total = scaled if total is None else total + scaled
-    return total
 
 
 def fit(config: PipelineConfig, data: Dataset, seed: int = 0, fit_model: FitModel = models.fit) -> Pipeline:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from serendip import models
 from serendip.domain import Invalid
@@ -47,6 +47,28 @@ POPULAR = SourceConfig(name="popular", model="popularity")
 POPULAR_7_DAYS = SourceConfig(name="popular-7-days", model="popularity", settings={"window_days": 7.0})
 
 
+class NamedModel(BaseModel):
+    """A kind of model with settings of its own, under a name that sources may use."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: str
+    """The kind of model; everything else is a setting of it."""
+
+    @model_validator(mode="after")
+    def _checked(self) -> NamedModel:
+        try:
+            SourceConfig(name=self.kind, model=self.kind, settings=self.settings).model_settings()
+        except Invalid as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The model's own configuration."""
+        return dict(self.model_extra or {})
+
+
 class PipelineConfig(BaseModel):
     """What a pipeline is made of."""
 
@@ -74,10 +96,8 @@ class PipelineConfig(BaseModel):
         Settings of its own and a weight may follow a source: ``again(half_life_days=180)+als*0.2+popular-7-days``.
         ``settings`` go to every source that knows them.
         """
-        sources = tuple(_source(part.strip(), settings or {}) for part in spec.split("+"))
-        names = [source.name for source in sources]
-        if len(set(names)) < len(names):
-            raise Invalid(f"{spec} names a source twice; add up their weights instead")
+        sources = tuple(parse_source(part.strip(), settings or {}) for part in spec.split("+"))
+        named_once(sources, spec)
         taken = {key for source in sources for key in source.settings}
         for key in settings or {}:
             if key not in taken:
@@ -91,7 +111,19 @@ class PipelineConfig(BaseModel):
 SOURCE = re.compile(r"(?P<name>[^(*]*?)\s*(?:\((?P<own>[^()]*)\)\s*)?(?:\*\s*(?P<weight>.*))?")
 
 
-def _source(part: str, settings: Mapping[str, Any]) -> SourceConfig:
+def named_once(sources: Sequence[SourceConfig], spec: str) -> None:
+    """Invalid where two of ``sources`` have one name."""
+    if len({source.name for source in sources}) < len(sources):
+        raise Invalid(f"{spec} names a source twice; add up their weights instead")
+
+
+def parse_source(
+    part: str, settings: Mapping[str, Any] | None = None, named: Mapping[str, NamedModel] | None = None
+) -> SourceConfig:
+    """One source, such as ``als(n_factors=32)*0.5``; ``settings`` go to it as far as it knows them.
+
+    ``named``: models with settings of their own, which may be called by their names.
+    """
     found = SOURCE.fullmatch(part)
     if found is None:
         raise Invalid(f"{part!r} is no source; write for example als, als*0.5 or als(n_factors=32)*0.5")
@@ -102,7 +134,11 @@ def _source(part: str, settings: Mapping[str, Any]) -> SourceConfig:
         raise Invalid(f"the weight {weight!r} of {name!r} is not a number; write for example {name}*0.5") from None
     if not 0 < factor < np.inf:
         raise Invalid(f"the weight {weight!r} of {name!r} must be above 0")
-    own = _own_settings(found["own"], part)
+    own, settings = _own_settings(found["own"], part), settings or {}
+    if named and name in named:
+        kind = models.kind_of(named[name].kind)
+        own = {**named[name].settings, **own}
+        return SourceConfig(name=name, model=kind.name, settings=own, weight=factor, scale=_scale(kind.name))
     words = name.split("-")
     if words[0] == "popular":
         fields = models.kind_of("popularity").config.model_fields
@@ -116,8 +152,11 @@ def _source(part: str, settings: Mapping[str, Any]) -> SourceConfig:
         return SourceConfig(name=name, model="popularity", settings=own, weight=factor, scale="log")
     fields = models.kind_of(name).config.model_fields
     own = {key: value for key, value in settings.items() if key in fields} | own
-    scale: Literal["linear", "log"] = "log" if models.kind_of(name).counts else "linear"
-    return SourceConfig(name=name, model=name, settings=own, weight=factor, scale=scale)
+    return SourceConfig(name=name, model=name, settings=own, weight=factor, scale=_scale(name))
+
+
+def _scale(kind: str) -> Literal["linear", "log"]:
+    return "log" if models.kind_of(kind).counts or kind == "popularity" else "linear"
 
 
 def _own_settings(text: str | None, part: str) -> dict[str, Any]:

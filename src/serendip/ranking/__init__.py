@@ -1,8 +1,30 @@
 """Scores in, the best out: what may be shown, and in what order."""
 
 from serendip.ranking.bounded import Catalogue
-from serendip.ranking.filters import mask
-from serendip.ranking.grammar import Filter, parse
+from serendip.ranking.diversity import Likeness, diversified, mmr, taken_in
+from serendip.ranking.filters import Masks, mask, uses_now
+from serendip.ranking.grammar import Filter, parse, tags_filter
+from serendip.ranking.rules import NO_RULES, Rules, RulesConfig, lifted
 from serendip.ranking.top import NOTHING, Mask, Ranked, top
 
-__all__ = ["NOTHING", "Catalogue", "Filter", "Mask", "Ranked", "mask", "parse", "top"]
+__all__ = [
+    "NOTHING",
+    "NO_RULES",
+    "Catalogue",
+    "Filter",
+    "Likeness",
+    "Mask",
+    "Masks",
+    "Ranked",
+    "Rules",
+    "RulesConfig",
+    "diversified",
+    "lifted",
+    "mask",
+    "mmr",
+    "parse",
+    "tags_filter",
+    "taken_in",
+    "top",
+    "uses_now",
+]

@@ -7,11 +7,13 @@
                 | value ("==" | "!=" | "<" | "<=" | ">" | ">=") attribute
                 | value ["not"] "in" attribute
     list        = "[" value { "," value } "]"
-    value       = "text" | 'text' | number | true | false
+    value       = "text" | 'text' | number | true | false | moment
+    moment      = now [ ("+" | "-") number ("minutes" | "hours" | "days" | "weeks") ]
 
 An attribute's name is a word, or anything between backticks. Text is compared with text in the order of its code
-points, so that ISO dates are compared as text; numbers with numbers. Whatever is said about an attribute that an item
-lacks is false. Nothing is ever evaluated as code.
+points, numbers with numbers. Where both texts are whole ISO dates, such as "2026-03-01" (midnight, UTC) or
+"2026-03-01T20:30+01:00", they are compared as moments; so is everything with ``now``, the moment of asking. Whatever is
+said about an attribute that an item lacks is false. Nothing is ever evaluated as code.
 """
 
 from __future__ import annotations
@@ -31,7 +33,22 @@ MAX_DEPTH = 32
 MAX_TERMS = 500
 """Values in an expression, those of lists included."""
 
-Value = str | float | bool
+UNITS = {"minute": 60_000_000, "hour": 3_600_000_000, "day": 86_400_000_000, "week": 604_800_000_000}
+"""Microseconds."""
+
+MOST_DAYS = 36_525
+"""How far from now a moment may be."""
+
+
+@dataclass(frozen=True)
+class Now:
+    """The moment of asking, or one before or after it."""
+
+    plus: int = 0
+    """Microseconds."""
+
+
+Value = str | float | bool | Now
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 
 
@@ -100,10 +117,10 @@ TOKEN = re.compile(
     |(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
     |(?P<quoted>`[^`]+`)
     |(?P<word>[^\W\d][\w-]*)
-    |(?P<sign>==|!=|<=|>=|<|>|\(|\)|\[|\]|,))""",
+    |(?P<sign>==|!=|<=|>=|<|>|\(|\)|\[|\]|,|\+|-))""",
     re.VERBOSE | re.DOTALL,
 )
-WORDS = ("and", "or", "not", "in", "has", "true", "false")
+WORDS = ("and", "or", "not", "in", "has")
 SWAPPED: Mapping[str, Operator] = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 """Every comparison, and what it is when its sides change places."""
 
@@ -161,6 +178,8 @@ def _token(kind: str, raw: str, place: int) -> _Token:
         return _Token("name", raw[1:-1], place)
     if raw in ("true", "false"):
         return _Token("value", raw, place, raw == "true")
+    if raw == "now":
+        return _Token("value", raw, place, Now())
     return _Token("sign" if kind == "sign" or raw in WORDS else "name", raw, place)
 
 
@@ -278,10 +297,29 @@ class _Parser:
     def value(self) -> Value:
         token = self.token
         if token.kind != "value":
-            raise _unexpected(token, "text in quotes, a number, true or false")
+            raise _unexpected(token, "text in quotes, a number, true, false or now")
         self.next += 1
         self.count()
-        return token.value
+        return self.moment() if isinstance(token.value, Now) else token.value
+
+    def moment(self) -> Now:
+        """What may follow ``now``: ``- 7 days``."""
+        sign, token = self.accept("+", "-"), self.token
+        # In "now -7 days" the sign belongs to the number.
+        bare = sign is None and token.kind == "value" and token.text.startswith("-")
+        if sign is None and not bare:
+            return Now()
+        self.next += token.kind != "end"
+        size, unit = token.value, self.token
+        if token.kind != "value" or isinstance(size, str | bool | Now) or (sign is not None and size < 0):
+            raise _unexpected(token, "a number of days, as in now - 7 days,")
+        length = UNITS.get(unit.text.removesuffix("s")) if unit.kind == "name" else None
+        if length is None:
+            raise _unexpected(unit, "minutes, hours, days or weeks")
+        self.next += 1
+        if abs(size) * length > MOST_DAYS * UNITS["day"]:
+            raise Invalid(f"{token} is too far from now; at most {MOST_DAYS:,} days are", field="filter")
+        return Now(round((-size if sign is not None and sign.text == "-" else size) * length))
 
     def text(self) -> str:
         token = self.token
@@ -302,3 +340,21 @@ class _Parser:
         self.n_values += 1
         if self.n_values > MAX_TERMS:
             raise Invalid(f"the filter has more than {MAX_TERMS} values; ask for fewer", field="filter")
+
+
+def tags_filter(text: str, name: str = "tags") -> Filter:
+    """What ``fiction, -drama`` asks of the list ``name``: all that are named, and none that follows a minus."""
+    if len(text) > MAX_LENGTH:
+        raise Invalid(f"the tags have {len(text)} characters; at most {MAX_LENGTH} are read", field="tags")
+    words = [word.strip() for word in text.split(",")]
+    parts: list[Filter] = []
+    for word in filter(None, words):
+        wanted = word.removeprefix("-").strip()
+        if not wanted:
+            raise Invalid(f"a minus in {text!r} leaves out no tag; write for example fiction, -drama", field="tags")
+        parts.append(Not(Has(name, wanted)) if word.startswith("-") else Has(name, wanted))
+    if not parts:
+        raise Invalid("no tag is named; write for example fiction, -drama", field="tags")
+    if len(parts) > MAX_TERMS:
+        raise Invalid(f"{len(parts)} tags are named; at most {MAX_TERMS} are looked for", field="tags")
+    return parts[0] if len(parts) == 1 else And(tuple(parts))

@@ -15,6 +15,8 @@ from serendip.store.matrices import Matrix, RecommenderRecord
 from serendip.store.pages import Stretch
 from serendip.store.people import Gone
 from serendip.store.records import Changed
+from serendip.store.saved import SavedTable, save_elsewhere
+from serendip.store.scenarios import ScenarioRecord
 from serendip.store.timetable import TimetableEntry, TimetableRow
 from serendip.store.values import Page
 from serendip.store.versions import Promotion, VersionRecord
@@ -41,9 +43,12 @@ __all__ = [
     "RecommenderRecord",
     "Recorded",
     "RecordedInteraction",
+    "SavedTable",
+    "ScenarioRecord",
     "Store",
     "Stretch",
     "TimetableEntry",
     "TimetableRow",
     "VersionRecord",
+    "save_elsewhere",
 ]

@@ -9,6 +9,7 @@ from serendip.store.access import Access
 from serendip.store.bulk import Bulk
 from serendip.store.columns import HistoryColumns
 from serendip.store.corrections import Corrections
+from serendip.store.crowd import Crowd
 from serendip.store.engine import Database, parsed
 from serendip.store.erasures import Erasures
 from serendip.store.freshness import Freshness
@@ -20,6 +21,8 @@ from serendip.store.matrices import Matrices
 from serendip.store.migrate import prepare
 from serendip.store.offsets import Offsets
 from serendip.store.relations import Relations
+from serendip.store.saved import Saved
+from serendip.store.scenarios import Scenarios
 from serendip.store.slates import SlateBuffer
 from serendip.store.timetable import Timetable
 from serendip.store.together import Together
@@ -44,6 +47,9 @@ class Store(
     Jobs,
     Timetable,
     Access,
+    Scenarios,
+    Crowd,
+    Saved,
     Freshness,
     Health,
 ):

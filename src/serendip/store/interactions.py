@@ -88,6 +88,10 @@ class Interactions(Kinds):
         filled = None if now is None else sure_moment(now, "now")
         return self._together.run([_checked(record, filled) for record in records])
 
+    def add_each(self, calls: Sequence[tuple[Interaction, datetime]]) -> list[Recorded]:
+        """``add_interactions`` of one record each, with their moments of receipt, in one transaction."""
+        return self._add([[_checked(record, sure_moment(now, "now"))] for record, now in calls])
+
     @tried_again
     def _add(self, calls: Sequence[list[_Row | Invalid]]) -> list[Recorded]:
         """One transaction for the rows of several calls, and each call's answer."""

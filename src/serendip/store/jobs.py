@@ -81,7 +81,7 @@ def usual_key(kind: str, arguments: Mapping[str, Any]) -> str:
 
 def back_off(attempts: int) -> timedelta:
     """How long to wait after so many attempts: doubling, and up to half as much more, lest jobs march in step."""
-    wait = min(BACK_OFF * 2 ** min(attempts - 1, 20), LONGEST_BACK_OFF)
+    wait = min(BACK_OFF * (1 << min(attempts - 1, 20)), LONGEST_BACK_OFF)
     return wait * random.uniform(1.0, 1.5)
 
 
@@ -132,15 +132,16 @@ class Jobs(Part):
         """
         row = job_row(kind, arguments, now, unique_key, run_at, max_attempts, None, created_by)
         with self._db.write() as c:
-            made = c.execute(insert(c, jobs).on_conflict_do_nothing().returning(*jobs.c), row).first()
-            if made is None:
-                same = select(jobs.c.id, jobs.c.state).where(
-                    jobs.c.unique_key == row["unique_key"], jobs.c.state.in_(OPEN)
-                )
-                other = c.execute(same).first()
-                told = "is over by now; send it again" if other is None else f"{other.id} is {other.state}"
-                raise Conflict(f"the same job {told}: {kind}; wait for it, or cancel it")
-            return _job(made)
+            return _added(c, row)
+
+    @tried_again
+    def begin_job(
+        self, kind: str, arguments: Mapping[str, Any], worker: str, now: datetime, lease: timedelta
+    ) -> Leased:
+        """A new job that ``worker`` has begun already; it is not tried again. Refused as ``add_job`` does."""
+        row = job_row(kind, arguments, now, max_attempts=1) | _held(worker, now, lease) | {"attempts": 1}
+        with self._db.write() as c:
+            return Leased(_added(c, row), row["lease"])
 
     @tried_again
     def claim_job(self, worker: str, now: datetime, lease: timedelta, held: Collection[int] = ()) -> Leased | None:
@@ -157,18 +158,9 @@ class Jobs(Part):
             found = c.execute(due.with_for_update(skip_locked=True)).scalar()
             if found is None:
                 return None
-            word = secrets.token_hex(16)
-            values = {
-                "state": "running",
-                "attempts": jobs.c.attempts + 1,
-                "worker": worker,
-                "lease": word,
-                "lease_until": sure_moment(now + lease),
-                "started_at": sure_moment(now),
-                **dict.fromkeys(("stage", "done", "total", "message")),
-            }
+            values = {**_held(worker, now, lease), "attempts": jobs.c.attempts + 1}
             row = c.execute(update(jobs).where(jobs.c.id == found).values(values).returning(*jobs.c)).one()
-            return Leased(_job(row), word)
+            return Leased(_job(row), row.lease)
 
     def renew_lease(self, job: int, lease: str, until: datetime) -> bool:
         """Hold a job for longer; false where another has it, or it is over."""
@@ -282,6 +274,30 @@ class Jobs(Part):
     def _under_lease(self, job: int, lease: str, values: Mapping[str, Any]) -> bool:
         with self._db.write() as c:
             return bool(c.execute(update(jobs).where(_leased(job, lease)).values(values)).rowcount)
+
+
+def _added(c: Connection, row: Mapping[str, Any]) -> JobRecord:
+    made = c.execute(insert(c, jobs).on_conflict_do_nothing().returning(*jobs.c), row).first()
+    if made is None:
+        same = select(jobs.c.id, jobs.c.state).where(jobs.c.unique_key == row["unique_key"], jobs.c.state.in_(OPEN))
+        other = c.execute(same).first()
+        told = (
+            "has just ended; ask again" if other is None else f"{other.id} is {other.state}; wait for it, or cancel it"
+        )
+        raise Conflict(f"the same {row['kind']} job {told}")
+    return _job(made)
+
+
+def _held(worker: str, now: datetime, lease: timedelta) -> dict[str, Any]:
+    """What a job is while ``worker`` has it."""
+    return {
+        "state": "running",
+        "worker": worker,
+        "lease": secrets.token_hex(16),
+        "lease_until": sure_moment(now + lease),
+        "started_at": sure_moment(now),
+        **dict.fromkeys(("stage", "done", "total", "message")),
+    }
 
 
 def _leased(job: int, lease: str) -> ColumnElement[bool]:

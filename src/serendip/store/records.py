@@ -18,8 +18,8 @@ class Changed:
     created: int
     replaced: int
     deleted: int
-    refused: Mapping[str, Exception]
-    """Why a record was not taken, by its id."""
+    refused: Mapping[Any, Exception]
+    """Why a record was not taken, by what names it."""
 
 
 class Named(Protocol):

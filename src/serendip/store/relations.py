@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Select, delete, select, tuple_
 
-from serendip.domain import Relation, checked_id
+from serendip.domain import Invalid, Relation, checked_id
 from serendip.store.engine import Part, insert, tried_again
 from serendip.store.forgotten import forgotten
 from serendip.store.freshness import bump
@@ -37,6 +37,11 @@ class Related:
     new_users: int
     refused: frozenset[str]
     """Users who asked to be forgotten; no relation of theirs was written."""
+
+    def refusal(self, relation: Relation) -> Invalid | None:
+        """Why a relation was not written, if it was not."""
+        user = next((one for one in (relation.user, relation.other) if one in self.refused), None)
+        return None if user is None else forgotten(user)
 
 
 class Relations(Part):

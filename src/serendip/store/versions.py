@@ -82,16 +82,25 @@ class Versions(Part):
 
     @tried_again
     def promote(
-        self, scenario: str, version: str, at: datetime, reason: str | None = None, override: bool = False
+        self,
+        scenario: str,
+        version: str,
+        at: datetime,
+        reason: str | None = None,
+        override: bool = False,
+        instead_of: str | None = None,
     ) -> Promotion:
-        """Let ``version`` live in ``scenario`` from now on; where it does already, its promotion is given back."""
+        """Let ``version`` live in ``scenario`` from now on; where it does already, its promotion is given back.
+
+        ``instead_of``: only where that version is live; else the promotion of what is live is given back.
+        """
         checked_id(scenario, "scenario")
         with self._db.write() as c:
             known = select(versions.c.id).where(versions.c.id == version).with_for_update()
             if c.execute(known).first() is None:
                 raise NotFound(f"no version {version!r}; list the versions there are, or train one")
             now = next((live for live in _live(c) if live.scenario == scenario), None)
-            if now is not None and now.version == version:
+            if now is not None and (now.version == version or instead_of not in (None, now.version)):
                 # Nothing changes, and the way back stays what it was.
                 return now
             previous = now.version if now is not None else None

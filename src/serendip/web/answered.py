@@ -46,6 +46,14 @@ class SlateShown(BaseModel):
     items: list[Place]
 
 
+class SlatesPage(BaseModel):
+    """Slates as they were answered, newest first."""
+
+    slates: list[SlateShown]
+    next: str | None
+    total: int | None
+
+
 class SlatesShown(BaseModel):
     """One slate a user, in the order asked."""
 
@@ -77,6 +85,21 @@ class RefusedRow(BaseModel):
     reason: str
 
 
+class RefusedChange(RefusedRow):
+    """A row of one of the lists that was not taken."""
+
+    list: str
+
+
+class ChangedShown(BaseModel):
+    """What became of many records that were sent together."""
+
+    created: int
+    replaced: int
+    deleted: int
+    refused: list[RefusedChange]
+
+
 class RecordedShown(BaseModel):
     """What became of the rows."""
 
@@ -104,6 +127,28 @@ class InteractionsPage(BaseModel):
     """Interactions, newest first."""
 
     interactions: list[InteractionShown]
+    next: str | None
+    total: int | None
+
+
+class TakenBack(BaseModel):
+    """How many interactions were taken back."""
+
+    deleted: int
+
+
+class RelationShown(BaseModel):
+    """That a user points at another."""
+
+    user: str
+    other: str
+    kind: str
+
+
+class RelationsPage(BaseModel):
+    """Relations by user, or by whom they point at."""
+
+    relations: list[RelationShown]
     next: str | None
     total: int | None
 
@@ -189,23 +234,6 @@ class PromotionShown(BaseModel):
     reason: str | None
     override: bool
     previous: str | None
-
-
-class ScenarioShown(BaseModel):
-    """A place where recommendations appear: what answers there, and the promotion that put it there."""
-
-    scenario: str
-    serving: str | None
-    personal: bool | None
-    note: str | None
-    promotion: PromotionShown | None
-
-
-class ScenariosShown(BaseModel):
-    """All scenarios, and what is wrong with them."""
-
-    scenarios: list[ScenarioShown]
-    problems: list[str]
 
 
 class Health(BaseModel):

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,23 @@ from starlette.types import Scope
 from serendip import __version__
 from serendip.domain import SerendipError
 from serendip.flows.live import Live
+from serendip.flows.record import record_each
 from serendip.settings import Settings
 from serendip.store import Artifacts, Store
 from serendip.web.answered import Problem
-from serendip.web.api import catalogue, health, hot, interactions, models
+from serendip.web.api import (
+    erasures,
+    health,
+    hot,
+    interactions,
+    items,
+    jobs,
+    models,
+    relations,
+    scenarios,
+    slates,
+    users,
+)
 from serendip.web.api.described import described
 from serendip.web.guard import Guard, wants_page
 from serendip.web.json import Json
@@ -38,6 +52,9 @@ from serendip.web.pool import Pool
 from serendip.web.problems import details, problem
 from serendip.web.services import Clock, Services, system_clock
 from serendip.web.wire import reshaped, wires
+
+ANSWERED_TOGETHER, RECORDED_TOGETHER = 32, 256
+"""Requests that one thread takes at a time where more wait."""
 
 STATIC = Path(__file__).parent / "static"
 
@@ -63,14 +80,17 @@ def create_app(
 ) -> FastAPI:
     """The API and the pages over ``store`` and ``artifacts``; ``clock`` says what time it is."""
     settings = settings or Settings()
+    live, pool = Live(store, artifacts), Pool(settings.pool_size, settings.deadline_seconds)
     parts = Services(
         store,
         artifacts,
-        Live(store, artifacts),
+        live,
         settings,
         clock,
-        Pool(settings.pool_size, settings.deadline_seconds),
+        pool,
         Metrics(),
+        pool.grouped(partial(hot.answer_each, store, live), ANSWERED_TOGETHER, at_once=2),
+        pool.grouped(partial(record_each, store), RECORDED_TOGETHER, at_once=1),
     )
 
     @asynccontextmanager
@@ -101,7 +121,8 @@ def create_app(
     )
     app.state.services = parts
     app.router.routes.extend(hot.ROUTES)
-    for part in (interactions, catalogue, models, health, docs, people, pages_of_models, posters, sign_in):
+    data = (interactions, users, items, relations, slates, erasures)
+    for part in (*data, models, scenarios, jobs, health, docs, people, pages_of_models, posters, sign_in):
         app.include_router(part.router)
     for prefix, router in wires(settings.wire):
         app.include_router(router, prefix=prefix)

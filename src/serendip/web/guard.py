@@ -108,6 +108,8 @@ def needed(method: str, path: str) -> Right | None:
     """The right that a request needs; None: everybody may."""
     if path in OPEN or path.startswith(OPEN_FOLDER):
         return None
+    if path.startswith("/v1/erasures"):
+        return "admin"
     if path.startswith(("/v1/models", "/v1/scenarios", "/v1/keys")) and method not in SAFE:
         return "admin"
     if method in SAFE or path in ("/v1/recommendations", "/sign-out"):

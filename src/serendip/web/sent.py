@@ -91,7 +91,7 @@ class RecommendQuestion(Question):
 
     user: Id
     scenario: str = Field("home", max_length=100)
-    n: Count = 10
+    n: Count | None = Field(None, description="How many; as many as the scenario's page holds where it is not said.")
     filter: str | None = Field(None, max_length=10_000, description='For example `"drama" in tags and year >= 1990`.')
     explain: bool = False
     time: Moment | None = Field(None, description="Answer as of this moment instead of now.")
@@ -115,7 +115,7 @@ class RecommendBody(Body):
     users: list[Id] | None = Field(None, min_length=1, max_length=MAX_ASKERS)
     history: list[Event] | None = Field(None, max_length=MAX_EVENTS)
     scenario: str = Field("home", max_length=100)
-    n: Count = 10
+    n: Count | None = Field(None, description="How many; as many as the scenario's page holds where it is not said.")
     filter: str | None = Field(None, max_length=10_000)
     explain: bool = False
     time: Moment | None = None

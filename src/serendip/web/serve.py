@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from time import monotonic, sleep
 from typing import Any
 
@@ -17,10 +17,12 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serendip.domain import NotReady
+from serendip.jobs.worker import Worker, working
 from serendip.logs import set_up_logs
 from serendip.settings import Settings
 from serendip.store import Artifacts, Store
 from serendip.web.app import create_app
+from serendip.web.services import system_clock
 
 DRAIN_SECONDS = 20
 """After SIGTERM, requests that run may finish within this long."""
@@ -130,15 +132,17 @@ def _server(store: Store, artifacts: Artifacts, settings: Settings) -> uvicorn.S
 
 
 def serve(store: Store, artifacts: Artifacts, settings: Settings) -> None:
-    """Answer requests until SIGTERM or SIGINT; what runs then may finish."""
+    """Answer requests, and do jobs unless told not to, until SIGTERM or SIGINT; what runs then may finish."""
     with bound(settings.host, settings.port) as opened:
         set_up_logs(settings)
         host, port = opened.getsockname()[:2]
         logging.getLogger("serendip.web").info("listening", extra={"address": f"http://{host}:{port}"})
         # uvicorn drains, then sends itself the signal once more; by then we only want to return.
         before = signal.signal(signal.SIGTERM, lambda *_: None)
+        jobs = working(Worker(store, settings, system_clock)) if settings.worker else nullcontext()
         try:
-            _server(store, artifacts, settings).run(sockets=[opened])
+            with jobs:
+                _server(store, artifacts, settings).run(sockets=[opened])
         except KeyboardInterrupt:
             pass
         finally:

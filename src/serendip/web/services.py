@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from serendip.domain import Interaction
 from serendip.flows.live import Live
 from serendip.settings import Settings
-from serendip.store import Artifacts, Store
+from serendip.store import Artifacts, Recorded, Store
 from serendip.web import addresses  # noqa: F401  (every router comes through here, so that its routes may say {item:id})
 from serendip.web.metrics import Metrics
-from serendip.web.pool import Pool
+from serendip.web.pool import Grouped, Pool
 
 Clock = Callable[[], datetime]
 
@@ -35,6 +36,10 @@ class Services:
     clock: Clock
     pool: Pool
     metrics: Metrics
+    answers: Grouped[Any, dict[str, Any]]
+    """Recommendations for one user each."""
+    recordings: Grouped[tuple[Interaction, datetime], Recorded]
+    """Interactions that came one by one."""
 
 
 def services(request: Request) -> Services:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from serendip.domain import Interaction, Item, Slate, SlateItem, User
+from serendip.domain import Interaction, Item, Relation, Slate, SlateItem, User
 from serendip.store import Promotion, Store, VersionRecord
 
 
@@ -52,8 +52,17 @@ def interaction_json(event: Interaction) -> dict[str, Any]:
     }
 
 
+def relation_json(relation: Relation) -> dict[str, Any]:
+    """That a user points at another."""
+    return {"user": relation.user, "other": relation.other, "kind": relation.kind}
+
+
 def slates_json(store: Store, slates: Sequence[Slate], fields: Collection[str] = ()) -> list[dict[str, Any]]:
-    """Slates with the records of all their items looked up at once."""
+    """Slates with the records of all their items looked up at once; people stand there by their names."""
+    if slates and slates[0].recommends == "users":
+        people = store.users_by_id({place.item for slate in slates for place in slate.items})
+        items = {user: Item(user, "people", record.name) for user, record in people.items()}
+        return [slate_json(slate, items) for slate in slates]
     named = {place.item for slate in slates for place in slate.items}
     named |= {reason.item for slate in slates for place in slate.items for reason in place.reasons}
     items = store.items_by_id(list(named))

@@ -14,6 +14,7 @@ SAID = {
     405: "This address does not take this method.",
     408: "The body did not arrive in time.",
     409: "It contradicts what is kept.",
+    412: "The record is not as `If-Match` or `If-None-Match` says.",
     413: "The body is larger than 10 MB.",
     415: "The body is not JSON, or it is compressed.",
     422: "What was sent cannot be accepted as it is; `errors` names the fields.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -15,18 +15,32 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from serendip.domain import Conflict, Interaction, Invalid
-from serendip.flows.recommend import Ask, recommend, recommend_many, recommend_session
+from serendip.flows.live import Live
+from serendip.flows.recommend import Ask, recommend_many, recommend_session
 from serendip.flows.record import fault, record
+from serendip.store import Store
 from serendip.web import shapes
 from serendip.web.json import Json, checked_type, parse
 from serendip.web.problems import Refused, refusals
-from serendip.web.sent import MAX_ROWS, Event, InteractionBody, RecommendBody, RecommendQuestion
+from serendip.web.sent import MAX_ROWS, Event, InteractionBody, ItemField, RecommendBody, RecommendQuestion
 from serendip.web.services import Services
 
 MOST_PLACES = 100_000
 """Places of all slates that one request may ask for."""
 
 M = TypeVar("M", bound=BaseModel)
+
+
+class Asked(NamedTuple):
+    """One request for one user."""
+
+    user: str
+    ask: Ask
+    fields: tuple[ItemField, ...]
+    time: datetime | None
+    now: datetime
+
+
 _ROWS = TypeAdapter(list[InteractionBody])
 
 
@@ -58,14 +72,25 @@ async def recommendations(request: Request) -> Response:
     parts: Services = request.app.state.services
     question = checked(RecommendQuestion, dict(request.query_params))
     ask = Ask(question.scenario, question.n, question.filter, question.explain)
-
-    def work() -> dict[str, Any]:
-        slate = recommend(parts.store, parts.live, question.user, ask, question.time or parts.clock())
-        return shapes.slates_json(parts.store, [slate], question.fields)[0]
-
-    answer = await parts.pool.run(work)
+    answer = await parts.answers.run(Asked(question.user, ask, question.fields, question.time, parts.clock()))
     _count(parts, [answer])
     return Json(answer)
+
+
+def answer_each(store: Store, live: Live, asked: Sequence[Asked]) -> list[dict[str, Any] | Exception]:
+    """A slate each; who asks alike is answered by one batch, with all that is recorded by now."""
+    alike: dict[tuple[Any, ...], list[int]] = {}
+    for place, one in enumerate(asked):
+        alike.setdefault((one.ask, one.fields, one.time), []).append(place)
+    found: dict[int, dict[str, Any] | Exception] = {}
+    for (ask, fields, time), places in alike.items():
+        try:
+            now = time or max(asked[place].now for place in places)
+            slates = recommend_many(store, live, [asked[place].user for place in places], ask, now)
+            found |= zip(places, shapes.slates_json(store, slates, fields), strict=True)
+        except Exception as error:
+            found |= dict.fromkeys(places, error)
+    return [found[place] for place in range(len(asked))]
 
 
 async def _recommend_posted(request: Request) -> Response:
@@ -73,8 +98,9 @@ async def _recommend_posted(request: Request) -> Response:
     body = checked(RecommendBody, await _content(request))
     if (body.users is None) == (body.history is None):
         raise Invalid("send either users or history, one of the two", field="users")
-    if body.users is not None and len(body.users) * body.n > MOST_PLACES:
-        raise Invalid(f"{len(body.users)} users times {body.n} is over {MOST_PLACES} places; ask in parts", field="n")
+    n = body.n or parts.live.page_size(body.scenario)
+    if body.users is not None and len(body.users) * n > MOST_PLACES:
+        raise Invalid(f"{len(body.users)} users times {n} is over {MOST_PLACES} places; ask in parts", field="n")
     ask = Ask(body.scenario, body.n, body.filter, body.explain, None if body.items is None else tuple(body.items))
     now = body.time or parts.clock()
 
@@ -116,7 +142,7 @@ async def record_interactions(request: Request) -> Response:
         if event.key not in (None, named):
             raise Invalid("the Idempotency-Key header and the field key differ; send one of them", field="key")
         event = replace(event, key=named)
-    kept = await parts.pool.run(lambda: record(parts.store, [event], now))
+    kept = await parts.recordings.run((event, now))
     if isinstance(kept.outcomes[0], Exception):
         raise kept.outcomes[0]
     _count_rows(parts, kept.recorded, kept.repeated, 0)

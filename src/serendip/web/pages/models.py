@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serendip.evaluation import Table
-from serendip.flows.live import SCENARIOS
 from serendip.store import Promotion, VersionRecord
 from serendip.web import shapes
 from serendip.web.pages.paper import page
@@ -44,11 +43,11 @@ def models_page(request: Request, parts: Parts) -> Response:
     """What is live, what was measured, what the gate said."""
     live = parts.store.live()
     records = parts.store.versions()
-    newest = next((record for record in records if record.manifest.get("measured")), None)
+    newest = next((record for record in records if record.manifest["measured"]["protocols"]), None)
     return page(
         request,
         "models.html",
-        scenarios=[(name, live.get(name), parts.live.scenarios.get(name)) for name in SCENARIOS],
+        scenarios=[(name, live.get(name), parts.live.scenarios.get(name)) for name in parts.live.known],
         problems=parts.live.problems,
         versions=[(record, shapes.version_json(record, live)) for record in records],
         measured=[] if newest is None else tables(newest, records, live),

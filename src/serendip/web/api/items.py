@@ -1,0 +1,218 @@
+"""Items: create, read, replace, update, delete, many at once, list and search; and what is alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from starlette.responses import Response
+
+from serendip.domain import Item, NotFound, checked_id
+from serendip.flows.recommend import similar
+from serendip.web import shapes
+from serendip.web.answered import ChangedShown, ItemShown, ItemsPage, NeighboursShown
+from serendip.web.api import READING, WRITING, refusals
+from serendip.web.api.records import (
+    MANY,
+    NOT_MODIFIED,
+    AttributeAsked,
+    IdempotencyKey,
+    IfMatch,
+    IfNoneMatch,
+    ListQuestion,
+    Tried,
+    answered,
+    attributes_asked,
+    change_many,
+    merged,
+    must_be,
+    must_not_be,
+    read,
+    taken,
+)
+from serendip.web.json import Json, StrictRoute
+from serendip.web.sent import Body, Count, Id, ItemBody, ItemFields, ItemPatch, Question
+from serendip.web.services import Parts
+
+router = APIRouter(route_class=StrictRoute, tags=["items"])
+
+Tag = Annotated[str, Field(max_length=200)]
+
+
+class ItemsQuestion(ListQuestion):
+    """A stretch of the items."""
+
+    search: str | None = Field(None, max_length=1000, description="Found anywhere in ids and texts, whatever its case.")
+    catalogue: Id | None = None
+    tag: list[Tag] = Field([], max_length=20, description="Items that have this tag; repeat it for several.")
+    without_tag: list[Tag] = Field([], max_length=20, alias="-tag", description="Items that do not have this tag.")
+    hidden: bool | None = None
+    attribute: list[AttributeAsked] = Field([], max_length=20, description="`name:value`; repeat it for several.")
+    sort: Literal["id", "-id", "title", "-title", "created", "-created"] = "id"
+
+
+class ItemsChange(Body):
+    """Items to keep, each whole, and items to forget with everything done to them."""
+
+    put: list[Annotated[ItemBody, Tried]] = MANY
+    delete: list[Annotated[Id, Tried]] = MANY
+
+
+class NeighboursQuestion(Question):
+    """What is alike."""
+
+    n: Count = 10
+    scenario: str = Field("for-you", max_length=100)
+    filter: str | None = Field(None, max_length=10_000)
+
+
+def not_found(item: str) -> NotFound:
+    """Why nothing can be done to ``item``."""
+    return NotFound(f"no item {item!r}; GET /v1/items lists them")
+
+
+def _shown(record: Item | None) -> dict[str, Any] | None:
+    return None if record is None else shapes.item_json(record)
+
+
+@router.get("/v1/items", operation_id="list_items", response_model=ItemsPage, responses=refusals(*READING))
+def list_items(parts: Parts, question: Annotated[ItemsQuestion, Query()]) -> Response:
+    """Items by id, title or the order in which they came."""
+    page = parts.store.list_items(
+        question.search,
+        question.catalogue,
+        question.tag,
+        question.after,
+        question.limit or parts.settings.page_size,
+        without=question.without_tag,
+        hidden=question.hidden,
+        attributes=attributes_asked(question.attribute),
+        sort=question.sort,
+        count=question.count,
+    )
+    return Json(
+        {"items": [shapes.item_json(record) for record in page.records], "next": page.next, "total": page.total}
+    )
+
+
+@router.post(
+    "/v1/items",
+    operation_id="create_item",
+    status_code=201,
+    response_model=ItemShown,
+    responses={200: {"model": ItemShown, "description": "It was there already."}, **refusals(*WRITING, 409)},
+)
+def create_item(parts: Parts, body: ItemBody, idempotency_key: IdempotencyKey = None) -> Response:
+    """A new item; 409 when the id is taken."""
+    record = body.item(body.id)
+
+    def create(old: Item | None) -> Item:
+        if old is not None and (idempotency_key is None or old != record):
+            raise taken("item", body.id)
+        return record
+
+    before, _ = parts.store.change_item(body.id, create)
+    return answered(shapes.item_json(record), 201 if before is None else 200)
+
+
+@router.post("/v1/items/bulk", operation_id="change_items", response_model=ChangedShown, responses=refusals(*WRITING))
+def change_items(parts: Parts, body: ItemsChange) -> Response:
+    """Keep and forget many. Valid rows are taken in one transaction and the rest are named; sent again, it changes
+    nothing more. A body of which no row can be taken is refused with 422."""
+    return change_many(
+        body.put,
+        body.delete,
+        lambda row: row.id,
+        lambda put, drop: parts.store.change_items([row.item(row.id) for row in put], drop),
+    )
+
+
+@router.get(
+    "/v1/items/{item:id}",
+    operation_id="read_item",
+    response_model=ItemShown,
+    responses={**NOT_MODIFIED, **refusals(*READING, 404)},
+)
+def read_item(parts: Parts, item: str, known: IfNoneMatch) -> Response:
+    """One item."""
+    record = parts.store.item(checked_id(item, "item"))
+    if record is None:
+        raise not_found(item)
+    return read(shapes.item_json(record), known)
+
+
+@router.put(
+    "/v1/items/{item:id}",
+    operation_id="replace_item",
+    response_model=ItemShown,
+    responses={201: {"model": ItemShown, "description": "It is new."}, **refusals(*WRITING, 412)},
+)
+def replace_item(parts: Parts, item: str, body: ItemFields, same: IfMatch, other: IfNoneMatch) -> Response:
+    """Keep exactly this under the id, whether or not it existed."""
+
+    def put(old: Item | None) -> Item:
+        must_be(same, _shown(old))
+        must_not_be(other, _shown(old))
+        return body.item(item)
+
+    before, after = parts.store.change_item(item, put)
+    return answered(shapes.item_json(after), 201 if before is None else 200)
+
+
+@router.patch(
+    "/v1/items/{item:id}",
+    operation_id="update_item",
+    response_model=ItemShown,
+    responses=refusals(*WRITING, 404, 412),
+)
+def update_item(parts: Parts, item: str, body: ItemPatch, same: IfMatch) -> Response:
+    """Change what is named, keep the rest."""
+
+    def patch(old: Item | None) -> Item:
+        if old is None:
+            raise not_found(item)
+        must_be(same, _shown(old))
+        sent = {name: getattr(body, name) for name in body.model_fields_set}
+        if "attributes" in sent:
+            sent["attributes"] = merged(old.attributes, sent["attributes"])
+        if "tags" in sent:
+            sent["tags"] = tuple(sent["tags"])
+        return replace(old, **sent)
+
+    return answered(shapes.item_json(parts.store.change_item(item, patch)[1]))
+
+
+@router.delete(
+    "/v1/items/{item:id}",
+    operation_id="delete_item",
+    status_code=204,
+    responses=refusals(*READING, 404, 412),
+)
+def delete_item(parts: Parts, item: str, same: IfMatch) -> Response:
+    """Forget an item with everything done to it; it is not recommended again."""
+    if not parts.store.delete_item(checked_id(item, "item"), lambda old: must_be(same, _shown(old))):
+        raise not_found(item)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/v1/items/{item:id}/neighbours",
+    operation_id="list_neighbours",
+    response_model=NeighboursShown,
+    responses=refusals(*READING, 404),
+)
+def list_neighbours(parts: Parts, item: str, question: Annotated[NeighboursQuestion, Query()]) -> Response:
+    """Items alike, best first, by the first model of the scenario that knows."""
+    source, found = similar(
+        parts.store,
+        parts.live,
+        checked_id(item, "item"),
+        question.n,
+        parts.clock(),
+        question.scenario,
+        question.filter,
+    )
+    items = parts.store.items_by_id([other for other, _ in found])
+    return Json(shapes.neighbours_json(item, source, found, items))

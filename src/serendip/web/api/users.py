@@ -1,0 +1,178 @@
+"""Users: create, read, replace, update, delete, many at once, list and search; and who is alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from starlette.responses import Response
+
+from serendip.domain import NotFound, User, checked_id
+from serendip.web import shapes
+from serendip.web.answered import ChangedShown, UserShown, UsersPage
+from serendip.web.api import READING, WRITING, refusals
+from serendip.web.api.records import (
+    MANY,
+    NOT_MODIFIED,
+    AttributeAsked,
+    IdempotencyKey,
+    IfMatch,
+    IfNoneMatch,
+    ListQuestion,
+    Tried,
+    answered,
+    attributes_asked,
+    change_many,
+    merged,
+    must_be,
+    must_not_be,
+    read,
+    taken,
+)
+from serendip.web.json import Json, StrictRoute
+from serendip.web.sent import Body, Id, UserBody, UserFields, UserPatch
+from serendip.web.services import Parts
+
+router = APIRouter(route_class=StrictRoute, tags=["users"])
+
+
+class UsersQuestion(ListQuestion):
+    """A stretch of the users."""
+
+    search: str | None = Field(None, max_length=1000, description="Found anywhere in id or name, whatever its case.")
+    name: str | None = Field(None, max_length=1000, description="Exactly this name.")
+    attribute: list[AttributeAsked] = Field([], max_length=20, description="`name:value`; repeat it for several.")
+    sort: Literal["id", "-id", "name", "-name", "created", "-created"] = "id"
+
+
+class UsersChange(Body):
+    """Users to keep, each whole, and users to forget with everything they did."""
+
+    put: list[Annotated[UserBody, Tried]] = MANY
+    delete: list[Annotated[Id, Tried]] = MANY
+
+
+def not_found(user: str) -> NotFound:
+    """Why nothing can be done to ``user``."""
+    return NotFound(f"no user {user!r}; GET /v1/users lists them")
+
+
+def _shown(record: User | None) -> dict[str, Any] | None:
+    return None if record is None else shapes.user_json(record)
+
+
+@router.get("/v1/users", operation_id="list_users", response_model=UsersPage, responses=refusals(*READING))
+def list_users(parts: Parts, question: Annotated[UsersQuestion, Query()]) -> Response:
+    """Users by id, name or the order in which they came."""
+    page = parts.store.list_users(
+        question.search,
+        question.after,
+        question.limit or parts.settings.page_size,
+        name=question.name,
+        attributes=attributes_asked(question.attribute),
+        sort=question.sort,
+        count=question.count,
+    )
+    return Json(
+        {"users": [shapes.user_json(record) for record in page.records], "next": page.next, "total": page.total}
+    )
+
+
+@router.post(
+    "/v1/users",
+    operation_id="create_user",
+    status_code=201,
+    response_model=UserShown,
+    responses={200: {"model": UserShown, "description": "It was there already."}, **refusals(*WRITING, 409)},
+)
+def create_user(parts: Parts, body: UserBody, idempotency_key: IdempotencyKey = None) -> Response:
+    """A new user; 409 when the id is taken."""
+    record = body.user(body.id)
+
+    def create(old: User | None) -> User:
+        if old is not None and (idempotency_key is None or old != record):
+            raise taken("user", body.id)
+        return record
+
+    before, _ = parts.store.change_user(body.id, create)
+    return answered(shapes.user_json(record), 201 if before is None else 200)
+
+
+@router.post("/v1/users/bulk", operation_id="change_users", response_model=ChangedShown, responses=refusals(*WRITING))
+def change_users(parts: Parts, body: UsersChange) -> Response:
+    """Keep and forget many. Valid rows are taken in one transaction and the rest are named; sent again, it changes
+    nothing more. A body of which no row can be taken is refused with 422."""
+    return change_many(
+        body.put,
+        body.delete,
+        lambda row: row.id,
+        lambda put, drop: parts.store.change_users([row.user(row.id) for row in put], drop),
+    )
+
+
+@router.get(
+    "/v1/users/{user:id}",
+    operation_id="read_user",
+    response_model=UserShown,
+    responses={**NOT_MODIFIED, **refusals(*READING, 404)},
+)
+def read_user(parts: Parts, user: str, known: IfNoneMatch) -> Response:
+    """One user."""
+    record = parts.store.user(checked_id(user, "user"))
+    if record is None:
+        raise not_found(user)
+    return read(shapes.user_json(record), known)
+
+
+@router.put(
+    "/v1/users/{user:id}",
+    operation_id="replace_user",
+    response_model=UserShown,
+    responses={201: {"model": UserShown, "description": "It is new."}, **refusals(*WRITING, 412)},
+)
+def replace_user(parts: Parts, user: str, body: UserFields, same: IfMatch, other: IfNoneMatch) -> Response:
+    """Keep exactly this under the id, whether or not it existed."""
+
+    def put(old: User | None) -> User:
+        must_be(same, _shown(old))
+        must_not_be(other, _shown(old))
+        return body.user(user)
+
+    before, after = parts.store.change_user(user, put)
+    return answered(shapes.user_json(after), 201 if before is None else 200)
+
+
+@router.patch(
+    "/v1/users/{user:id}",
+    operation_id="update_user",
+    response_model=UserShown,
+    responses=refusals(*WRITING, 404, 412),
+)
+def update_user(parts: Parts, user: str, body: UserPatch, same: IfMatch) -> Response:
+    """Change what is named, keep the rest."""
+
+    def patch(old: User | None) -> User:
+        if old is None:
+            raise not_found(user)
+        must_be(same, _shown(old))
+        sent = {name: getattr(body, name) for name in body.model_fields_set}
+        if "attributes" in sent:
+            sent["attributes"] = merged(old.attributes, sent["attributes"])
+        return replace(old, **sent)
+
+    return answered(shapes.user_json(parts.store.change_user(user, patch)[1]))
+
+
+@router.delete(
+    "/v1/users/{user:id}",
+    operation_id="delete_user",
+    status_code=204,
+    responses=refusals(*READING, 404, 412),
+)
+def delete_user(parts: Parts, user: str, same: IfMatch) -> Response:
+    """Forget a user with everything the user did. The id may come back; `POST /v1/erasures` sees that it does not."""
+    if not parts.store.delete_user(checked_id(user, "user"), lambda old: must_be(same, _shown(old))):
+        raise not_found(user)
+    return Response(status_code=204)
