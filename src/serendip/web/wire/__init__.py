@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import APIRouter
 
 from serendip.domain import Invalid
-from serendip.web.wire import community
+from serendip.web.wire import community, social
 
-WIRES: dict[str, APIRouter] = {"community": community.router}
+WIRES: dict[str, APIRouter] = {"community": community.router, "social": social.router}
 """Every wire format and its routes."""
 
 Reshape = Callable[[Mapping[str, Any]], dict[str, Any]]
