@@ -17,7 +17,7 @@ def page(results: list[object], following: str | None = None, count: int = 3) ->
 
 
 def test_a_page_is_read_as_before_and_iterated_it_goes_on():
-    following = "http://elsewhere.example/api/users/?offset=2&limit=2"
+    following = "http://elsewhere.example/api/users/?offset=2&limit=2&username=bob"
     pages = page([{"id": 1}, {"id": 2, "username": "ann"}], following), page([{"id": 3}])
     with misbehaving(*pages) as server, RecSysApi("secret", server.address) as api:
         found = api.users(limit=2, username="ann")

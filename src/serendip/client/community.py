@@ -68,7 +68,8 @@ class Rows(Reply):
         if not self.body.next:
             return None
         # Only the place is taken from the server's address; who is asked, and with which key, stays as it is.
-        place = dict(parse_qsl(urlsplit(self.body.next).query))
+        said = dict(parse_qsl(urlsplit(self.body.next).query))
+        place = {name: said[name] for name in ("offset", "limit") if name in said}
         return self.api.page(replace(self.call, query={**self.call.query, **place}))
 
 
