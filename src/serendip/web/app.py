@@ -34,6 +34,7 @@ from serendip.web.api import (
     interactions,
     items,
     jobs,
+    matrices,
     models,
     relations,
     scenarios,
@@ -122,7 +123,7 @@ def create_app(
     app.state.services = parts
     app.router.routes.extend(hot.ROUTES)
     data = (interactions, users, items, relations, slates, erasures)
-    for part in (*data, models, scenarios, jobs, health, docs, people, pages_of_models, posters, sign_in):
+    for part in (*data, models, scenarios, jobs, matrices, health, docs, people, pages_of_models, posters, sign_in):
         app.include_router(part.router)
     for prefix, router in wires(settings.wire):
         app.include_router(router, prefix=prefix)
