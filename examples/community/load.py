@@ -1,8 +1,8 @@
 """Films that people rated, from a published data set or made up, without those that few rated or rated well.
 
-    python examples/community/load.py                                        a made-up world of films
-    python examples/community/load.py --set movietweetings --from FOLDER     or movielens-1m and the like
-    python examples/community/load.py --set goodbooks --from FOLDER --above 0.2
+python examples/community/load.py                                        a made-up world of films
+python examples/community/load.py --set movietweetings --from FOLDER     or movielens-1m and the like
+python examples/community/load.py --set goodbooks --from FOLDER --above 0.2
 """
 
 from __future__ import annotations
