@@ -204,6 +204,8 @@ class Slate:
     items: tuple[SlateItem, ...]
     note: str | None = None
     """A sentence about this answer that its reader should know, for example why it is short."""
+    relaxed: tuple[str, ...] = ()
+    """Rules of the scenario that this answer does not keep, because it would have been short, in the order given up."""
     recommends: Literal["items", "users"] = "items"
     """What its places hold; kept with the scenario and not with the slate."""
     interests: tuple[Interest, ...] = ()

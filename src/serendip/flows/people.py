@@ -67,8 +67,11 @@ def recommend_people(
         said = f"only {len(items)} people are there besides those known to {user}" if short else None
         note = " ".join(filter(None, (said, found.note))) or None
         slates.append(
-            Slate(secrets.token_hex(8), found.name, found.version, now, user, user in there, short, items, note)
-        )
+            Slate(
+                secrets.token_hex(8), found.name, found.version, now, user, user in there, short, items, note,
+                recommends="users",
+            )
+        )  # fmt: skip
     for slate in slates if shown else ():
         store.log_slate(slate)
     return slates

@@ -5,11 +5,13 @@ from __future__ import annotations
 from serendip.store.access import KeyRecord
 from serendip.store.artifacts import Artifacts
 from serendip.store.bulk import ImportProgress, Loaded
+from serendip.store.cells import Cell, MatrixRows, PairedRows
 from serendip.store.erasures import Erasure, LinkedAccount
 from serendip.store.facade import Store
 from serendip.store.histories import Counts, RecordedInteraction
 from serendip.store.interactions import Outcome, Recorded
 from serendip.store.jobs import JobRecord, Leased
+from serendip.store.matrices import Matrix, RecommenderRecord
 from serendip.store.pages import Stretch
 from serendip.store.people import Gone
 from serendip.store.records import Changed
@@ -21,6 +23,7 @@ from serendip.store.versions import Promotion, VersionRecord
 
 __all__ = [
     "Artifacts",
+    "Cell",
     "Changed",
     "Counts",
     "Erasure",
@@ -31,9 +34,13 @@ __all__ = [
     "Leased",
     "LinkedAccount",
     "Loaded",
+    "Matrix",
+    "MatrixRows",
     "Outcome",
     "Page",
+    "PairedRows",
     "Promotion",
+    "RecommenderRecord",
     "Recorded",
     "RecordedInteraction",
     "SavedTable",

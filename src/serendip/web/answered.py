@@ -51,6 +51,7 @@ class SlateShown(BaseModel):
     known: bool
     exhausted: bool
     note: str | None
+    relaxed: list[str]
     interests: list[InterestShown] = Field(description="With `explain`, of models that count histories.")
     items: list[Place]
 

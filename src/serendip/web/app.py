@@ -42,6 +42,7 @@ from serendip.web.api import (
 )
 from serendip.web.api.described import described
 from serendip.web.guard import Guard, wants_page
+from serendip.web.json import Json
 from serendip.web.metrics import Metrics
 from serendip.web.middleware import Limits, Watch
 from serendip.web.pages import docs, people, posters, sign_in
@@ -50,7 +51,7 @@ from serendip.web.pages.paper import page
 from serendip.web.pool import Pool
 from serendip.web.problems import details, problem
 from serendip.web.services import Clock, Services, system_clock
-from serendip.web.wire import wires
+from serendip.web.wire import reshaped, wires
 
 ANSWERED_TOGETHER, RECORDED_TOGETHER = 32, 256
 """Requests that one thread takes at a time where more wait."""
@@ -132,6 +133,11 @@ def create_app(
 
 def respond(error: BaseException, request: Request) -> Response:
     """The answer that ``error`` deserves: a page for who looks with a browser, problem details for a program."""
+    app = request.scope.get("app")
+    reshape = None if app is None else reshaped(app.state.services.settings.wire, request.scope["path"])
+    if reshape is not None:
+        body, headers = details(error, request.scope)
+        return Json(reshape(body), body["status"], headers)
     if not wants_page(request.scope):
         return problem(error, request.scope)
     body, headers = details(error, request.scope)
