@@ -127,7 +127,8 @@ schedule = "each day"
         ("a = \n", 1, "this is no TOML"),
         ("[scenarios.a]\ncandidates = ['als']\nfallback = 'b'\n", 3, "there is no scenario 'b'"),
         (
-            "[scenarios.a]\ncandidates = ['als']\nfallback = 'b'\n[scenarios.b]\ncandidates = ['als']\nfallback = 'a'\n",
+            "[scenarios.a]\ncandidates = ['als']\nfallback = 'b'\n"
+            "[scenarios.b]\ncandidates = ['als']\nfallback = 'a'\n",
             6,
             "goes round in a circle",
         ),
