@@ -6,7 +6,17 @@ from typing import Literal
 
 import click
 
-from serendip.cli.options import as_json, clock, files, opened, parse_pairs, parse_settings, print_json, where
+from serendip.cli.options import (
+    as_json,
+    clock,
+    declare_file,
+    files,
+    opened,
+    parse_pairs,
+    parse_settings,
+    print_json,
+    where,
+)
 
 PIPELINES = click.argument("pipelines", nargs=-1, metavar="[PIPELINE]...")
 MODELS = click.option(
@@ -35,6 +45,7 @@ SEED = click.option(
 @PIPELINES
 @SETTINGS
 @SEED
+@click.option("--scenario", metavar="NAME", help="Train what this scenario declares.")
 @click.option("--promote", "promoting", is_flag=True, help="Then put the best where the gate lets it.")
 @where
 @as_json
@@ -42,6 +53,7 @@ def train(
     pipelines: tuple[str, ...],
     settings: tuple[str, ...],
     seed: int,
+    scenario: str | None,
     promoting: bool,
     json: bool,
     database: str | None,
@@ -50,7 +62,7 @@ def train(
     """Measure pipelines on the last tenth of time, refit them on everything, and keep them as versions.
 
     PIPELINE is a kind of model (als, ease, item-knn, again), popular, popular-7-days, or several joined by +, such as
-    again+ease*0.5+popular-7-days*0.2. Without any, the usual ones are trained.
+    again+ease*0.5+popular-7-days*0.2. Without any, those that the scenarios declare are trained, or the usual ones.
     """
     from serendip.cli.show import out, show_table, steps
     from serendip.flows.promote import publish
@@ -58,7 +70,9 @@ def train(
 
     with opened(database, artifacts) as (store, kept), steps(quiet=json) as progress:
         now = clock()
-        trained = train(store, kept, configs_of(store, pipelines, parse_settings(settings)), now, seed, progress)
+        declare_file(store)
+        configs = configs_of(store, pipelines, parse_settings(settings), scenario)
+        trained = train(store, kept, configs, now, seed, progress)
         said = publish(store, trained.versions, now) if promoting else []
         live = {name: one.version for name, one in store.live().items()}
     if json:
@@ -204,7 +218,7 @@ def models(version: str | None, json: bool, database: str | None, artifacts: str
 
 @click.command()
 @click.argument("version")
-@click.option("--scenario", default="home", show_default=True, help="Where it should be live: home or for-you.")
+@click.option("--scenario", default="home", show_default=True, help="Where it should be live.")
 @click.option("--override", metavar="REASON", help="Promote although the gate refuses; the reason is kept.")
 @where
 @as_json
@@ -225,7 +239,7 @@ def promote(
 
 
 @click.command()
-@click.option("--scenario", default="home", show_default=True, help="home or for-you.")
+@click.option("--scenario", default="home", show_default=True, help="Where.")
 @click.option("--reason", metavar="REASON", help="Kept with the decision.")
 @where
 @as_json

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections import deque
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import delete, select, tuple_
 
 from serendip.domain import NotReady, Reason, Slate, SlateItem
@@ -54,7 +54,9 @@ class Slates(Part):
         self._buffer.waiting.append(slate)
         if not self._buffer.filled.is_set():
             self._buffer.filled.set()
-            self._start_flusher()
+            # Who answers must not wait for a flush that is under way.
+            if self._buffer.thread is None:
+                self._start_flusher()
 
     def slate(self, slate: str) -> Slate | None:
         """The slate of this id, if it was logged."""
@@ -167,12 +169,12 @@ def _kept(slate: Slate) -> str:
     """The places as JSON; with what else there is to keep, where there is something."""
     places = [_place(item) for item in slate.items]
     kept = {"items": places, "relaxed": slate.relaxed} if slate.relaxed else places
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps(kept).decode()
 
 
 def _read(kept: str) -> tuple[list[Any], tuple[str, ...]]:
     """The places, and the rules that were given up."""
-    read = json.loads(kept)
+    read = orjson.loads(kept)
     return (read, ()) if isinstance(read, list) else (read["items"], tuple(read["relaxed"]))
 
 
