@@ -48,6 +48,8 @@ class Slate(Shown):
     known: bool
     exhausted: bool
     note: str | None = None
+    relaxed: tuple[str, ...] = ()
+    """Rules of the scenario that were given up so that it is not short."""
     items: tuple[Place, ...]
 
     @property
