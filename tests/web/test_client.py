@@ -24,14 +24,19 @@ from serendip.settings import Settings
 from serendip.store import Cell
 from serendip.web.serve import running
 
-from .conftest import NOON, Server, World
+from .conftest import NOON, Server, World, make_client
 
-LEFT_OUT: dict[str, str] = {}
+LEFT_OUT = {
+    "set_own_password": "it is asked of a person with a session, not of a program with a key",
+    "sign_in_with": "it leads a browser to a provider's page",
+    "sign_in_came_back": "a provider's page leads a browser to it",
+}
 """Operations without a call, and why."""
 
 SOME = {"user": "ann", "other": "bob", "item": "film-1", "id": "ann", "version": "als-1", "scenario": "home"}
 SOME |= {"interaction": 1, "at": NOON, "slate": "s", "digest": "d", "job": 1, "kind": "train", "name": "nightly"}
 SOME |= {"matrix": "m", "of": "users", "row": "ann", "recommender": "SVD"}
+SOME |= {"account": "a", "key": "k", "password": "long enough for all"}
 SOME |= {"schedule": "every 1d", "config": {}, "changes": {}}
 MANY = {"users": ["ann"], "history": ["film-1"], "events": [{"user": "ann", "item": "film-1"}], "put": [{"id": "ann"}]}
 """Something for every parameter that must be given."""
@@ -260,6 +265,33 @@ def test_jobs_are_queued_watched_and_cancelled(asker: Client) -> None:
     assert row.next_at
     assert [one.name for one in asker.timetable().timetable] == ["nightly"]
     asker.delete_timetable_row("nightly")
+
+
+def test_accounts_keys_and_the_log_of_what_was_done(asker: Client, server: Server) -> None:
+    assert asker.me().rights == ("read", "write", "admin")
+    made = asker.create_account("ann", password="a long enough word", role="operator")
+    assert (made.name, made.role, made.has_password) == ("ann", "operator", True)
+    with pytest.raises(client.Conflict):
+        asker.create_account("ann")
+    assert asker.update_account(made.id, role="member").role == "member"
+    asker.set_account_password(made.id, "another long enough word")
+    assert asker.create_account_link(made.id).link.startswith("/sign-in")
+    assert asker.account(made.id).id == made.id
+    assert made.id in {one.id for one in asker.accounts("ann", limit=1)}
+    asker.delete_account(made.id)
+    key = asker.create_key("a reader", ["read"])
+    assert key.key
+    with Client("http://testserver", key.key, http=make_client(server.app)) as reader:
+        assert reader.me().rights == ("read",)
+        with pytest.raises(client.Forbidden, match="write"):
+            reader.record("ann", "film-1")
+        asker.revoke_key(key.id)
+    assert key.id not in {one.id for one in asker.keys().keys}
+    with pytest.raises(client.NotFound):
+        asker.key(key.id)
+    acts = [act.action for act in asker.audit(limit=2)]
+    assert acts[0] == "revoke_key"
+    assert {"create_account", "update_account", "delete_account", "create_key"} <= set(acts)
 
 
 def test_matrices_and_recommenders_are_kept_and_asked(asker: Client, server: Server) -> None:
