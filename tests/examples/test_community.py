@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import nbformat
 import pytest
 from click.testing import CliRunner
+from nbclient import NotebookClient
 
 from databases import database, database_url
 from serendip.cli import cli
@@ -162,3 +164,13 @@ def test_every_step_of_the_table_is_walked(database_url: str, tmp_path: Path, mo
                 known[command]()
     finally:
         store.close()
+
+
+@pytest.mark.filterwarnings("ignore")  # of the notebook's machinery, not of ours
+def test_the_notebook_runs_from_its_first_cell_to_its_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER.parents[1] / "src"))
+    whole = nbformat.read(FOLDER / "ratings.ipynb", as_version=4)
+    NotebookClient(whole, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert all(cell.get("execution_count") for cell in whole.cells if cell.cell_type == "code")
