@@ -22,6 +22,7 @@ class Calls:
     recommend_many = Asked(calls.recommendations.recommend_many)
     recommend_session = Asked(calls.recommendations.recommend_session)
     similar_items = Asked(calls.recommendations.similar_items)
+    similar_users = Asked(calls.recommendations.similar_users)
 
     record = Asked(calls.interactions.record)
     record_many = Asked(calls.interactions.record_many)
