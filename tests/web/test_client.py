@@ -20,6 +20,8 @@ from serendip.client.api import Calls
 from serendip.client.asked import Asked, Listed
 from serendip.client.call import Call, Listing, Pause
 from serendip.domain import SerendipError, User
+from serendip.flows.train import train
+from serendip.pipeline import PipelineConfig
 from serendip.settings import Settings
 from serendip.store import Cell
 from serendip.web.serve import running
@@ -165,6 +167,17 @@ def test_users_and_items_are_kept_changed_and_forgotten(asker: Client) -> None:
     assert asker.update_item("play-1", hidden=True).title == "Macbeth"
     asker.delete_item("play-1")
     assert len(asker.similar_items("film-1", 3).items) == 3
+
+
+def test_users_alike_are_told_by_a_model_that_knows_people(asker: Client, server: Server) -> None:
+    with pytest.raises(client.Invalid, match="knows no likeness of people"):
+        asker.similar_users("user-1")
+    trained = train(server.store, server.artifacts, [PipelineConfig.parse("user-knn")], NOON)
+    asker.promote("for-you", trained.versions[0], override="to see it")
+    alike = asker.similar_users("user-1", 3, scenario="for-you")
+    assert len(alike.users) == 3
+    assert alike.users[0].likeness >= alike.users[2].likeness > 0
+    assert {one.user for one in alike.users} <= {f"user-{n}" for n in range(3, 40, 2)}
 
 
 def test_ids_of_any_characters_reach_the_server_as_they_are(asker: Client) -> None:
