@@ -20,18 +20,25 @@ from serendip.client.api import Calls
 from serendip.client.asked import Asked, Listed
 from serendip.client.call import Call, Listing, Pause
 from serendip.domain import SerendipError, User
+from serendip.flows.train import train
+from serendip.pipeline import PipelineConfig
 from serendip.settings import Settings
 from serendip.store import Cell
 from serendip.web.serve import running
 
-from .conftest import NOON, Server, World
+from .conftest import NOON, Server, World, make_client
 
-LEFT_OUT: dict[str, str] = {}
+LEFT_OUT = {
+    "set_own_password": "it is asked of a person with a session, not of a program with a key",
+    "sign_in_with": "it leads a browser to a provider's page",
+    "sign_in_came_back": "a provider's page leads a browser to it",
+}
 """Operations without a call, and why."""
 
 SOME = {"user": "ann", "other": "bob", "item": "film-1", "id": "ann", "version": "als-1", "scenario": "home"}
 SOME |= {"interaction": 1, "at": NOON, "slate": "s", "digest": "d", "job": 1, "kind": "train", "name": "nightly"}
 SOME |= {"matrix": "m", "of": "users", "row": "ann", "recommender": "SVD"}
+SOME |= {"account": "a", "key": "k", "password": "long enough for all"}
 SOME |= {"schedule": "every 1d", "config": {}, "changes": {}}
 MANY = {"users": ["ann"], "history": ["film-1"], "events": [{"user": "ann", "item": "film-1"}], "put": [{"id": "ann"}]}
 """Something for every parameter that must be given."""
@@ -162,6 +169,17 @@ def test_users_and_items_are_kept_changed_and_forgotten(asker: Client) -> None:
     assert len(asker.similar_items("film-1", 3).items) == 3
 
 
+def test_users_alike_are_told_by_a_model_that_knows_people(asker: Client, server: Server) -> None:
+    with pytest.raises(client.Invalid, match="knows no likeness of people"):
+        asker.similar_users("user-1")
+    trained = train(server.store, server.artifacts, [PipelineConfig.parse("user-knn")], NOON)
+    asker.promote("for-you", trained.versions[0], override="to see it")
+    alike = asker.similar_users("user-1", 3, scenario="for-you")
+    assert len(alike.users) == 3
+    assert alike.users[0].likeness >= alike.users[2].likeness > 0
+    assert {one.user for one in alike.users} <= {f"user-{n}" for n in range(3, 40, 2)}
+
+
 def test_ids_of_any_characters_reach_the_server_as_they_are(asker: Client) -> None:
     for id in AWKWARD:
         assert asker.create_user(id, name=id).id == id
@@ -260,6 +278,33 @@ def test_jobs_are_queued_watched_and_cancelled(asker: Client) -> None:
     assert row.next_at
     assert [one.name for one in asker.timetable().timetable] == ["nightly"]
     asker.delete_timetable_row("nightly")
+
+
+def test_accounts_keys_and_the_log_of_what_was_done(asker: Client, server: Server) -> None:
+    assert asker.me().rights == ("read", "write", "admin")
+    made = asker.create_account("ann", password="a long enough word", role="operator")
+    assert (made.name, made.role, made.has_password) == ("ann", "operator", True)
+    with pytest.raises(client.Conflict):
+        asker.create_account("ann")
+    assert asker.update_account(made.id, role="member").role == "member"
+    asker.set_account_password(made.id, "another long enough word")
+    assert asker.create_account_link(made.id).link.startswith("/sign-in")
+    assert asker.account(made.id).id == made.id
+    assert made.id in {one.id for one in asker.accounts("ann", limit=1)}
+    asker.delete_account(made.id)
+    key = asker.create_key("a reader", ["read"])
+    assert key.key
+    with Client("http://testserver", key.key, http=make_client(server.app)) as reader:
+        assert reader.me().rights == ("read",)
+        with pytest.raises(client.Forbidden, match="write"):
+            reader.record("ann", "film-1")
+        asker.revoke_key(key.id)
+    assert key.id not in {one.id for one in asker.keys().keys}
+    with pytest.raises(client.NotFound):
+        asker.key(key.id)
+    acts = [act.action for act in asker.audit(limit=2)]
+    assert acts[0] == "revoke_key"
+    assert {"create_account", "update_account", "delete_account", "create_key"} <= set(acts)
 
 
 def test_matrices_and_recommenders_are_kept_and_asked(asker: Client, server: Server) -> None:

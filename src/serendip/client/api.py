@@ -22,6 +22,7 @@ class Calls:
     recommend_many = Asked(calls.recommendations.recommend_many)
     recommend_session = Asked(calls.recommendations.recommend_session)
     similar_items = Asked(calls.recommendations.similar_items)
+    similar_users = Asked(calls.recommendations.similar_users)
 
     record = Asked(calls.interactions.record)
     record_many = Asked(calls.interactions.record_many)
@@ -97,6 +98,20 @@ class Calls:
     replace_recommender = Asked(calls.matrices.replace_recommender)
     delete_recommender = Asked(calls.matrices.delete_recommender)
     recommend_by_matrices = Asked(calls.matrices.recommend_by_matrices)
+
+    me = Asked(calls.access.me)
+    accounts = Listed(calls.access.accounts)
+    account = Asked(calls.access.account)
+    create_account = Asked(calls.access.create_account)
+    update_account = Asked(calls.access.update_account)
+    set_account_password = Asked(calls.access.set_account_password)
+    create_account_link = Asked(calls.access.create_account_link)
+    delete_account = Asked(calls.access.delete_account)
+    keys = Asked(calls.access.keys)
+    key = Asked(calls.access.key)
+    create_key = Asked(calls.access.create_key)
+    revoke_key = Asked(calls.access.revoke_key)
+    audit = Listed(calls.access.audit)
 
     health = Asked(calls.versions.health)
     ready = Asked(calls.versions.ready)

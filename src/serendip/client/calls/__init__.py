@@ -1,6 +1,7 @@
 """Every call of the API, described: what is sent, and how the answer is read. Nothing here is sent."""
 
 from serendip.client.calls import (
+    access,
     erasures,
     interactions,
     matrices,
@@ -13,6 +14,7 @@ from serendip.client.calls import (
 )
 
 __all__ = [
+    "access",
     "erasures",
     "interactions",
     "matrices",

@@ -118,3 +118,15 @@ def similar_items(
         {"item": item},
         {"n": n, "scenario": scenario, "filter": filter},
     )
+
+
+def similar_users(user: str, n: int | None = None, *, scenario: str | None = None) -> Call[Neighbours]:
+    """Users alike, best first."""
+    return Call(
+        "list_user_neighbours",
+        "GET",
+        "/v1/users/{user}/neighbours",
+        reads(Neighbours),
+        {"user": user},
+        {"n": n, "scenario": scenario},
+    )
