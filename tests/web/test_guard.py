@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from starlette.testclient import TestClient
 
 from serendip.domain import Invalid
 from serendip.web.guard import csrf_token, digest, is_open, new_key, new_link
+from serendip.web.wire import WIRES
 
 from .conftest import NOON, Server, make_client
 
@@ -19,13 +21,13 @@ def every_route(server: Server) -> set[tuple[str, str]]:
     """Method and address of everything that the application answers, ids filled in."""
     found: set[tuple[str, str]] = set()
 
-    def walk(routes: object) -> None:
+    def walk(routes: object, before: str = "") -> None:
         for route in routes:  # type: ignore[attr-defined]
             inner = getattr(route, "original_router", None)
             if inner is not None:
-                walk(inner.routes)
+                walk(inner.routes, before + route.include_context.prefix)
                 continue
-            path = re.sub(r"\{.*?\}", "film-1", route.path)
+            path = before + re.sub(r"\{.*?\}", "film-1", route.path)
             if path == "/static":
                 continue
             found.update((method, path) for method in route.methods or ())
@@ -48,7 +50,8 @@ def test_the_walk_finds_the_routes(server: Server) -> None:
     assert len(found) > 30
 
 
-def test_every_route_is_closed_without_a_key_unless_it_is_listed_as_open(server: Server) -> None:
+def test_every_route_is_closed_without_a_key_unless_it_is_listed_as_open(make_server: Callable[..., Server]) -> None:
+    server = make_server(wire=tuple(f"{name}=/wire-{name}" for name in WIRES))
     for method, path in every_route(server):
         answer = server.stranger.request(method, path)
         if is_open(path):
