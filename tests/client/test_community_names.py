@@ -35,6 +35,10 @@ def test_a_page_is_read_as_before_and_iterated_it_goes_on():
 
 CALLS = [
     (lambda api: api.items(tags=["drama", "new"]), "GET", "/api/items/?offset=0&limit=10&tag=drama&tag=new", None),
+    (lambda api: api.item("a/b"), "GET", "/api/items/a%2Fb/", None),
+    (lambda api: api.add_user({"username": "ann"}), "POST", "/api/users/", {"username": "ann"}),
+    (lambda api: api.update_item({"id": 1, "name": "x"}), "PUT", "/api/items/1/", {"id": 1, "name": "x"}),
+    (lambda api: api.remove_user(7), "DELETE", "/api/users/7/", None),
     (lambda api: api.interactions(5, 20, user=7), "GET", "/api/interactions/?offset=5&limit=20&user=7", None),
     (
         lambda api: api.similarity_matrix(type=SimilarityMatrixType.ITEM_TO_ITEM),

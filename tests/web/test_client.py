@@ -21,6 +21,7 @@ from serendip.client.asked import Asked, Listed
 from serendip.client.call import Call, Listing, Pause
 from serendip.domain import SerendipError, User
 from serendip.settings import Settings
+from serendip.store import Cell
 from serendip.web.serve import running
 
 from .conftest import NOON, Server, World
@@ -30,6 +31,7 @@ LEFT_OUT: dict[str, str] = {}
 
 SOME = {"user": "ann", "other": "bob", "item": "film-1", "id": "ann", "version": "als-1", "scenario": "home"}
 SOME |= {"interaction": 1, "at": NOON, "slate": "s", "digest": "d", "job": 1, "kind": "train", "name": "nightly"}
+SOME |= {"matrix": "m", "of": "users", "row": "ann", "recommender": "SVD"}
 SOME |= {"schedule": "every 1d", "config": {}, "changes": {}}
 MANY = {"users": ["ann"], "history": ["film-1"], "events": [{"user": "ann", "item": "film-1"}], "put": [{"id": "ann"}]}
 """Something for every parameter that must be given."""
@@ -258,6 +260,25 @@ def test_jobs_are_queued_watched_and_cancelled(asker: Client) -> None:
     assert row.next_at
     assert [one.name for one in asker.timetable().timetable] == ["nightly"]
     asker.delete_timetable_row("nightly")
+
+
+def test_matrices_and_recommenders_are_kept_and_asked(asker: Client, server: Server) -> None:
+    made = asker.create_matrix("svd-items", "items", "by SVD")
+    number = next(one.id for one in server.store.matrices() if one.name == made.name)
+    server.store.add_cells([Cell("film-1", f"film-{n}", 1 - n / 100, number, 1) for n in (3, 5, 7)])
+    assert asker.matrix("svd-items").version == 0
+    assert asker.update_matrix("svd-items", version=1, description=None).description is None
+    assert [one.version for one in asker.matrix_versions("svd-items").versions if one.read] == [1]
+    row = asker.matrix_row("svd-items", "film-1", 2)
+    assert [(one.id, one.likeness) for one in row.neighbours] == [("film-3", 0.97), ("film-5", 0.95)]
+    assert asker.replace_recommender("SVD", item_matrix="svd-items").item_matrix == "svd-items"
+    asker.record("ann", "film-1", "rating", 5)
+    assert set(asker.recommend_by_matrices("SVD", "ann", 3, by="items").ids) == {"film-3", "film-5", "film-7"}
+    with pytest.raises(client.Conflict):
+        asker.delete_matrix_version("svd-items", 1)
+    asker.delete_recommender("SVD")
+    asker.delete_matrix("svd-items")
+    assert asker.matrices().matrices == asker.recommenders().recommenders == ()
 
 
 def test_scenarios_are_declared_changed_and_forgotten(asker: Client) -> None:

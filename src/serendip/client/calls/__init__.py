@@ -3,6 +3,7 @@
 from serendip.client.calls import (
     erasures,
     interactions,
+    matrices,
     recommendations,
     records,
     relations,
@@ -14,6 +15,7 @@ from serendip.client.calls import (
 __all__ = [
     "erasures",
     "interactions",
+    "matrices",
     "recommendations",
     "records",
     "relations",
