@@ -14,23 +14,24 @@ from typing import Any
 import httpx2
 from sample_job import run as run_sample
 
+from serendip.cli.options import declare_file
 from serendip.cli.start import start_anew
 from serendip.client import RecSysApi
 from serendip.flows.demo import regular_user
 from serendip.settings import Settings, read_settings
-from serendip.store import Artifacts, Store, TimetableRow
+from serendip.store import Artifacts, Store
 from serendip.web.guard import new_key
 from serendip.web.serve import running, serve
 
 HERE = Path(__file__).parent
 JOBS = ("svd-similarity", "nmf-similarity", "content-similarity")
-TIMETABLE = [TimetableRow(name, name, "every 1h") for name in JOBS]
 
 
 def commands(source: list[str]) -> list[list[str]]:
     """What is done before serving, as one would type it."""
     load = [str(HERE / "load.py"), *source]
-    return [["serendip", "migrate"], ["python", *load], *(["serendip", "jobs", "run", name] for name in JOBS)]
+    jobs = (["serendip", "jobs", "run", name] for name in JOBS)
+    return [["serendip", "migrate"], ["python", *load], ["serendip", "check"], *jobs]
 
 
 def carry_out(command: list[str]) -> None:
@@ -61,7 +62,7 @@ def show(address: str, key: str, user: str) -> None:
 def present(settings: Settings, once: bool) -> None:
     """Serve until stopped; or show the answers and end."""
     store, artifacts, now = Store.open(settings.database_url), Artifacts(settings.artifacts), datetime.now(UTC)
-    store.put_timetable(TIMETABLE, "api", now)
+    declare_file(store)
     key, user = new_key(store, "community", ("read", "write"), now), regular_user(store)
     try:
         if once:

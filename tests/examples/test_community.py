@@ -17,6 +17,7 @@ from nbclient import NotebookClient
 
 from databases import database, database_url
 from serendip.cli import cli
+from serendip.cli.options import declare_file
 from serendip.client import RecSysApi
 from serendip.flows.demo import regular_user
 from serendip.settings import read_settings
@@ -57,15 +58,10 @@ class Journey:
         assert "done" in typed("jobs", "run", job)
         assert "nothing was added, edited or deleted" in typed("jobs", "run", job)
 
-    def put_on_the_timetable(self) -> None:
-        admin = re.search(r"sd_\S+", typed("key", "create", "boss", "--scope", "admin", "--scope", "write")).group()  # type: ignore[union-attr]
-        answer = httpx2.put(
-            f"{self.address}/v1/timetable/svd-similarity",
-            json={"kind": "svd-similarity", "schedule": "every 1h"},
-            headers={"X-API-Key": admin},
-        )
-        assert answer.status_code in (200, 201), answer.text
-        assert answer.json()["next_at"] is not None
+    def see_the_timetable(self) -> None:
+        told = typed("jobs", "timetable")
+        for name in ("svd-similarity", "nmf-similarity", "content-similarity"):
+            assert re.search(rf"{name}.*every 1", told), told
 
     def serve(self) -> None:
         assert httpx2.get(f"{self.address}/healthz").status_code == 200
@@ -128,7 +124,7 @@ def steps(journey: Journey) -> dict[str, Callable[[], None]]:
         "serendip jobs run svd-similarity": lambda: journey.run("svd-similarity"),
         "serendip jobs run nmf-similarity": lambda: journey.run("nmf-similarity"),
         "serendip jobs run content-similarity": lambda: journey.run("content-similarity"),
-        "PUT /v1/timetable/svd-similarity": journey.put_on_the_timetable,
+        "serendip jobs timetable": journey.see_the_timetable,
         "serendip serve": journey.serve,
         "GET /api/items/?offset=0&limit=100": journey.read_pages,
         "POST /api/interactions/": journey.vote,
@@ -154,6 +150,7 @@ def test_every_step_of_the_table_is_walked(database_url: str, tmp_path: Path, mo
     monkeypatch.setenv("SERENDIP_ARTIFACTS", str(tmp_path / "artifacts"))
     settings = read_settings(port=0)
     store = Store.open(database_url)
+    declare_file(store)
     try:
         with running(store, Artifacts(settings.artifacts), settings) as address:
             journey = Journey(store, address)

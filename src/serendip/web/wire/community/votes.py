@@ -36,6 +36,8 @@ router = Routes()
 
 KIND = "rating"
 """The kind of interaction that a vote is."""
+SCALE = (1.0, 5.0)
+"""Where nobody declared the kind."""
 
 
 class VoteSent(Sent):
@@ -114,7 +116,7 @@ def create_interactions(
     """A vote, or a list of them: all are kept, or none where one cannot be. A single one says where it is found."""
     now = parts.clock()
     if KIND not in parts.store.kinds():
-        parts.store.declare_kinds([InteractionKind(KIND, "latest")])
+        parts.store.declare_kinds([InteractionKind(KIND, "latest", scale=SCALE)])
     votes = [one.interaction(now) for one in (sent if isinstance(sent, list) else [sent])]
     kinds = parts.store.kinds()
     for place, vote in enumerate(votes):
