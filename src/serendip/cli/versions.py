@@ -6,6 +6,7 @@ from typing import Literal
 
 import click
 
+from serendip.cli.access import note
 from serendip.cli.options import (
     as_json,
     clock,
@@ -231,7 +232,9 @@ def promote(
     from serendip.web.shapes import promotion_json
 
     with opened(database, artifacts) as (store, kept):
-        done = promote(store, kept, version, scenario, clock(), override)
+        now = clock()
+        done = promote(store, kept, version, scenario, now, override)
+        note(store, now, "promote_model", scenario, version=done.version, override=override)
     if json:
         print_json(promotion_json(done))
     else:
@@ -250,7 +253,9 @@ def rollback(scenario: str, reason: str | None, json: bool, database: str | None
     from serendip.web.shapes import promotion_json
 
     with opened(database, artifacts) as (store, kept):
-        done = rollback(store, kept, scenario, clock(), reason)
+        now = clock()
+        done = rollback(store, kept, scenario, now, reason)
+        note(store, now, "rollback_model", scenario, version=done.version, reason=reason)
     if json:
         print_json(promotion_json(done))
     else:

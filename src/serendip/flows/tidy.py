@@ -8,9 +8,10 @@ from serendip.store import Artifacts, Store
 
 
 def tidy(store: Store, artifacts: Artifacts, now: datetime, jobs_days: float, slates_days: float) -> dict[str, int]:
-    """Drop old records of jobs, old slates that no interaction names, and drafts whose writer is no more; how many."""
+    """Drop old records of jobs, old slates that no interaction names, unfinished drafts and sign-ins that are over."""
     return {
         "jobs": store.forget_jobs(now - timedelta(days=jobs_days)),
         "slates": store.drop_slates(now - timedelta(days=slates_days)),
         "drafts": artifacts.clean_drafts(),
+        "sessions": store.sweep_access(now),
     }

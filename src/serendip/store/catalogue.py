@@ -142,7 +142,7 @@ def _delete_items(c: Connection, ids: Collection[str]) -> int:
     if not ITEMS.keys(c, ids):
         return 0
     own = select(items.c.key).where(items.c.id.in_(given("ids")))
-    of_items = select(matrices.c.id).where(matrices.c.of.in_(("item", "items")))
+    of_items = select(matrices.c.id).where(matrices.c.of == "items")
     c.execute(delete(interactions).where(interactions.c.item_key.in_(own)), names)
     c.execute(delete(vectors).where(vectors.c.item_key.in_(own)), names)
     c.execute(delete(matrix_rows).where(matrix_rows.c.row_key.in_(own) & matrix_rows.c.matrix.in_(of_items)), names)
