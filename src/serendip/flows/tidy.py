@@ -8,7 +8,7 @@ from serendip.store import Artifacts, Store
 
 
 def tidy(store: Store, artifacts: Artifacts, now: datetime, jobs_days: float, slates_days: float) -> dict[str, int]:
-    """Drop old records of jobs, old slates that no interaction names, unfinished drafts and sign-ins that are over."""
+    """Drop old jobs, old slates that no interaction names, drafts without a writer, ended sign-ins; how many."""
     return {
         "jobs": store.forget_jobs(now - timedelta(days=jobs_days)),
         "slates": store.drop_slates(now - timedelta(days=slates_days)),
