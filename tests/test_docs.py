@@ -12,6 +12,7 @@ from serendip.cli import VERBS
 from serendip.domain import MAX_ID_BYTES, Invalid, checked_id
 from serendip.evaluation.comparison import ALSO_CALLED, CATALOGUE, PER_QUERY, RATING, WHOLE
 from serendip.evaluation.tuning import SPACES
+from serendip.jobs.kinds import JOBS
 from serendip.settings import Settings
 from serendip.sources.datasets import NAMES
 
@@ -36,6 +37,11 @@ def test_every_setting_is_documented():
 @pytest.mark.parametrize("kind", models.KINDS.values(), ids=lambda kind: kind.name)
 def test_every_kind_of_model_and_all_it_can_be_told_is_documented(kind):
     assert {kind.name, *kind.config.model_fields} <= said_in("models.md")
+
+
+@pytest.mark.parametrize("kind", JOBS.values(), ids=lambda kind: kind.name)
+def test_every_kind_of_job_and_all_it_can_be_told_is_documented(kind):
+    assert {kind.name, *kind.arguments.model_fields} <= said_in("jobs.md")
 
 
 def test_every_metric_is_documented():

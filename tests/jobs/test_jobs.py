@@ -148,7 +148,8 @@ def test_the_store_s_own_sqlite_file_is_no_place_for_recommendations(place: Plac
     ("kind", "arguments", "field", "said"),
     [
         ("fly", {}, "kind", "the kinds are clean-up"),
-        ("train", {"pipelines": ["two-tower"]}, "kind", "no model of kind 'two-tower'"),
+        ("train", {"pipelines": ["two-tower"]}, "kind", "the extra neural"),
+        ("train", {"pipelines": ["mind-reading"]}, "kind", "no model of kind 'mind-reading'"),
         ("train", {"seeds": 1}, "arguments.seeds", "the arguments of train are"),
         ("train", {"seed": "x"}, "arguments.seed", "integer"),
         ("import", {}, "arguments.source", "required"),

@@ -73,6 +73,8 @@ class EvaluateArguments(Refreshing):
     """What is compared, and how."""
 
     pipelines: tuple[str, ...] = ()
+    scenario: str | None = None
+    """All answer under the rules of this one."""
     settings: dict[str, Any] = Field(default_factory=dict)
     protocol: Protocol | None = None
     split: str = "time:0.1"
@@ -97,7 +99,7 @@ def run_evaluate(work: Work, told: EvaluateArguments) -> dict[str, Any]:
     wanted = [str(one) for one in parse_metrics(told.metrics, told.k)]
     table = evaluate(
         work.store, configs, told.protocol, told.split, told.refresh, told.k, told.seed,
-        lambda said: work.tell("evaluate", message=said), wanted,
+        lambda said: work.tell("evaluate", message=said), wanted, told.scenario,
     )  # fmt: skip
     return table.to_dict()
 
