@@ -30,7 +30,8 @@ VERBS = {
     "recommend": "ask",
     "similar": "ask",
     "migrate": "care",
-    "key": "care",
+    "account": "access",
+    "key": "access",
     "doctor": "care",
 }
 """Every verb and the module that holds it, in the order of the help page."""
@@ -55,6 +56,7 @@ SUMMARIES = {
     "recommend": "What a user would like to see next.",
     "similar": "Items that are like an item.",
     "migrate": "Bring the database to this release's form.",
+    "account": "People who sign in: create, list, change, remove.",
     "key": "API keys: create, list, revoke.",
     "doctor": "What is well and what is not on this machine and in this database.",
 }

@@ -6,6 +6,7 @@ from typing import Literal
 
 import click
 
+from serendip.cli.access import note
 from serendip.cli.options import (
     as_json,
     clock,
@@ -121,6 +122,8 @@ def train(
     metavar="SPLIT",
     help="time:SHARE; or, only for comparison with papers, last-out, random:SHARE[:SEED], kfold:N[:SEED].",
 )
+@click.option("--scenario", metavar="NAME", help="All answer under the rules of this scenario.")
+@click.option("--diverse-by", metavar="ATTRIBUTE", help="What the metric diversity is measured over, such as tags.")
 @click.option("--refresh", metavar="DAYS", help="Refit all models every so many days, for example 1d (replayed only).")
 @click.option("--metrics", metavar="NAME@K,...", help="What the table holds, such as recall@20,ndcg@20; or rmse,mae.")
 @click.option(
@@ -144,6 +147,8 @@ def evaluate(
     columns: tuple[str, ...],
     protocol: Literal["replayed", "frozen"] | None,
     split: str,
+    scenario: str | None,
+    diverse_by: str | None,
     refresh: str | None,
     metrics: str | None,
     k: int,
@@ -156,6 +161,7 @@ def evaluate(
     Models of ratings (svd, nmf) named alone, or --metrics rmse,mae, are measured by the errors of predicted ratings.
     """
     from serendip.cli.show import show_ratings, show_table, steps
+    from serendip.domain import Invalid
     from serendip.evaluation import RatingTable, parse_metrics
     from serendip.flows.measure_files import Files, configs_for, evaluate_files
     from serendip.flows.train import configs_of, evaluate
@@ -163,6 +169,8 @@ def evaluate(
     wanted = [str(one) for one in parse_metrics(metrics.split(",") if metrics else (), k)]
     chosen, pipelines = parse_settings(settings), pipelines + models
     if data or train or validation or test or candidates or join_validation or columns or items or users:
+        if scenario or diverse_by:
+            raise Invalid("--scenario and --diverse-by are for what the store holds, not for files", field="scenario")
         files = Files(data, train, validation, test, candidates, parse_pairs(columns, "--map"), items, users)
         with steps(quiet=json) as progress:
             table = evaluate_files(
@@ -172,7 +180,7 @@ def evaluate(
     else:
         with opened(database, artifacts) as (store, _), steps(quiet=json) as progress:
             configs = configs_of(store, pipelines, chosen)
-            table = evaluate(store, configs, protocol, split, refresh, k, seed, progress, wanted)
+            table = evaluate(store, configs, protocol, split, refresh, k, seed, progress, wanted, scenario, diverse_by)
     if json:
         print_json(table.to_dict())
     elif isinstance(table, RatingTable):
@@ -224,7 +232,9 @@ def promote(
     from serendip.web.shapes import promotion_json
 
     with opened(database, artifacts) as (store, kept):
-        done = promote(store, kept, version, scenario, clock(), override)
+        now = clock()
+        done = promote(store, kept, version, scenario, now, override)
+        note(store, now, "promote_model", scenario, version=done.version, override=override)
     if json:
         print_json(promotion_json(done))
     else:
@@ -243,7 +253,9 @@ def rollback(scenario: str, reason: str | None, json: bool, database: str | None
     from serendip.web.shapes import promotion_json
 
     with opened(database, artifacts) as (store, kept):
-        done = rollback(store, kept, scenario, clock(), reason)
+        now = clock()
+        done = rollback(store, kept, scenario, now, reason)
+        note(store, now, "rollback_model", scenario, version=done.version, reason=reason)
     if json:
         print_json(promotion_json(done))
     else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from serendip.store.access import KeyRecord
+from serendip.store.access import KeyRecord, SessionRecord
+from serendip.store.accounts import AccountRecord
 from serendip.store.artifacts import Artifacts
+from serendip.store.audit import Act
 from serendip.store.bulk import ImportProgress, Loaded
 from serendip.store.cells import Cell, MatrixRows, PairedRows
 from serendip.store.erasures import Erasure, LinkedAccount
@@ -15,13 +17,15 @@ from serendip.store.matrices import Matrix, RecommenderRecord
 from serendip.store.pages import Stretch
 from serendip.store.people import Gone
 from serendip.store.records import Changed
-from serendip.store.saved import SavedTable, save_elsewhere
+from serendip.store.saved import SavedTable, forget_elsewhere, save_elsewhere
 from serendip.store.scenarios import ScenarioRecord
 from serendip.store.timetable import TimetableEntry, TimetableRow
 from serendip.store.values import Page
 from serendip.store.versions import Promotion, VersionRecord
 
 __all__ = [
+    "AccountRecord",
+    "Act",
     "Artifacts",
     "Cell",
     "Changed",
@@ -45,10 +49,12 @@ __all__ = [
     "RecordedInteraction",
     "SavedTable",
     "ScenarioRecord",
+    "SessionRecord",
     "Store",
     "Stretch",
     "TimetableEntry",
     "TimetableRow",
     "VersionRecord",
+    "forget_elsewhere",
     "save_elsewhere",
 ]
