@@ -196,3 +196,15 @@ def test_saving_needs_a_key_that_may_write_and_a_place_that_takes_it(serve: Call
     assert "s3cret" not in broken.text
     bad = asked.client.get("/match_all_users?time=tomorrow", headers={"X-API-Key": asked.keys["read"]})
     assert bad.status_code == 422
+
+
+def test_open_routes_answer_without_a_key_and_save_nothing_without_one(serve: Callable[..., Network], tmp_path: Path):
+    routes = ("GET /events_recommendations", "GET /match_all_users")
+    asked = serve(open_routes=routes, save_url=f"sqlite:///{tmp_path / 'saved.db'}")
+    for path in ("/events_recommendations", "/match_all_users"):
+        assert asked.client.get(path).json() == asked.get(path)
+        assert asked.client.get(f"{path}?update_AWS_DB=yes").status_code == 403
+    assert not (tmp_path / "saved.db").exists()
+    asked.get("/match_all_users", key="write", update_AWS_DB="yes")
+    assert (tmp_path / "saved.db").exists()
+    assert asked.client.get("/v1/recommendations?user=1").status_code == 401

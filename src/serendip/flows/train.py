@@ -189,7 +189,8 @@ def configs_of(
     store: Store, specs: Sequence[str], settings: Mapping[str, Any], scenario: str | None = None
 ) -> list[PipelineConfig]:
     """The pipelines that ``specs`` name, or those of ``scenario``; without either, those of all scenarios beside recent
-    popularity, or the usual ones where no scenario says any. ``settings`` go to every model that has them.
+    popularity, or the usual ones where no scenario says any. ``settings`` go to every model that has them. What a
+    scenario declares is named as there, such as by the name of its only model.
     """
     if specs and scenario is not None:
         raise Invalid("name either pipelines or a scenario, not both", field="scenario")
@@ -207,7 +208,9 @@ def configs_of(
             repeats=any(not kind.hides and not kind.negative for kind in store.kinds().values()),
             moments=last is None or micros(last) >= ORDER_ONLY,
         )
-    return with_settings(specs, settings)
+    declared = declared_pipelines(store)
+    others = iter(with_settings([spec for spec in specs if spec not in declared], settings))
+    return [declared[spec] if spec in declared else next(others) for spec in specs]
 
 
 def declared_pipelines(store: Store, scenario: str | None = None) -> dict[str, PipelineConfig]:
