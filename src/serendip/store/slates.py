@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections import deque
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import delete, select, tuple_
 
 from serendip.domain import NotReady, Reason, Slate, SlateItem
@@ -54,7 +54,9 @@ class Slates(Part):
         self._buffer.waiting.append(slate)
         if not self._buffer.filled.is_set():
             self._buffer.filled.set()
-            self._start_flusher()
+            # Who answers must not wait for a flush that is under way.
+            if self._buffer.thread is None:
+                self._start_flusher()
 
     def slate(self, slate: str) -> Slate | None:
         """The slate of this id, if it was logged."""
@@ -158,7 +160,7 @@ def _row(slate: Slate) -> dict[str, Any]:
         "user": slate.user,
         "known": slate.known,
         "exhausted": slate.exhausted,
-        "items": json.dumps([_place(item) for item in slate.items], ensure_ascii=False, separators=(",", ":")),
+        "items": orjson.dumps([_place(item) for item in slate.items]).decode(),
         "note": slate.note,
     }
 
@@ -178,7 +180,7 @@ def _slate(row: Sequence[Any]) -> Slate:
             reasons=tuple(Reason(of, share, kind, aware_or_none(at)) for of, share, kind, at in reasons),
             parts=parts,
         )
-        for item, score, source, reasons, parts in json.loads(kept)
+        for item, score, source, reasons, parts in orjson.loads(kept)
     )
     return Slate(
         id=slate,

@@ -57,6 +57,10 @@ def relation_json(relation: Relation) -> dict[str, Any]:
     return {"user": relation.user, "other": relation.other, "kind": relation.kind}
 
 
+CARD = frozenset({"title", "image"})
+"""What every place shows of its item."""
+
+
 def slates_json(store: Store, slates: Sequence[Slate], fields: Collection[str] = ()) -> list[dict[str, Any]]:
     """Slates with the records of all their items looked up at once; people stand there by their names."""
     of_people = [slate for slate in slates if slate.recommends == "users"]
@@ -69,7 +73,7 @@ def slates_json(store: Store, slates: Sequence[Slate], fields: Collection[str] =
         of_items = [slate for slate in slates if slate.recommends == "items"]
         named = {place.item for slate in of_items for place in slate.items}
         named |= {reason.item for slate in of_items for place in slate.items for reason in place.reasons}
-        items = store.items_by_id(list(named))
+        items = store.items_by_id(list(named)) if set(fields) - CARD else store.cards(list(named))
     return [
         slate_json(slate, items, fields) if slate.recommends == "items" else slate_json(slate, people)
         for slate in slates
@@ -78,7 +82,7 @@ def slates_json(store: Store, slates: Sequence[Slate], fields: Collection[str] =
 
 def slate_json(slate: Slate, items: Mapping[str, Item], fields: Collection[str] = ()) -> dict[str, Any]:
     """A slate with titles and images from ``items``, and the items' further ``fields`` that were asked for."""
-    extra = [name for name in fields if name not in ("title", "image")]
+    extra = [name for name in fields if name not in CARD]
     return {
         "slate": slate.id,
         "scenario": slate.scenario,
