@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from serendip.domain import Invalid
+from serendip.flows.providers import Provider
 
 PREFIX = "SERENDIP_"
+
+DECLARING = ("catalogues", "kinds", "models", "scenarios", "timetable")
+"""Tables of the file that are no settings: they declare what is recommended, and how."""
 
 COMMON_NAMES = {"database_url": "DATABASE_URL", "port": "PORT"}
 """Settings that hosting platforms set under a name of their own."""
@@ -54,6 +60,14 @@ class Settings(BaseSettings):
     wire: tuple[str, ...] = ()
     """Wire formats of older systems that are answered too, such as ``social``, or ``social=/old`` under a prefix."""
 
+    open_routes: tuple[Annotated[str, Field(pattern=r"^[A-Z]+ /[^\s?#]*$")], ...] = ()
+    """Routes that answer without a key: a method and an address as the API's document writes it, ``GET /v1/items``."""
+    requests_per_second: float = Field(default=0.0, ge=0, le=100_000)
+    """Each key, session or (without one) address may ask this often, else 429 and Retry-After; 0 sets no limit."""
+    public_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$")] | None = None
+    """The server's address in browsers, such as ``https://recommend.example.org``, where a proxy stands before it."""
+    oidc_providers: tuple[Provider, ...] = ()
+    """OpenID providers that sign people in: tables in serendip.toml, a JSON list in the environment."""
     worker: bool = True
     """``serve`` also does jobs; where false, ``serendip work`` does them elsewhere."""
     job_minutes: float = Field(default=360.0, gt=0)
@@ -66,6 +80,23 @@ class Settings(BaseSettings):
     """Jobs asked for over HTTP write files into this folder only."""
     save_url: str = ""
     """The database that saved answers go to, as SQLAlchemy writes it; none: the one of ``database_url``."""
+
+    @field_validator("open_routes", mode="before")
+    @classmethod
+    def _routes(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("oidc_providers", mode="before")
+    @classmethod
+    def _providers(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("oidc_providers")
+    @classmethod
+    def _named_apart(cls, value: tuple[Provider, ...]) -> tuple[Provider, ...]:
+        if len({one.name for one in value}) < len(value):
+            raise ValueError("two providers have the same name")
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -116,15 +147,30 @@ class _File(PydanticBaseSettingsSource):
         return None, field_name, field.default is None
 
     def __call__(self) -> dict[str, Any]:
-        """The file's lines."""
-        named = os.environ.get(PREFIX + "CONFIG")
-        path = Path(named or "serendip.toml")
-        if not named and not path.exists():
+        """The file's lines but those that declare something else than settings."""
+        path = settings_file()
+        if path is None:
             return {}
         try:
-            return tomllib.loads(path.read_text())
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise Invalid(f"the settings file {str(path)!r} cannot be read: {error}", field="config") from None
+        return {name: value for name, value in content.items() if name not in DECLARING}
+
+
+def settings_file() -> Path | None:
+    """The file that ``SERENDIP_CONFIG`` names, or ``serendip.toml`` in the current folder; None where there is none."""
+    named = os.environ.get(PREFIX + "CONFIG")
+    path = Path(named or "serendip.toml")
+    return path if named or path.exists() else None
+
+
+def settings_of_file(content: Mapping[str, Any]) -> None:
+    """Invalid, with its field, where these lines of a file are no settings; whatever flags and environment say."""
+    try:
+        Settings(**content)
+    except ValidationError as error:
+        raise _named(error) from None
 
 
 def read_settings(**flags: Any) -> Settings:
@@ -132,13 +178,23 @@ def read_settings(**flags: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        if first["type"] == "extra_forbidden":
-            known = ", ".join(Settings.model_fields)
-            raise Invalid(f"there is no setting {name!r}; the settings are {known}", field=name) from None
-        raise Invalid(
-            f"the setting {name} is {first['input']!r}: {first['msg'].lower()}; "
-            f"set it with {PREFIX}{name.upper()}, in serendip.toml or by its flag",
-            field=name,
-        ) from None
+        raise _named(error) from None
+
+
+def _named(error: ValidationError) -> Invalid:
+    """The first that is wrong, in one sentence."""
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    if name == "oidc_providers":
+        # What was given is not repeated: it may hold the secret.
+        where = ".".join(map(str, first["loc"]))
+        wrong = "there is no such field" if first["type"] == "extra_forbidden" else first["msg"].lower()
+        return Invalid(f"the setting {where} is not right: {wrong}; see docs/accounts.md", field=name)
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(Settings.model_fields)
+        return Invalid(f"there is no setting {name!r}; the settings are {known}", field=name)
+    return Invalid(
+        f"the setting {name} is {first['input']!r}: {first['msg'].lower()}; "
+        f"set it with {PREFIX}{name.upper()}, in serendip.toml or by its flag",
+        field=name,
+    )

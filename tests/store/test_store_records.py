@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from serendip.domain import Conflict, Interaction, InteractionKind, Invalid, Item, NotFound, Relation, User
-from serendip.store import KeyRecord, Promotion, Store, VersionRecord
+from serendip.store import KeyRecord, Promotion, SessionRecord, Store, VersionRecord
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -308,7 +308,7 @@ def test_a_sign_in_link_works_once_and_not_after_its_time(store: Store) -> None:
 
 def test_a_session_ends_by_itself_or_when_it_is_ended(store: Store) -> None:
     store.add_session("s", "operator", NOON)
-    assert store.session("s", NOON - HOUR) == "operator"
+    assert store.session("s", NOON - HOUR) == SessionRecord("operator")
     assert store.session("s", NOON) is None
     assert store.end_session("s")
     assert store.session("s", NOON - HOUR) is None

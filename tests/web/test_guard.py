@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from serendip.domain import Invalid
-from serendip.web.guard import OPEN, csrf_token, digest, new_key, new_link
+from serendip.web.guard import csrf_token, digest, is_open, new_key, new_link
+from serendip.web.wire import WIRES
 
 from .conftest import NOON, Server, make_client
 
@@ -19,13 +21,13 @@ def every_route(server: Server) -> set[tuple[str, str]]:
     """Method and address of everything that the application answers, ids filled in."""
     found: set[tuple[str, str]] = set()
 
-    def walk(routes: object) -> None:
+    def walk(routes: object, before: str = "") -> None:
         for route in routes:  # type: ignore[attr-defined]
             inner = getattr(route, "original_router", None)
             if inner is not None:
-                walk(inner.routes)
+                walk(inner.routes, before + route.include_context.prefix)
                 continue
-            path = re.sub(r"\{.*?\}", "film-1", route.path)
+            path = before + re.sub(r"\{.*?\}", "film-1", route.path)
             if path == "/static":
                 continue
             found.update((method, path) for method in route.methods or ())
@@ -48,10 +50,11 @@ def test_the_walk_finds_the_routes(server: Server) -> None:
     assert len(found) > 30
 
 
-def test_every_route_is_closed_without_a_key_unless_it_is_listed_as_open(server: Server) -> None:
+def test_every_route_is_closed_without_a_key_unless_it_is_listed_as_open(make_server: Callable[..., Server]) -> None:
+    server = make_server(wire=tuple(f"{name}=/wire-{name}" for name in WIRES))
     for method, path in every_route(server):
         answer = server.stranger.request(method, path)
-        if path in OPEN:
+        if is_open(path):
             assert answer.status_code != 401, path
         else:
             assert answer.status_code == 401, (method, path)
@@ -184,7 +187,8 @@ def test_a_change_from_a_page_needs_the_pages_token_and_the_same_site(server: Se
 def test_a_session_does_what_its_role_may_and_ends_when_it_is_told_to(server: Server) -> None:
     browser = signed_in(server, "member")
     token = csrf_token(browser.cookies["serendip_session"])
-    assert browser.get("/").status_code == 200
+    assert browser.get("/").headers["location"] == "/account"
+    assert browser.get("/account").status_code == 200
     assert browser.post("/newcomers", data={"csrf": token}).status_code == 403
     old = browser.cookies["serendip_session"]
     assert browser.post("/sign-out", data={"csrf": token}).status_code == 303

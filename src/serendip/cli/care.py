@@ -1,10 +1,10 @@
-"""Care for an installation: migrate, key, doctor."""
+"""Care for an installation: migrate, doctor."""
 
 from __future__ import annotations
 
 import click
 
-from serendip.cli.options import as_json, clock, opened, print_json, settings_of, where
+from serendip.cli.options import as_json, print_json, settings_of, where
 
 
 @click.command()
@@ -20,60 +20,6 @@ def migrate(json: bool, database: str | None, artifacts: str | None) -> None:
         print_json({"database": "ready"})
     else:
         click.echo("the database has this release's form")
-
-
-@click.group()
-def key() -> None:
-    """API keys: create, list, revoke."""
-
-
-@key.command()
-@click.argument("name")
-@click.option(
-    "--scope", "scopes", multiple=True, type=click.Choice(["read", "write", "admin"]), default=("read", "write"),
-    show_default=True,
-)  # fmt: skip
-@where
-@as_json
-def create(name: str, scopes: tuple[str, ...], json: bool, database: str | None, artifacts: str | None) -> None:
-    """Make a key called NAME and show it, this once."""
-    from serendip.web.guard import new_key
-
-    with opened(database, artifacts) as (store, _):
-        secret = new_key(store, name, scopes, clock())
-    if json:
-        print_json({"name": name, "scopes": scopes, "key": secret})
-    else:
-        click.echo(f"{secret}\nIt is not shown again; send it as X-API-Key.")
-
-
-@key.command("list")
-@where
-@as_json
-def list_(json: bool, database: str | None, artifacts: str | None) -> None:
-    """All keys, without their secrets."""
-    with opened(database, artifacts) as (store, _):
-        keys = store.keys()
-    if json:
-        print_json(
-            [{"id": one.id, "name": one.name, "scopes": one.scopes, "created_at": one.created_at} for one in keys]
-        )
-        return
-    for one in keys:
-        click.echo(f"{one.id}  {one.name}  {','.join(one.scopes)}  made {one.created_at:%Y-%m-%d}")
-
-
-@key.command()
-@click.argument("id_")
-@where
-def revoke(id_: str, database: str | None, artifacts: str | None) -> None:
-    """End the key with this id (see `serendip key list`); takes effect within a second."""
-    from serendip.domain import NotFound
-
-    with opened(database, artifacts) as (store, _):
-        if not store.revoke_key(id_):
-            raise NotFound(f"no key {id_!r}; `serendip key list` shows their ids")
-    click.echo(f"{id_} opens nothing any more")
 
 
 @click.command()

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import click
 
-from serendip.cli.options import clock, settings_of, where
+from serendip.cli.options import clock, declare_file, settings_of, where
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,15 +28,21 @@ if TYPE_CHECKING:
 @where
 def serve(host: str | None, port: int | None, worker: bool | None, database: str | None, artifacts: str | None) -> None:
     """The API and the pages over HTTP, until it is told to stop."""
+    from serendip.flows.accounts import first_administrator
     from serendip.store import Artifacts, Store
-    from serendip.web.guard import new_link
     from serendip.web.serve import serve
 
     settings = settings_of(database, artifacts, host=host, port=port, worker=worker)
     store = Store.open(settings.database_url)
     try:
-        click.echo(f"sign in once at http://{settings.host}:{settings.port}{new_link(store, 'administrator', clock())}")
-        click.echo("API keys: serendip key create NAME")
+        declare_file(store)
+        address = f"http://{settings.host}:{settings.port}"
+        made = first_administrator(store, clock())
+        if made is not None:
+            account, password = made
+            click.echo(f"The first administrator: name {account.name}, password {password}")
+            click.echo("It is not shown again; change it on the page /account, or by `serendip account set-password`.")
+        click.echo(f"Sign in at {address}/sign-in. API keys: serendip key create NAME")
         serve(store, Artifacts(settings.artifacts), settings)
     finally:
         store.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from serendip.store.access import KeyRecord
+from serendip.store.access import KeyRecord, SessionRecord
+from serendip.store.accounts import AccountRecord
 from serendip.store.artifacts import Artifacts
+from serendip.store.audit import Act
 from serendip.store.bulk import ImportProgress, Loaded
 from serendip.store.cells import Cell, MatrixRows, PairedRows
 from serendip.store.erasures import Erasure, LinkedAccount
@@ -22,6 +24,8 @@ from serendip.store.values import Page
 from serendip.store.versions import Promotion, VersionRecord
 
 __all__ = [
+    "AccountRecord",
+    "Act",
     "Artifacts",
     "Cell",
     "Changed",
@@ -45,6 +49,7 @@ __all__ = [
     "RecordedInteraction",
     "SavedTable",
     "ScenarioRecord",
+    "SessionRecord",
     "Store",
     "Stretch",
     "TimetableEntry",

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 
 from serendip.domain import Conflict, checked_id
 from serendip.store.engine import Part, Prepared, insert
 from serendip.store.freshness import bump
-from serendip.store.schema import keys, links, sessions
+from serendip.store.schema import accounts, keys, links, sessions
 from serendip.store.values import aware, aware_or_none, kept_moment, kept_text, sure_moment
 
 
@@ -33,9 +33,28 @@ class KeyRecord:
     used_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class SessionRecord:
+    """Somebody who is signed in."""
+
+    role: str
+    """The account's role as it is now; without an account, what the link or the key gave."""
+    account: str | None = None
+    name: str | None = None
+    """The account's name."""
+    user: str | None = None
+    """The account's user."""
+
+
 _KEY = Prepared(select(keys).where(keys.c.digest == bindparam("digest")))
 _SESSION = Prepared(
-    select(sessions.c.role).where(sessions.c.digest == bindparam("digest"), sessions.c.expires_at > bindparam("now"))
+    select(func.coalesce(accounts.c.role, sessions.c.role), sessions.c.account, accounts.c.name, accounts.c.user)
+    .select_from(sessions.outerjoin(accounts, accounts.c.id == sessions.c.account))
+    .where(
+        sessions.c.digest == bindparam("digest"),
+        sessions.c.expires_at > bindparam("now"),
+        or_(sessions.c.account.is_(None), accounts.c.disabled.is_(False)),
+    )
 )
 
 
@@ -78,6 +97,12 @@ class Access(Part):
                 bump(c, "keys")
         return bool(revoked)
 
+    def key_of_id(self, key: str) -> KeyRecord | None:
+        """The key of this id, unless it was revoked."""
+        with self._db.read() as c:
+            row = c.execute(select(keys).where(keys.c.id == key)).first()
+        return _key(row) if row is not None else None
+
     def touch_key(self, key: str, at: datetime) -> None:
         """Note when a key was last used. This writes: once a minute is often enough."""
         with self._db.write() as c:
@@ -85,7 +110,9 @@ class Access(Part):
 
     def add_link(self, digest: str, role: str, expires_at: datetime) -> None:
         """Keep a one-time sign-in link."""
-        self._add_pass(links, digest, role, expires_at)
+        row = {"digest": checked_id(digest, "digest"), "role": role, "expires_at": sure_moment(expires_at)}
+        with self._db.write() as c:
+            c.execute(links.insert(), row)
 
     def use_link(self, digest: str, now: datetime) -> str | None:
         """The role that a link gives, the first time and before it expires; the link is used up."""
@@ -94,25 +121,36 @@ class Access(Part):
             row = c.execute(used).first()
         return row.role if row is not None and row.expires_at > sure_moment(now, "now") else None
 
-    def add_session(self, digest: str, role: str, expires_at: datetime) -> None:
+    def add_session(self, digest: str, role: str, expires_at: datetime, account: str | None = None) -> None:
         """Keep somebody signed in until ``expires_at``."""
-        self._add_pass(sessions, digest, role, expires_at)
+        row = {
+            "digest": checked_id(digest, "digest"),
+            "role": role,
+            "expires_at": sure_moment(expires_at),
+            "account": account,
+        }
+        with self._db.write() as c:
+            c.execute(sessions.insert(), row)
 
-    def session(self, digest: str, now: datetime) -> str | None:
-        """The role of a session that has not ended."""
+    def session(self, digest: str, now: datetime) -> SessionRecord | None:
+        """Who is signed in with this session, unless it has ended or the account is disabled."""
         with self._db.read() as c:
             rows = _SESSION.rows(c, digest=digest, now=sure_moment(now, "now"))
-        return rows[0][0] if rows else None
+        return SessionRecord(*rows[0]) if rows else None
 
     def end_session(self, digest: str) -> bool:
         """Sign somebody out; whether there was a session."""
         with self._db.write() as c:
             return bool(c.execute(delete(sessions).where(sessions.c.digest == digest)).rowcount)
 
-    def _add_pass(self, table: Table, digest: str, role: str, expires_at: datetime) -> None:
-        row = {"digest": checked_id(digest, "digest"), "role": role, "expires_at": sure_moment(expires_at)}
+    def sweep_access(self, now: datetime) -> int:
+        """Forget sessions and links whose time is over; how many there were."""
         with self._db.write() as c:
-            c.execute(table.insert(), row)
+            over = [
+                c.execute(delete(table).where(table.c.expires_at <= sure_moment(now, "now"))).rowcount
+                for table in (sessions, links)
+            ]
+        return sum(over)
 
 
 def _key(row: Sequence[Any]) -> KeyRecord:

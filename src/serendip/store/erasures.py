@@ -11,12 +11,13 @@ import orjson
 from sqlalchemy import Connection, delete, or_, select, text, update
 
 from serendip.domain import Relation, checked_id
+from serendip.store.audit import hide_user
 from serendip.store.engine import has, insert, tried_again
 from serendip.store.forgotten import digest_of
 from serendip.store.freshness import bump
 from serendip.store.pages import Order, Stretch, newest_first, stretch
 from serendip.store.people import Gone, People, delete_users
-from serendip.store.schema import accounts, audit, erasures, relations, sessions, slates, users
+from serendip.store.schema import accounts, erasures, relations, sessions, slates, users
 from serendip.store.values import Page, aware, sure_moment
 
 _ORDERS = {"at": Order((erasures.c.at, erasures.c.digest), (int, str))}
@@ -62,7 +63,7 @@ class Erasures(People):
             c.execute(insert(c, erasures).on_conflict_do_nothing(), row)
             own = list(c.execute(select(accounts.c.id).where(accounts.c.user == user)).scalars())
             c.execute(delete(sessions).where(sessions.c.account.in_(own)))
-            c.execute(update(audit).where(audit.c.target == user).values(target=made.digest))
+            hide_user(c, user, made.digest)
             gone = delete_users(c, [user])
             _take_out(c, user, of_people)
             bump(c, "data", *(["keys"] if own else []))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from serendip.domain import NotReady
 from serendip.store.access import Access
+from serendip.store.accounts import Accounts
+from serendip.store.audit import Audit
 from serendip.store.bulk import Bulk
 from serendip.store.columns import HistoryColumns
 from serendip.store.corrections import Corrections
@@ -44,6 +46,8 @@ class Store(
     Scenarios,
     Crowd,
     Access,
+    Accounts,
+    Audit,
     Jobs,
     Timetable,
     Saved,

@@ -160,9 +160,22 @@ def _row(slate: Slate) -> dict[str, Any]:
         "user": slate.user,
         "known": slate.known,
         "exhausted": slate.exhausted,
-        "items": orjson.dumps([_place(item) for item in slate.items]).decode(),
+        "items": _kept(slate),
         "note": slate.note,
     }
+
+
+def _kept(slate: Slate) -> str:
+    """The places as JSON; with what else there is to keep, where there is something."""
+    places = [_place(item) for item in slate.items]
+    kept = {"items": places, "relaxed": slate.relaxed} if slate.relaxed else places
+    return orjson.dumps(kept).decode()
+
+
+def _read(kept: str) -> tuple[list[Any], tuple[str, ...]]:
+    """The places, and the rules that were given up."""
+    read = orjson.loads(kept)
+    return (read, ()) if isinstance(read, list) else (read["items"], tuple(read["relaxed"]))
 
 
 def _place(item: SlateItem) -> list[Any]:
@@ -172,6 +185,7 @@ def _place(item: SlateItem) -> list[Any]:
 
 def _slate(row: Sequence[Any]) -> Slate:
     slate, scenario, version, at, user, known, exhausted, kept, note = row
+    read, relaxed = _read(kept)
     places = tuple(
         SlateItem(
             item=item,
@@ -180,7 +194,7 @@ def _slate(row: Sequence[Any]) -> Slate:
             reasons=tuple(Reason(of, share, kind, aware_or_none(at)) for of, share, kind, at in reasons),
             parts=parts,
         )
-        for item, score, source, reasons, parts in orjson.loads(kept)
+        for item, score, source, reasons, parts in read
     )
     return Slate(
         id=slate,
@@ -192,4 +206,5 @@ def _slate(row: Sequence[Any]) -> Slate:
         exhausted=bool(exhausted),
         items=places,
         note=note,
+        relaxed=relaxed,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -21,19 +22,24 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from serendip import __version__
-from serendip.domain import SerendipError
+from serendip.domain import Invalid, SerendipError
 from serendip.flows.live import Live
 from serendip.flows.record import record_each
 from serendip.settings import Settings
 from serendip.store import Artifacts, Store
 from serendip.web.answered import Problem
 from serendip.web.api import (
+    accounts,
+    audit,
     erasures,
     health,
     hot,
     interactions,
     items,
     jobs,
+    keys,
+    matrices,
+    me,
     models,
     relations,
     scenarios,
@@ -41,11 +47,13 @@ from serendip.web.api import (
     users,
 )
 from serendip.web.api.described import described
-from serendip.web.guard import Guard, wants_page
+from serendip.web.guard import Guard, is_open, wants_page
 from serendip.web.json import Json
+from serendip.web.limits import Attempts, Rate
 from serendip.web.metrics import Metrics
 from serendip.web.middleware import Limits, Watch
-from serendip.web.pages import docs, people, posters, sign_in
+from serendip.web.openid import OpenId
+from serendip.web.pages import docs, openid, people, posters, sign_in
 from serendip.web.pages import models as pages_of_models
 from serendip.web.pages.paper import page
 from serendip.web.pool import Pool
@@ -53,6 +61,8 @@ from serendip.web.problems import details, problem
 from serendip.web.services import Clock, Services, system_clock
 from serendip.web.wire import reshaped, wires
 
+PASSWORD_THREADS, PASSWORD_SECONDS = 2, 10.0
+OUTSIDE_THREADS, OUTSIDE_SECONDS = 4, 20.0
 ANSWERED_TOGETHER, RECORDED_TOGETHER = 32, 256
 """Requests that one thread takes at a time where more wait."""
 
@@ -91,6 +101,10 @@ def create_app(
         Metrics(),
         pool.grouped(partial(hot.answer_each, store, live), ANSWERED_TOGETHER, at_once=2),
         pool.grouped(partial(record_each, store), RECORDED_TOGETHER, at_once=1),
+        Attempts(),
+        Pool(PASSWORD_THREADS, PASSWORD_SECONDS),
+        Pool(OUTSIDE_THREADS, OUTSIDE_SECONDS),
+        OpenId(settings.oidc_providers, store, clock),
     )
 
     @asynccontextmanager
@@ -100,7 +114,8 @@ def create_app(
             yield
         finally:
             await asyncio.to_thread(parts.live.stop)
-            await asyncio.to_thread(parts.pool.close)
+            for pool in (parts.pool, parts.passwords, parts.outside):
+                await asyncio.to_thread(pool.close)
             await asyncio.to_thread(store.flush_slates)
 
     app = FastAPI(
@@ -115,17 +130,26 @@ def create_app(
         middleware=[
             Middleware(Watch, metrics=parts.metrics, respond=respond),
             Middleware(Limits, receive_seconds=settings.receive_seconds),
-            Middleware(Guard, store=store, pool=parts.pool, clock=clock),
+            Middleware(
+                Guard,
+                store=store,
+                pool=parts.pool,
+                clock=clock,
+                open_routes=settings.open_routes,
+                rate=Rate(settings.requests_per_second),
+            ),
         ],
         exception_handlers=dict.fromkeys((SerendipError, HTTPException, RequestValidationError), _handle),
     )
     app.state.services = parts
     app.router.routes.extend(hot.ROUTES)
     data = (interactions, users, items, relations, slates, erasures)
-    for part in (*data, models, scenarios, jobs, health, docs, people, pages_of_models, posters, sign_in):
+    people_in = (accounts, keys, me, audit, sign_in, openid)
+    for part in (*data, models, scenarios, jobs, matrices, *people_in, health, docs, people, pages_of_models, posters):
         app.include_router(part.router)
     for prefix, router in wires(settings.wire):
         app.include_router(router, prefix=prefix)
+    _check_opened(settings.open_routes, app.router.routes)
     app.mount("/static", Assets(directory=STATIC), name="static")
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app
@@ -150,6 +174,26 @@ async def _handle(request: Request, error: Exception) -> Response:
     return respond(error, request)
 
 
+def _check_opened(listed: Sequence[str], routes: Sequence[Any]) -> None:
+    """Refuse to start where ``open_routes`` names a route that does not exist: a slip there is not seen otherwise."""
+    there = {f"{method} {re.sub(r':[a-z]+}', '}', path)}" for method, path in _routes(routes)}
+    for entry in listed:
+        if entry not in there:
+            raise Invalid(
+                f"open_routes names {entry!r}, and there is no such route; /docs lists them", field="open_routes"
+            )
+
+
+def _routes(routes: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            prefix = getattr(getattr(route, "include_context", None), "prefix", "")
+            yield from ((method, prefix + path) for method, path in _routes(inner.routes))
+        else:
+            yield from ((method, route.path) for method in getattr(route, "methods", None) or ())
+
+
 def document(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document: FastAPI's routes and the hot ones, keys, and one shape for every refusal."""
     if app.openapi_schema is None:
@@ -165,6 +209,6 @@ def document(app: FastAPI) -> dict[str, Any]:
         for path, operations in made["paths"].items():
             for operation in operations.values():
                 operation["summary"] = operation["summary"].capitalize()
-                operation["security"] = [] if path in ("/healthz", "/readyz") else [{"key": []}, {"bearer": []}]
+                operation["security"] = [] if is_open(path) else [{"key": []}, {"bearer": []}]
         app.openapi_schema = made
     return app.openapi_schema

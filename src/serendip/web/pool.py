@@ -37,6 +37,10 @@ class Pool:
         """``work`` for requests that come one by one and are worked on up to ``most`` at a time."""
         return Grouped(self._threads, self._deadline, work, most, at_once)
 
+    def later(self, work: Callable[[], object]) -> None:
+        """Do ``work`` when a thread is free; nobody waits for it, and nobody hears if it fails."""
+        self._threads.submit(work)
+
     def close(self) -> None:
         """Let what runs finish, drop what waits."""
         self._threads.shutdown(wait=True, cancel_futures=True)

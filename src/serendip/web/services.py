@@ -14,7 +14,9 @@ from serendip.flows.live import Live
 from serendip.settings import Settings
 from serendip.store import Artifacts, Recorded, Store
 from serendip.web import addresses  # noqa: F401  (every router comes through here, so that its routes may say {item:id})
+from serendip.web.limits import Attempts
 from serendip.web.metrics import Metrics
+from serendip.web.openid import OpenId
 from serendip.web.pool import Grouped, Pool
 
 Clock = Callable[[], datetime]
@@ -40,6 +42,13 @@ class Services:
     """Recommendations for one user each."""
     recordings: Grouped[tuple[Interaction, datetime], Recorded]
     """Interactions that came one by one."""
+    attempts: Attempts
+    """Who tried to sign in lately."""
+    passwords: Pool
+    """Few threads, since each hash takes 19 MiB and a good part of a second."""
+    outside: Pool
+    """Threads that wait for OpenID providers, so that a slow one delays nobody else."""
+    openid: OpenId
 
 
 def services(request: Request) -> Services:

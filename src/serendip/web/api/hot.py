@@ -20,6 +20,7 @@ from serendip.flows.recommend import Ask, recommend_many, recommend_session
 from serendip.flows.record import record_valid
 from serendip.store import Store
 from serendip.web import shapes
+from serendip.web.asker import current, own
 from serendip.web.json import Json, checked_type, parse
 from serendip.web.problems import Refused, refusals
 from serendip.web.sent import MAX_ROWS, Event, InteractionBody, ItemField, RecommendBody, RecommendQuestion
@@ -101,6 +102,7 @@ async def _recommend_posted(request: Request) -> Response:
     n = body.n or parts.live.page_size(body.scenario)
     if body.users is not None and len(body.users) * n > MOST_PLACES:
         raise Invalid(f"{len(body.users)} users times {n} is over {MOST_PLACES} places; ask in parts", field="n")
+    own(current(request), *(body.users or ()))
     ask = Ask(body.scenario, body.n, body.filter, body.explain, None if body.items is None else tuple(body.items))
     now = body.time or parts.clock()
 
@@ -135,8 +137,10 @@ async def record_interactions(request: Request) -> Response:
     if isinstance(content, list):
         if named is not None:
             raise Invalid("an Idempotency-Key header goes with one interaction; give each row its key", field="key")
+        own(current(request), *(row.get("user") if isinstance(row, dict) else None for row in content))
         return await _record_many(parts, content, now)
     body = checked(InteractionBody, content)
+    own(current(request), body.user)
     event = body.interaction(now)
     if named is not None:
         if event.key not in (None, named):

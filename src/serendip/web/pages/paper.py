@@ -15,7 +15,8 @@ from starlette.responses import HTMLResponse
 from serendip import __version__
 from serendip.domain import Item
 from serendip.web.addresses import segment
-from serendip.web.guard import Asker, csrf_token
+from serendip.web.asker import Asker
+from serendip.web.forms import csrf_token
 from serendip.web.services import Services
 
 FOLDER = Path(__file__).parent.parent

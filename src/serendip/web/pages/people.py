@@ -16,6 +16,7 @@ from serendip.domain import Interaction, Invalid, Item, NotFound, User, checked_
 from serendip.flows.recommend import similar
 from serendip.flows.record import record
 from serendip.web.addresses import segment
+from serendip.web.asker import Asker, current
 from serendip.web.pages.paper import page
 from serendip.web.pages.rows import N_CARDS, STARS, Card, Doing, Look, Row, history_of, rows_for
 from serendip.web.services import Parts, Services
@@ -30,7 +31,9 @@ LOOKED_AT = 400
 
 @router.get("/")
 def choose(request: Request, parts: Parts, search: str = "") -> Response:
-    """Somebody to be: the lively ones, or those that a search finds."""
+    """Somebody to be: the lively ones, or those that a search finds; a member is oneself."""
+    if (asker := current(request)).is_member:
+        return _self(asker)
     wanted = search.strip()[:200]
     people: list[tuple[User, str | None]]
     if wanted:
@@ -39,6 +42,11 @@ def choose(request: Request, parts: Parts, search: str = "") -> Response:
     else:
         people, total = _lively(parts), parts.store.counts().users
     return page(request, "choose.html", search=wanted, people=people, total=total, counts=parts.store.counts())
+
+
+def _self(asker: Asker) -> Response:
+    """A member's own page, or the one that says that there is none yet."""
+    return RedirectResponse("/account" if asker.user is None else f"/people/{segment(asker.user)}", 303)
 
 
 def _lively(parts: Services) -> list[tuple[User, str | None]]:
@@ -56,8 +64,10 @@ def _lively(parts: Services) -> list[tuple[User, str | None]]:
 
 
 @router.get("/somebody")
-def somebody(parts: Parts) -> Response:
+def somebody(request: Request, parts: Parts) -> Response:
     """Anybody among those who did something lately."""
+    if (asker := current(request)).is_member:
+        return _self(asker)
     names = sorted({one.interaction.user for one in parts.store.recent_interactions(LOOKED_AT).records})
     if not names:
         raise NotFound("nobody has done anything yet; be somebody new, or import interactions")
