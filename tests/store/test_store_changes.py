@@ -177,3 +177,23 @@ def hits(store: Store, word: str) -> list[str]:
 
     with store._db.read() as c:
         return [t.name for t in metadata.sorted_tables if word in repr(c.execute(select(t)).all())]
+
+
+def test_who_is_erased_while_others_record_them_is_gone_all_the_same(store: Store) -> None:
+    for n in range(8):
+        ghost = f"ghost-{n}"
+
+        def record(user: str = ghost) -> None:
+            for hour in range(6):
+                store.add_interactions([did(user, "a", hour), did("bob", "a", hour)])
+                store.change_users([User(user)], [])
+
+        writers = [threading.Thread(target=record) for _ in range(3)]
+        for writer in writers:
+            writer.start()
+        store.erase_user(ghost, NOON)
+        for writer in writers:
+            writer.join()
+        assert hits(store, ghost) == []
+    assert store.check() == []
+    assert store.counts().interactions == 8 * 3 * 6

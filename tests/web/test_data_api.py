@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -226,3 +228,11 @@ def test_people_alike_are_named_and_the_versions_that_hold_an_erased_one_are_tol
     again = client.get("/v1/users/user-1/neighbours", params={"n": 3}).json()["users"]
     assert nearest not in [one["user"] for one in again]
     assert len(again) == 3
+
+
+def test_every_address_of_the_data_is_in_the_manual(server: Server) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "http.md").read_text()
+    rooms = ("/v1/users", "/v1/items", "/v1/interactions", "/v1/relations", "/v1/slates", "/v1/erasures")
+    found = [path for path in server.client.get("/openapi.json").json()["paths"] if path.startswith(rooms)]
+    assert len(found) >= 18
+    assert [path for path in found if path not in manual] == []

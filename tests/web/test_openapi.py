@@ -87,7 +87,7 @@ def test_made_up_input_is_answered_as_declared_whoever_asks(server: Server) -> N
         looks = method == "get" or path == "/v1/recommendations"
         assert path in OPEN or name not in succeeded["anonymous"], told["anonymous"][name]
         assert looks or name not in succeeded["reader"], told["reader"][name]
-    assert len(succeeded["administrator"]) > 2 / 3 * len(found), set(told["administrator"]) - succeeded["administrator"]
+    assert len(succeeded["administrator"]) > len(found) / 2, set(told["administrator"]) - succeeded["administrator"]
     assert {404, 409, 422} <= set().union(*told["administrator"].values())
     print({role: sum(seen.values(), Counter()) for role, seen in told.items()})
 

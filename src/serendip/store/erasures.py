@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, delete, or_, select, text, update
 
 from serendip.domain import Relation, checked_id
@@ -105,9 +105,10 @@ class Erasures(People):
 
 def _take_out(c: Connection, user: str, scenarios: Collection[str]) -> None:
     """Leave ``user`` out of the slates of people that others were shown."""
-    begins = json.dumps([user], ensure_ascii=False)[:-1]
+    begins = orjson.dumps([user]).decode()[:-1]
     shown = slates.c.scenario.in_(sorted(scenarios)) & has(slates.c["items"], begins)
-    for row in c.execute(select(slates.c.id, slates.c["items"]).where(shown)).all():
-        places = [place for place in json.loads(row.items) if place[0] != user]
-        kept = json.dumps(places, ensure_ascii=False, separators=(",", ":"))
-        c.execute(update(slates).where(slates.c.id == row.id).values(items=kept))
+    for slate, kept in c.execute(select(slates.c.id, slates.c["items"]).where(shown)).all():
+        read = orjson.loads(kept)
+        places = read if isinstance(read, list) else read["items"]
+        places[:] = [place for place in places if place[0] != user]
+        c.execute(update(slates).where(slates.c.id == slate).values(items=orjson.dumps(read).decode()))

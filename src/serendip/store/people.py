@@ -133,8 +133,9 @@ class People(Slates):
 def write_users(c: Connection, records: Sequence[User]) -> tuple[int, set[str]]:
     """Insert or replace whole records; how many are new, and who asked to be forgotten and was not written."""
     new = USERS.write(c, records)
-    refused = _unmade(c, new)
-    return len(new) - len(refused), refused
+    # Of all and not of the new ones only: one who was there a moment ago may have been erased before the writing.
+    refused = _unmade(c, {record.id for record in records})
+    return len(set(new) - refused), refused
 
 
 def user_keys(c: Connection, ids: Sequence[str]) -> tuple[dict[str, int], list[str]]:
@@ -153,12 +154,12 @@ def user_keys(c: Connection, ids: Sequence[str]) -> tuple[dict[str, int], list[s
     return found, missing
 
 
-def _unmade(c: Connection, new: Collection[str]) -> set[str]:
-    """Take back those of the ``new`` users who asked to be forgotten.
+def _unmade(c: Connection, written: Collection[str]) -> set[str]:
+    """Take back those of the ``written`` users who asked to be forgotten.
 
     Afterwards rather than before, for then an erasure that runs beside has either been waited for or waits for us.
     """
-    refused = forgotten_among(c, new)
+    refused = forgotten_among(c, written)
     if refused:
         c.execute(delete(users).where(users.c.id.in_(given("ids"))), {"ids": listed(sorted(refused))})
     return refused
