@@ -178,6 +178,17 @@ class SlateItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Interest:
+    """One of the few things that an asker's history is counted by, such as a cluster of tags."""
+
+    name: str
+    count: float
+    """How many of it the history holds."""
+    expected: float
+    """How many the model expects."""
+
+
+@dataclass(frozen=True, slots=True)
 class Slate:
     """One answer: items in order, where they came from, and whether there were enough."""
 
@@ -193,5 +204,9 @@ class Slate:
     items: tuple[SlateItem, ...]
     note: str | None = None
     """A sentence about this answer that its reader should know, for example why it is short."""
+    relaxed: tuple[str, ...] = ()
+    """Rules of the scenario that this answer does not keep, because it would have been short, in the order given up."""
     recommends: Literal["items", "users"] = "items"
     """What its places hold; kept with the scenario and not with the slate."""
+    interests: tuple[Interest, ...] = ()
+    """Where it was explained by a model that counts a history: the most expected first. Not kept."""

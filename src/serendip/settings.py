@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     """Jobs asked for over HTTP import files of this folder only."""
     export_folder: Path = Path("var/exports")
     """Jobs asked for over HTTP write files into this folder only."""
+    save_url: str = ""
+    """The database that saved answers go to, as SQLAlchemy writes it; none: the one of ``database_url``."""
 
     @field_validator("open_routes", mode="before")
     @classmethod

@@ -259,3 +259,12 @@ def test_slates_are_flushed_by_themselves_and_at_the_end(database_url: str) -> N
     store.close()
     assert other.slate("s-1") == Slate("s-1", "home", "v", NOON, None, False, True, ())
     other.close()
+
+
+def test_only_items_that_open_or_close_have_a_span(store: Store) -> None:
+    store.put_items([Item("always"), Item("from", available_from=NOON), Item("until", available_until=NOON)])
+    keys, spans = store.item_spans()
+    every, names = store.item_ids()
+    assert [names[every.tolist().index(key)] for key in keys] == ["from", "until"]
+    widest = np.iinfo(np.int64)
+    assert spans.tolist() == [[micros(NOON), widest.max], [widest.min, micros(NOON)]]

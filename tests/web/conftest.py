@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from databases import database, database_url
 from serendip.domain import Interaction, InteractionKind, Item, User
 from serendip.flows.live import FOR_YOU, HOME
 from serendip.flows.promote import promote
@@ -22,6 +23,8 @@ from serendip.settings import Settings
 from serendip.store import Artifacts, Store
 from serendip.web.app import create_app
 from serendip.web.guard import new_key
+
+__all__ = ["database", "database_url"]
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

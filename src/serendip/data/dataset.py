@@ -21,7 +21,7 @@ DAY = 86_400_000_000
 """Microseconds."""
 
 
-EVENTS = ("user_ix", "item_ix", "weight", "kind", "value", "at")
+PLAIN = ("user_ix", "item_ix", "weight", "kind", "value", "at", "item_open")
 ATTRIBUTES = ("item_columns", "user_columns")
 
 
@@ -48,6 +48,8 @@ class Dataset:
     """What is known of the items besides events, a row an item. It has no moments: a cut in time leaves it as it is."""
     user_columns: Columns | None = None
     """The same of the users: their profiles."""
+    item_open: NDArray[np.int64] | None = None
+    """From when and until when, exclusive, each item may be shown, in microseconds; (n_items, 2). None: always."""
 
     @staticmethod
     def of(
@@ -118,6 +120,13 @@ class Dataset:
         """Which events count now: all, but of a *latest* kind only the newest of a pair. Shape (n,)."""
         return newest_only(self.user_ix, self.item_ix, self.kind, self.at, self.kinds)
 
+    @property
+    def open_now(self) -> NDArray[np.bool_]:
+        """Which items may be shown at ``now``; all where nothing else is known. Shape (n_items,)."""
+        if self.item_open is None or self.at is None:
+            return np.ones(self.n_items, np.bool_)
+        return np.asarray((self.item_open[:, 0] <= self.now) & (self.now < self.item_open[:, 1]))
+
     def matrix(self) -> sparse.csr_array:
         """Summed positive weights of every user and item that met; float32 (n_users, n_items), indices sorted."""
         use = self.counted & (self.weight > 0)
@@ -134,7 +143,7 @@ class Dataset:
 
     def arrays(self) -> Arrays:
         """Everything ``restore`` needs besides the items, the kinds and ``until``: columns, attributes, users."""
-        kept = {name: column for name in EVENTS if (column := getattr(self, name)) is not None}
+        kept = {name: column for name in PLAIN if (column := getattr(self, name)) is not None}
         for name in ATTRIBUTES:
             if (attributes := getattr(self, name)) is not None:
                 kept |= {f"{name}.{key}": array for key, array in attributes.arrays().items()}
@@ -143,7 +152,7 @@ class Dataset:
     @staticmethod
     def restore(arrays: Arrays, items: Vocabulary, kinds: tuple[InteractionKind, ...], until: int | None) -> Dataset:
         """The dataset that ``arrays`` was made of."""
-        columns: dict[str, Any] = {name: np.asarray(arrays[name]) for name in EVENTS if name in arrays}
+        columns: dict[str, Any] = {name: np.asarray(arrays[name]) for name in PLAIN if name in arrays}
         for name in ATTRIBUTES:
             found = {key.removeprefix(f"{name}."): arrays[key] for key in arrays if key.startswith(f"{name}.")}
             columns[name] = Columns.restore(found) if found else None

@@ -37,8 +37,8 @@ class Round:
 
     @cached_property
     def allowed(self) -> Mask:
-        """The candidates: items that somebody had met; shape (n_items,)."""
-        return np.asarray(self.met > 0)
+        """The candidates: items that somebody had met and that were open at the moment; shape (n_items,)."""
+        return np.asarray((self.met > 0) & self.known.open_now)
 
     @cached_property
     def histories(self) -> Dataset:
@@ -71,11 +71,13 @@ def frozen(split: Split, candidates: Dataset | None = None) -> Iterator[Round]:
     for whatever cannot know them. With ``candidates``, users and items over the same vocabularies, only users who have
     some are asked, and only theirs are ranked.
     """
+    # Such parts have no moment at which an item could be closed.
+    known = replace(split.train, item_open=None) if split.parity_only else split.train
     met = np.bincount(split.train.item_ix[first_meetings(split.train)], minlength=split.train.n_items)
     takes = split.test
     if candidates is not None:
         takes = takes.take((np.bincount(candidates.user_ix, minlength=candidates.n_users) > 0)[takes.user_ix])
-    for one in _round(split.train, takes, met, new_too=split.parity_only):
+    for one in _round(known, takes, met, new_too=split.parity_only):
         yield one if candidates is None else replace(one, candidates=_lists_of(candidates, one.user_ix))
 
 
@@ -122,11 +124,11 @@ def first_meetings(data: Dataset) -> NDArray[np.bool_]:
 def _round(known: Dataset, events: Dataset, met: NDArray[np.int64], new_too: bool = False) -> Iterator[Round]:
     """The round that asks for ``events``, or none where they hold nothing that could be found.
 
-    To be found are items taken by an event of positive weight, that somebody had met before (or not, with
-    ``new_too``), less those that what the user did before hides.
+    To be found are items taken by an event of positive weight, that are open now and that somebody had met before (or
+    not, with ``new_too``), less those that what the user did before hides.
     """
     has_history = np.bincount(known.user_ix, minlength=known.n_users) > 0
-    findable = (met[events.item_ix] > 0) | new_too
+    findable = ((met > 0) | new_too)[events.item_ix] & known.open_now[events.item_ix]
     takes = events.take((events.weight > 0) & has_history[events.user_ix] & findable)
     active = np.zeros(known.n_users, np.bool_)
     active[takes.user_ix] = True

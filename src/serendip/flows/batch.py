@@ -88,7 +88,7 @@ def _answers(
 ) -> Iterator[list[Slate]]:
     done = 0
     for chunk in _chunks(store, users):
-        yield recommend_many(store, live, chunk, ask, now, logged=False)
+        yield recommend_many(store, live, chunk, ask, now, shown=False)
         done += len(chunk)
         progress(done)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from serendip.data import UNKNOWN, Dataset, Vocabulary
 from serendip.domain import ORDER_ONLY, InteractionKind
 from serendip.store import Store
+
+ALWAYS = np.iinfo(np.int64)
 
 
 def gather(store: Store, until: datetime | None = None, items: Vocabulary | None = None) -> Dataset:
@@ -33,7 +36,7 @@ def gather(store: Store, until: datetime | None = None, items: Vocabulary | None
     keep = (user_ix != UNKNOWN) & (item_ix != UNKNOWN)
     kind = code[columns["kind"].to_numpy()]
     value = columns["value"].to_numpy()
-    return Dataset.of(
+    found = Dataset.of(
         user_ix[keep],
         item_ix[keep],
         Vocabulary(tuple(user_ids)),
@@ -43,6 +46,22 @@ def gather(store: Store, until: datetime | None = None, items: Vocabulary | None
         at=at[keep] if has_moments else None,
         kinds=kinds,
     )
+    return replace(found, item_open=open_spans(store, item_keys, row_of_key, len(vocabulary)))
+
+
+def open_spans(
+    store: Store, item_keys: NDArray[np.int64], row_of_key: NDArray[np.integer], n_items: int
+) -> NDArray[np.int64] | None:
+    """From when until when each item of a vocabulary is available, (n_items, 2); None where all always are."""
+    keys, spans = store.item_spans()
+    place = rows_of_keys(keys, item_keys)
+    spans = spans[place != UNKNOWN]
+    rows = row_of_key[place[place != UNKNOWN]] if len(row_of_key) else place[:0]
+    if not (rows != UNKNOWN).any():
+        return None
+    out = np.tile(np.array([[ALWAYS.min, ALWAYS.max]], np.int64), (n_items, 1))
+    out[rows[rows != UNKNOWN]] = spans[rows != UNKNOWN]
+    return out
 
 
 def kinds_of(store: Store) -> tuple[tuple[InteractionKind, ...], NDArray[np.int16]]:

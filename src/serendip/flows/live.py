@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from serendip import pipeline as pipelines
 from serendip.data import UNKNOWN, Queries
-from serendip.domain import NotFound, NotReady, SerendipError, kinds_from
+from serendip.domain import InteractionKind, NotFound, NotReady, SerendipError, kinds_from
 from serendip.flows.asking import KeyRows
 from serendip.flows.catalogue import Catalogue, catalogue_of
 from serendip.flows.gather import gather
@@ -170,7 +171,7 @@ class Live:
                 if version not in catalogues:
                     catalogues[version] = catalogue_of(self._store, found.pipeline.items, found.rows)
                 kinds = {kind.name: kind for kind in found.pipeline.kinds} | declared
-                fresh = replace(found.pipeline, kinds=tuple(kinds.values()))
+                fresh = replace(found.pipeline, kinds=hiding(kinds.values(), config))
                 fresh.prepare()
                 loaded[name] = LiveScenario(
                     name, version, fresh, found.rows, catalogues[version], found.note, config, found.user_keys
@@ -257,6 +258,12 @@ def open_version(artifacts: Artifacts, version: str) -> Opened:
     note = None if gate is None or gate["passed"] else str(gate["sentence"])
     pipeline = pipelines.restore(config, kinds_from(manifest["kinds"]), arrays)
     return Opened(pipeline, KeyRows.of(arrays[KEYS]), arrays.get(USER_KEYS, np.empty(0, np.int64)), note)
+
+
+def hiding(kinds: Iterable[InteractionKind], config: ScenarioConfig) -> tuple[InteractionKind, ...]:
+    """``kinds`` as the rules of a scenario have them: they may say which of them hide an item."""
+    hide = config.rules.hide
+    return tuple(kinds) if hide is None else tuple(replace(kind, hides=kind.name in hide) for kind in kinds)
 
 
 def with_fallback(pipeline: Pipeline, config: ScenarioConfig) -> Pipeline:

@@ -38,7 +38,14 @@ Found = list[tuple[str, float, str]]
 
 
 def recommend_people(
-    store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime, scenario: LiveScenario | None = None
+    store: Store,
+    live: Live,
+    users: Sequence[str],
+    ask: Ask,
+    now: datetime,
+    scenario: LiveScenario | None = None,
+    *,
+    shown: bool = True,
 ) -> list[Slate]:
     """One slate of people a user, all of one version; newcomers get whom most follow, then who came last."""
     for user in users:
@@ -58,8 +65,13 @@ def recommend_people(
         short = len(items) < n
         said = f"only {len(items)} people are there besides those known to {user}" if short else None
         note = " ".join(filter(None, (said, found.note))) or None
-        slates.append(Slate(secrets.token_hex(8), found.name, found.version, now, user, known[q], short, items, note))
-    for slate in slates:
+        slates.append(
+            Slate(
+                secrets.token_hex(8), found.name, found.version, now, user, known[q], short, items, note,
+                recommends="users",
+            )
+        )  # fmt: skip
+    for slate in slates if shown else ():
         store.log_slate(slate)
     return slates
 

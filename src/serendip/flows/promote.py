@@ -66,9 +66,10 @@ def knows_people(pipeline: Pipeline) -> bool:
 
 def suits(config: ScenarioConfig, record: VersionRecord) -> bool:
     """Whether a version is what a scenario declares, or popularity where the gate compares."""
-    if config.pipeline is None:
-        return recommends(record) == config.recommend
     pipeline = record.manifest["pipeline"]
+    if config.pipeline is None:
+        # Without a fallback of its own it leans on its scenario's.
+        return recommends(record) == config.recommend and bool(pipeline["fallback"])
     if config.gate == "better" and all(source["model"] == "popularity" for source in pipeline["sources"]):
         return True
     return _same(pipeline, config.pipeline.model_dump(mode="json"))
@@ -184,7 +185,7 @@ def _behind(record: VersionRecord, current: VersionRecord) -> bool:
 
 def _measured_ndcg(record: VersionRecord) -> float:
     table = _table(record)
-    if table is None:
+    if table is None or recommends(record) == "users":
         return 0.0
     return table.row(str(record.manifest["pipeline"]["name"])).metrics[table.metric].mean
 

@@ -16,6 +16,7 @@ from serendip.flows.attributes import profiles_of
 from serendip.flows.catalogue import parsed
 from serendip.flows.live import FOR_YOU, HOME, Live, LiveScenario
 from serendip.flows.people import recommend_people
+from serendip.pipeline.interests import interests_of
 from serendip.ranking import NOTHING
 from serendip.store import Store
 
@@ -49,14 +50,14 @@ def recommend(store: Store, live: Live, user: str, ask: Ask, now: datetime) -> S
 
 
 def recommend_many(
-    store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime, logged: bool = True
+    store: Store, live: Live, users: Sequence[str], ask: Ask, now: datetime, *, shown: bool = True
 ) -> list[Slate]:
-    """One slate a user, all of one version; kept as shown unless not ``logged``."""
+    """One slate a user, all of one version; logged as ``shown`` unless they go elsewhere."""
     for user in users:
         checked_id(user, "user")
     scenario = live.scenario(ask.scenario)
     if scenario.config.recommend == "users":
-        return recommend_people(store, live, users, ask, now, scenario)
+        return recommend_people(store, live, users, ask, now, scenario, shown=shown)
 
     def asking(one: LiveScenario) -> Askers:
         found = askers(store, one.pipeline, one.rows, users, now)
@@ -66,7 +67,7 @@ def recommend_many(
         return store.seen(users[place], kinds=scenario.hiding, until=now)
 
     slates = _slates(live, scenario, asking, users, seen, ask, now)
-    for slate in slates if logged else ():
+    for slate in slates if shown else ():
         store.log_slate(slate)
     return slates
 
@@ -99,13 +100,21 @@ def _slates(
     """One slate an asker; what is short is filled by the scenarios behind, then with new items not ``seen`` by him."""
     n = ask.n or scenario.config.page_size
     own = asking(scenario)
-    places = _places(scenario, own, n, ask, now)
+    fresh = [0] * len(users)
+    if scenario.config.rules.relax:
+        # New items that keep the rules go before those that break one.
+        fresh = [len(_new_items(scenario, set(seen(q)), ask, now, n)) for q in range(len(users))]
+    places, relaxed = _places(scenario, own, n, ask, now, fresh)
     for other in _behind(live, scenario):
         if all(len(items) >= n for items in places):
             break
-        for items, more in zip(places, _places(other, asking(other), n, ask, now), strict=True):
+        more, given_up = _places(other, asking(other), n, ask, now, fresh)
+        for q, items in enumerate(places):
             taken = {one.item for one in items}
-            items += [one for one in more if one.item not in taken][: n - len(items)]
+            added = [one for one in more[q] if one.item not in taken][: n - len(items)]
+            items += added
+            relaxed[q] = tuple(dict.fromkeys(relaxed[q] + given_up[q])) if added else relaxed[q]
+    interests = interests_of(scenario.pipeline, own.queries) if ask.explain else [()] * len(users)
     slates = []
     for q, (user, items) in enumerate(zip(users, places, strict=True)):
         if len(items) < n:
@@ -115,7 +124,7 @@ def _slates(
         slates.append(
             Slate(
                 secrets.token_hex(8), scenario.name, scenario.version, now, user, own.known[q], short, tuple(items),
-                note,
+                note, relaxed[q], interests=interests[q],
             )
         )  # fmt: skip
     return slates
@@ -136,16 +145,23 @@ def _behind(live: Live, scenario: LiveScenario) -> list[LiveScenario]:
     return found
 
 
-def _places(scenario: LiveScenario, asking: Askers, n: int, ask: Ask, now: datetime) -> list[list[SlateItem]]:
-    """The pipeline answers, rows become ids."""
+def _places(
+    scenario: LiveScenario, asking: Askers, n: int, ask: Ask, now: datetime, reserved: Sequence[int]
+) -> tuple[list[list[SlateItem]], list[tuple[str, ...]]]:
+    """The pipeline answers under the scenario's rules, rows become ids; and which rules had to be given up for it.
+
+    ``reserved`` places of each slate are not filled by giving up rules.
+    """
     pipeline, queries, hidden = scenario.pipeline, asking.queries, asking.hidden
     allowed = scenario.catalogue.allowed(now, _passing(scenario, ask), ask.items)
-    answers = pipeline.answer(queries, n, hidden, allowed)
-    explained = pipeline.explain(queries, answers, hidden, allowed) if ask.explain else None
-    return [
+    rules = scenario.catalogue.rules(scenario.config.rules, now)
+    answers = pipeline.answer(queries, n, hidden, allowed, rules, reserved=np.array(reserved, np.int64))
+    explained = pipeline.explain(queries, answers, hidden, allowed, rules) if ask.explain else None
+    places = [
         list(pipeline.slate_items(queries, answers, q, explained[q] if explained else None))
         for q in range(len(queries))
     ]
+    return places, list(answers.relaxed)
 
 
 def _passing(scenario: LiveScenario, ask: Ask) -> str | None:
@@ -164,13 +180,19 @@ def _passing(scenario: LiveScenario, ask: Ask) -> str | None:
 
 def _new_items(scenario: LiveScenario, seen: set[str], ask: Ask, now: datetime, n: int) -> tuple[SlateItem, ...]:
     """Up to ``n`` items that the version does not know yet, newest first."""
-    fresh = scenario.catalogue.new_ids(now, _passing(scenario, ask), ask.items)
+    fresh = scenario.catalogue.new_ids(now, _passing(scenario, ask), ask.items, scenario.config.rules)
     return tuple(SlateItem(item, 0.0, NEW) for item in [item for item in fresh if item not in seen][:n])
 
 
 def _note(scenario: LiveScenario, n: int, ask: Ask) -> str:
     """Why a slate is short."""
-    where = " that pass the filter" if ask.filter else " among those named" if ask.items is not None else ""
+    where = (
+        " that pass the filter"
+        if ask.filter or scenario.config.rules.filter
+        else " among those named"
+        if ask.items is not None
+        else ""
+    )
     total = len(scenario.catalogue.known.ids) + len(scenario.catalogue.newcomers.ids)
     return f"only {n} of {total} items{where} are available and not yet seen"
 

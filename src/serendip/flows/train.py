@@ -66,9 +66,9 @@ def train(
         raise Invalid("there are no interactions to learn from; `serendip import FILE --as interactions` first")
     people = of_people(store, configs)
     of_items = [config for config in configs if config not in people]
-    besides = [*of_items, *live_besides(store, of_items)]
+    besides = [*of_items, *live_besides(store, of_items)] if of_items else []
     data = with_attributes(store, data, [*besides, *people])
-    asked = measure_able(besides, data, seed, progress)
+    asked = measure_able(besides, data, seed, progress) if of_items else UNASKED
     left_out = {config.name: asked.refused[config.name] for config in of_items if config.name in asked.refused}
     keys = {KEYS: keys_of(store.item_ids(), data.items), USER_KEYS: keys_of(store.user_ids(), data.users)}
     versions, fits = [], Fits()
@@ -81,10 +81,11 @@ def train(
         except Invalid as error:
             left_out[config.name] = str(error)
             continue
+        told = UNASKED if config in people else asked
         manifest = describe(fitted, data, seed) | {
             "measured": {
-                "protocols": {name: table.to_dict() for name, table in asked.tables.items()},
-                "pipelines": {one.name: one.model_dump(mode="json") for one in asked.measured},
+                "protocols": {name: table.to_dict() for name, table in told.tables.items()},
+                "pipelines": {one.name: one.model_dump(mode="json") for one in told.measured},
             },
             "gate": asdict(UNGATED if config in people else asked.verdict(config, allows_repeats(data))),
             "recommends": "users" if config in people else "items",
@@ -136,6 +137,9 @@ class Asked:
             return judge(next(iter(self.tables.values())), config.name, None, repeats)
         said = f"{config.name} is popularity, which may always go live; it was not measured: {self.unmeasured}"
         return Verdict(True, said, (), ())
+
+
+UNASKED = Asked((), {}, {}, "it recommends people")
 
 
 def measure_able(

@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from serendip.domain import Invalid
-from serendip.jobs import data, training
+from serendip.jobs import data, similarity, training
 from serendip.jobs.kind import Arguments, JobKind
 from serendip.settings import Settings
 
-JOBS: dict[str, JobKind] = {kind.name: kind for module in (training, data) for kind in module.KINDS}
+JOBS: dict[str, JobKind] = {kind.name: kind for module in (training, data, similarity) for kind in module.KINDS}
 """One module a kind or two; each lists its own in ``KINDS``."""
 
 

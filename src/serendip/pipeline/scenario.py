@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from serendip.domain import Invalid
 from serendip.pipeline.config import SOURCE, NamedModel, PipelineConfig, SourceConfig, named_once, parse_source
+from serendip.ranking import RulesConfig
 
 HOME = "home"
 """What the gate lets live."""
@@ -61,6 +62,8 @@ class ScenarioConfig(BaseModel):
     gate: Literal["better", "personal", "open"] = "better"
     """better: than what is live and than popular items, beyond the noise. personal: any that is personal, labelled
     where it is not better. open: any."""
+    rules: RulesConfig = RulesConfig()
+    """What may be shown, and where; the same in serving and in measuring."""
     exclude_relations: tuple[str, ...] = Field(("follows",), max_length=20)
     """People whom the asker has such a relation to are not recommended."""
     timetable: str | None = Field(None, max_length=200)
@@ -117,6 +120,8 @@ class ScenarioConfig(BaseModel):
             raise ValueError(f"gate: {self.gate} measures items; a scenario of users has the gate open")
         if self.fallback and not isinstance(self.fallback, str):
             raise ValueError("fallback: sources rank items; a scenario of users takes another such scenario, or none")
+        if self.rules != RulesConfig():
+            raise ValueError("rules: they look at items; a scenario of users has none")
         if self.catalogue is not None:
             raise ValueError("catalogue: users are in none; leave it out")
 

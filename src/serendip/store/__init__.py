@@ -7,14 +7,17 @@ from serendip.store.accounts import AccountRecord
 from serendip.store.artifacts import Artifacts
 from serendip.store.audit import Act
 from serendip.store.bulk import ImportProgress, Loaded
+from serendip.store.cells import Cell, MatrixRows, PairedRows
 from serendip.store.erasures import Erasure, LinkedAccount
 from serendip.store.facade import Store
 from serendip.store.histories import Counts, RecordedInteraction
 from serendip.store.interactions import Outcome, Recorded
 from serendip.store.jobs import JobRecord, Leased
+from serendip.store.matrices import Matrix, RecommenderRecord
 from serendip.store.pages import Stretch
 from serendip.store.people import Gone
 from serendip.store.records import Changed
+from serendip.store.saved import SavedTable, save_elsewhere
 from serendip.store.scenarios import ScenarioRecord
 from serendip.store.timetable import TimetableEntry, TimetableRow
 from serendip.store.values import Page
@@ -24,6 +27,7 @@ __all__ = [
     "AccountRecord",
     "Act",
     "Artifacts",
+    "Cell",
     "Changed",
     "Counts",
     "Erasure",
@@ -34,11 +38,16 @@ __all__ = [
     "Leased",
     "LinkedAccount",
     "Loaded",
+    "Matrix",
+    "MatrixRows",
     "Outcome",
     "Page",
+    "PairedRows",
     "Promotion",
+    "RecommenderRecord",
     "Recorded",
     "RecordedInteraction",
+    "SavedTable",
     "ScenarioRecord",
     "SessionRecord",
     "Store",
@@ -46,4 +55,5 @@ __all__ = [
     "TimetableEntry",
     "TimetableRow",
     "VersionRecord",
+    "save_elsewhere",
 ]

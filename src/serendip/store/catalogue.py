@@ -98,8 +98,8 @@ class Catalogue(Part):
             wanted.append(has(items.c.search, searchable(kept_text(search, "search"))))
         if catalogue is not None:
             wanted.append(items.c.catalogue == catalogue)
-        wanted += [_tagged(tag) for tag in tags]
-        wanted += [or_(items.c.tags.is_(None), not_(_tagged(tag))) for tag in without]
+        wanted += [tagged(tag) for tag in tags]
+        wanted += [or_(items.c.tags.is_(None), not_(tagged(tag))) for tag in without]
         if hidden is not None:
             wanted.append(items.c.hidden.is_(hidden))
         with self._db.read() as c:
@@ -123,7 +123,7 @@ class Catalogue(Part):
         return True
 
 
-def _tagged(tag: str) -> ColumnElement[bool]:
+def tagged(tag: str) -> ColumnElement[bool]:
     """Whether an item has a tag."""
     # Inside a JSON text a quote that ends a word before it is written \", so a comma and a quote begin a tag.
     tags = literal(",").concat(func.substr(items.c.tags, 2))

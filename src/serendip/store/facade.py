@@ -19,14 +19,18 @@ from serendip.store.health import Health
 from serendip.store.histories import Histories
 from serendip.store.interactions import Interactions
 from serendip.store.jobs import Jobs
+from serendip.store.matrices import Matrices
 from serendip.store.migrate import prepare
+from serendip.store.offsets import Offsets
 from serendip.store.relations import Relations
+from serendip.store.saved import Saved
 from serendip.store.scenarios import Scenarios
 from serendip.store.slates import SlateBuffer
 from serendip.store.timetable import Timetable
 from serendip.store.together import Together
 from serendip.store.training import Training
 from serendip.store.versions import Versions
+from serendip.store.votes import Ratings
 
 
 class Store(
@@ -46,6 +50,10 @@ class Store(
     Audit,
     Jobs,
     Timetable,
+    Saved,
+    Matrices,
+    Ratings,
+    Offsets,
     Freshness,
     Health,
 ):

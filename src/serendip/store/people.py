@@ -14,6 +14,7 @@ from serendip.store.forgotten import forgotten, forgotten_among
 from serendip.store.freshness import bump
 from serendip.store.pages import Order, Stretch, in_bytes, stretch, with_attributes
 from serendip.store.records import Changed, Records
+from serendip.store.saved import forget_answers
 from serendip.store.schema import accounts, interactions, matrices, matrix_rows, relations, slates, users
 from serendip.store.slates import Slates
 from serendip.store.values import Page, kept_mapping, kept_text, mapping, searchable
@@ -178,6 +179,8 @@ def delete_users(c: Connection, ids: Collection[str]) -> Gone:
     alike = matrix_rows.c.row_key.in_(own) & matrix_rows.c.matrix.in_(of_users)
     rows = c.execute(delete(matrix_rows).where(alike), names).rowcount
     people = c.execute(delete(users).where(users.c.id.in_(given("ids"))), names).rowcount
+    for user in ids:
+        forget_answers(c, user)
     return Gone(people, done, related, shown, rows)
 
 

@@ -20,6 +20,8 @@ BLOCK_ROWS = 200_000
 BLOCK_BYTES = 32 << 20
 """and from PostgreSQL about so many bytes."""
 
+_ALWAYS = np.iinfo(np.int64)
+
 _COLUMNS = {"user_key": pl.Int64, "item_key": pl.Int64, "kind": pl.Int16, "value": pl.Float64, "at": pl.Int64}
 _WITH_ID = {"id": pl.Int64, **_COLUMNS}
 _ITEM_COLUMNS = {
@@ -63,6 +65,15 @@ class Training(Part):
             rows = [tuple(row) for row in c.execute(query)]
         frame = pl.DataFrame(rows, schema=_ITEM_COLUMNS, orient="row")
         return frame.with_columns(pl.col("tags").fill_null("[]").str.json_decode(pl.List(pl.String)))
+
+    def item_spans(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Keys of the items that are not always available, by key, and from when until when each is; (n,), (n, 2)."""
+        opens, closes = (items.c.available_from, items.c.available_until)
+        span = (func.coalesce(opens, int(_ALWAYS.min)), func.coalesce(closes, int(_ALWAYS.max)))
+        query = select(items.c.key, *span).where(opens.is_not(None) | closes.is_not(None)).order_by(items.c.key)
+        with self._db.read() as c:
+            rows = np.array([tuple(row) for row in c.execute(query)], np.int64).reshape(-1, 3)
+        return rows[:, 0], rows[:, 1:]
 
     def item_attributes(self) -> pl.DataFrame:
         """id, title, text, tags and attributes (JSON text) of every item, by key."""

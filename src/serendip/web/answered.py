@@ -32,6 +32,14 @@ class Place(BaseModel):
     image: str | None
 
 
+class InterestShown(BaseModel):
+    """A thing that a history is counted by, such as a cluster of tags: how many it holds, how many are expected."""
+
+    name: str
+    count: float
+    expected: float
+
+
 class SlateShown(BaseModel):
     """One answer."""
 
@@ -43,6 +51,8 @@ class SlateShown(BaseModel):
     known: bool
     exhausted: bool
     note: str | None
+    relaxed: list[str]
+    interests: list[InterestShown] = Field(description="With `explain`, of models that count histories.")
     items: list[Place]
 
 

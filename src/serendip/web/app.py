@@ -47,6 +47,7 @@ from serendip.web.api import (
 )
 from serendip.web.api.described import described
 from serendip.web.guard import Guard, is_open, wants_page
+from serendip.web.json import Json
 from serendip.web.limits import Attempts, Rate
 from serendip.web.metrics import Metrics
 from serendip.web.middleware import Limits, Watch
@@ -57,7 +58,7 @@ from serendip.web.pages.paper import page
 from serendip.web.pool import Pool
 from serendip.web.problems import details, problem
 from serendip.web.services import Clock, Services, system_clock
-from serendip.web.wire import wires
+from serendip.web.wire import reshaped, wires
 
 PASSWORD_THREADS, PASSWORD_SECONDS = 2, 10.0
 OUTSIDE_THREADS, OUTSIDE_SECONDS = 4, 20.0
@@ -155,6 +156,11 @@ def create_app(
 
 def respond(error: BaseException, request: Request) -> Response:
     """The answer that ``error`` deserves: a page for who looks with a browser, problem details for a program."""
+    app = request.scope.get("app")
+    reshape = None if app is None else reshaped(app.state.services.settings.wire, request.scope["path"])
+    if reshape is not None:
+        body, headers = details(error, request.scope)
+        return Json(reshape(body), body["status"], headers)
     if not wants_page(request.scope):
         return problem(error, request.scope)
     body, headers = details(error, request.scope)

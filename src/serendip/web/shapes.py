@@ -81,6 +81,8 @@ def slate_json(slate: Slate, items: Mapping[str, Item], fields: Collection[str] 
         "known": slate.known,
         "exhausted": slate.exhausted,
         "note": slate.note,
+        "relaxed": list(slate.relaxed),
+        "interests": [{"name": one.name, "count": one.count, "expected": one.expected} for one in slate.interests],
         "items": [_place(place, items, extra) for place in slate.items],
     }
 

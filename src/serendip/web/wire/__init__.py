@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from fastapi import APIRouter
 
 from serendip.domain import Invalid
+from serendip.web.wire import community, social
 
-WIRES: dict[str, APIRouter] = {}
+WIRES: dict[str, APIRouter] = {"community": community.router, "social": social.router}
 """Every wire format and its routes."""
+
+Reshape = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+REFUSALS: dict[str, tuple[str, Reshape]] = {"community": ("/api/", lambda problem: {"detail": problem["detail"]})}
+"""Formats whose refusals have a shape of their own: under which addresses, and what it makes of problem details."""
 
 
 def wires(switched_on: tuple[str, ...]) -> list[tuple[str, APIRouter]]:
@@ -23,3 +32,13 @@ def wires(switched_on: tuple[str, ...]) -> list[tuple[str, APIRouter]]:
             )
         found.append((prefix, WIRES[name]))
     return found
+
+
+def reshaped(switched_on: tuple[str, ...], path: str) -> Reshape | None:
+    """What a refusal at ``path`` becomes; none: it stays problem details."""
+    for entry in switched_on:
+        name, _, prefix = entry.partition("=")
+        under, reshape = REFUSALS.get(name, (None, None))
+        if under is not None and path.startswith(prefix + under):
+            return reshape
+    return None
