@@ -171,10 +171,10 @@ class SlateItem:
     item: str
     score: float
     source: str
-    """The model that put it here: a candidate of the pipeline or one of its fallbacks."""
+    """What put it here: a candidate of the pipeline, one of its fallbacks, or ``pin`` or ``new``."""
     reasons: tuple[Reason, ...] = ()
     parts: Mapping[str, float] | None = None
-    """Where several candidates were merged: each one's part of the score."""
+    """Where several candidates were merged: each one's part of the score; what a rule added is called ``boost``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,9 @@ from serendip.domain import Invalid
 from serendip.flows.providers import Provider
 
 PREFIX = "SERENDIP_"
+
+DECLARING = ("catalogues", "kinds", "models", "scenarios", "timetable")
+"""Tables of the file that are no settings: they declare what is recommended, and how."""
 
 COMMON_NAMES = {"database_url": "DATABASE_URL", "port": "PORT"}
 """Settings that hosting platforms set under a name of their own."""
@@ -143,15 +147,30 @@ class _File(PydanticBaseSettingsSource):
         return None, field_name, field.default is None
 
     def __call__(self) -> dict[str, Any]:
-        """The file's lines."""
-        named = os.environ.get(PREFIX + "CONFIG")
-        path = Path(named or "serendip.toml")
-        if not named and not path.exists():
+        """The file's lines but those that declare something else than settings."""
+        path = settings_file()
+        if path is None:
             return {}
         try:
-            return tomllib.loads(path.read_text())
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise Invalid(f"the settings file {str(path)!r} cannot be read: {error}", field="config") from None
+        return {name: value for name, value in content.items() if name not in DECLARING}
+
+
+def settings_file() -> Path | None:
+    """The file that ``SERENDIP_CONFIG`` names, or ``serendip.toml`` in the current folder; None where there is none."""
+    named = os.environ.get(PREFIX + "CONFIG")
+    path = Path(named or "serendip.toml")
+    return path if named or path.exists() else None
+
+
+def settings_of_file(content: Mapping[str, Any]) -> None:
+    """Invalid, with its field, where these lines of a file are no settings; whatever flags and environment say."""
+    try:
+        Settings(**content)
+    except ValidationError as error:
+        raise _named(error) from None
 
 
 def read_settings(**flags: Any) -> Settings:
@@ -159,18 +178,23 @@ def read_settings(**flags: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        if name == "oidc_providers":
-            # What was given is not repeated: it may hold the secret.
-            where = ".".join(map(str, first["loc"]))
-            wrong = "there is no such field" if first["type"] == "extra_forbidden" else first["msg"].lower()
-            raise Invalid(f"the setting {where} is not right: {wrong}; see docs/accounts.md", field=name) from None
-        if first["type"] == "extra_forbidden":
-            known = ", ".join(Settings.model_fields)
-            raise Invalid(f"there is no setting {name!r}; the settings are {known}", field=name) from None
-        raise Invalid(
-            f"the setting {name} is {first['input']!r}: {first['msg'].lower()}; "
-            f"set it with {PREFIX}{name.upper()}, in serendip.toml or by its flag",
-            field=name,
-        ) from None
+        raise _named(error) from None
+
+
+def _named(error: ValidationError) -> Invalid:
+    """The first that is wrong, in one sentence."""
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    if name == "oidc_providers":
+        # What was given is not repeated: it may hold the secret.
+        where = ".".join(map(str, first["loc"]))
+        wrong = "there is no such field" if first["type"] == "extra_forbidden" else first["msg"].lower()
+        return Invalid(f"the setting {where} is not right: {wrong}; see docs/accounts.md", field=name)
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(Settings.model_fields)
+        return Invalid(f"there is no setting {name!r}; the settings are {known}", field=name)
+    return Invalid(
+        f"the setting {name} is {first['input']!r}: {first['msg'].lower()}; "
+        f"set it with {PREFIX}{name.upper()}, in serendip.toml or by its flag",
+        field=name,
+    )

@@ -13,8 +13,9 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from serendip.domain import Invalid, NotReady, Slate, SlateItem, User
+from serendip.flows.forget import forget
 from serendip.flows.saving import save
-from serendip.store import Store
+from serendip.store import Artifacts, Store
 from serendip.store.saved import EVENTS, PEOPLE
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -65,6 +66,19 @@ def test_a_forgotten_user_is_forgotten_where_answers_were_saved_too(fresh: tuple
     store.delete_user("7")
     assert rows_at(url, "SELECT id_user FROM events_recommendations") == [("8",)]
     assert rows_at(url, "SELECT id_match FROM users_matching") == [("9",)]
+
+
+def test_an_erased_user_is_taken_out_of_the_other_database_or_nothing_is_deleted(store: Store, tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'other.db'}"
+    store.put_users([User("7")])
+    save(store, url, PEOPLE, [slate("8", ("7", 0.5), ("9", 0.25)), slate("7", ("8", 0.5))])
+    artifacts = Artifacts(tmp_path / "artifacts")
+    with pytest.raises(NotReady):
+        forget(store, artifacts, "7", NOON, "sqlite:////nowhere/at/all.db")
+    assert store.user("7") is not None
+    forget(store, artifacts, "7", NOON, url)
+    assert rows_at(url, "SELECT id_user, id_match FROM users_matching") == [("8", "9")]
+    assert store.user("7") is None
 
 
 def test_answers_go_to_another_database_in_the_types_of_the_table_that_is_there(store: Store, tmp_path: Path):

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from sqlalchemy import insert, select
 
-from serendip.domain import Conflict, Interaction, Invalid, Item, Relation, Slate, User
+from serendip.domain import Conflict, Interaction, Invalid, Item, Relation, Slate, SlateItem, User
 from serendip.store import Store, Stretch
 from serendip.store.schema import accounts, audit, matrices, matrix_rows, sessions
 
@@ -124,7 +124,9 @@ def test_an_erased_user_is_nowhere_and_comes_back_by_no_way(store: Store) -> Non
     store.put_relations([Relation("ann-9", "bob"), Relation("bob", "ann-9")])
     store.log_slate(shown("s-1", "ann-9"))
     _own_rows(store)
-    made, gone, linked = store.erase_user("ann-9", NOON)
+    places = tuple(SlateItem(user, 1.0, "user-knn") for user in ("ann-9", "eve"))
+    store.log_slate(replace(shown("s-0", "bob"), scenario="friends", items=places))
+    made, gone, linked = store.erase_user("ann-9", NOON, ["friends"])
     assert (gone.users, gone.interactions, gone.relations, gone.slates, gone.matrix_rows) == (1, 1, 2, 1, 1)
     assert linked == ["account-1"]
     assert store.accounts_of("ann-9") == []
@@ -147,7 +149,9 @@ def test_an_erased_user_is_nowhere_and_comes_back_by_no_way(store: Store) -> Non
     assert store.load_relations(pl.DataFrame({"user": ["ann-9", "eve"], "other": ["bob", "bob"]})).forgotten == 1
     store.log_slate(shown("s-2", "ann-9"))
     store.flush_slates()
-    assert store.list_slates(Stretch()).records == [shown("s-2", None)]
+    friends, home = sorted(store.list_slates(Stretch()).records, key=lambda slate: slate.id)
+    assert [place.item for place in friends.items] == ["eve"]
+    assert home == shown("s-2", None)
     assert hits(store, "ann-9") == []
     assert store.lift_erasure(made.digest)
     assert not store.lift_erasure(made.digest)

@@ -230,7 +230,8 @@ def test_vectors_come_back_by_item_key(store: Store) -> None:
         store.load_vectors("text", pl.DataFrame({"item": ["a"], "vector": [[1.0]]}))
 
 
-def test_a_logged_slate_can_be_read_at_once_and_after_it_is_flushed(store: Store) -> None:
+@pytest.mark.parametrize("relaxed", [(), ("hide", "filter")])
+def test_a_logged_slate_can_be_read_at_once_and_after_it_is_flushed(store: Store, relaxed: tuple[str, ...]) -> None:
     because = Because("past", 0.25, "view", NOON)
     slate = Slate(
         "s-1",
@@ -242,6 +243,7 @@ def test_a_logged_slate_can_be_read_at_once_and_after_it_is_flushed(store: Store
         False,
         (SlateItem("a", 0.5, "als", (because,), {"als": 0.1}), SlateItem("b", -1e-300, "popularity")),
         "short",
+        relaxed,
     )
     store.log_slate(slate)
     assert store.slate("s-1") == slate

@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 from starlette.testclient import TestClient
 
+from serendip.flows.live import FOR_YOU
+from serendip.flows.promote import promote
+from serendip.flows.train import train
+from serendip.pipeline import PipelineConfig
 from serendip.store.forgotten import digest_of
 from serendip.web.guard import new_key
 
@@ -202,3 +206,23 @@ def test_a_user_is_given_everything_and_then_forgotten_for_good(server: Server) 
     assert client.delete(f"/v1/erasures/{kept['digest']}").status_code == 204
     refused(client.delete(f"/v1/erasures/{kept['digest']}"), 404)
     assert client.put("/v1/users/user-7", json={}).status_code == 201
+
+
+def test_people_alike_are_named_and_the_versions_that_hold_an_erased_one_are_told(server: Server) -> None:
+    client = server.client
+    assert "likeness" in refused(client.get("/v1/users/user-1/neighbours"), 422)["detail"]
+    (version,) = train(server.store, server.artifacts, [PipelineConfig.parse("user-knn")], NOON).versions
+    promote(server.store, server.artifacts, version, FOR_YOU, NOON, "for the test")
+    server.app.state.services.live.refresh()
+    found = client.get("/v1/users/user-1/neighbours", params={"n": 3}).json()
+    assert found["source"] == "user-knn"
+    assert [one["name"] for one in found["users"]] == [f"Person {one['user'][5:]}" for one in found["users"]]
+    assert all(int(one["user"][5:]) % 2 for one in found["users"])
+    refused(client.get("/v1/users/nobody/neighbours"), 404)
+    nearest = found["users"][0]["user"]
+    told = client.post("/v1/erasures", json={"user": nearest}).json()
+    assert told["versions_to_retrain"] == [version]
+    assert client.post("/v1/erasures", json={"user": "never-seen"}).json()["versions_to_retrain"] == []
+    again = client.get("/v1/users/user-1/neighbours", params={"n": 3}).json()["users"]
+    assert nearest not in [one["user"] for one in again]
+    assert len(again) == 3

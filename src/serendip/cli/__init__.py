@@ -11,6 +11,8 @@ from serendip import __version__
 from serendip.domain import SerendipError
 
 VERBS = {
+    "init": "declaring",
+    "check": "declaring",
     "demo": "start",
     "serve": "start",
     "work": "jobs",
@@ -22,6 +24,7 @@ VERBS = {
     "evaluate": "versions",
     "tune": "tune",
     "models": "versions",
+    "scenarios": "declaring",
     "promote": "versions",
     "rollback": "versions",
     "recommend": "ask",
@@ -34,6 +37,8 @@ VERBS = {
 """Every verb and the module that holds it, in the order of the help page."""
 
 SUMMARIES = {
+    "init": "A serendip.toml to begin with, plain or as one of the examples.",
+    "check": "Whether serendip.toml is right and fits the data, line by line.",
     "demo": "A small world (or your data), trained, measured and served.",
     "serve": "The API and the pages over HTTP.",
     "work": "Do jobs until told to stop.",
@@ -45,6 +50,7 @@ SUMMARIES = {
     "evaluate": "Compare pipelines without keeping anything, on what is recorded or on files alone.",
     "tune": "Search the settings of pipelines on validation data.",
     "models": "The versions that are kept, and which are live.",
+    "scenarios": "Where recommendations appear, and what is live there.",
     "promote": "Make a version live, if the gate lets it.",
     "rollback": "Make the version live again that was live before.",
     "recommend": "What a user would like to see next.",

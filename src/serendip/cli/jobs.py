@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from serendip.cli.options import as_json, clock, opened, parse_settings, print_json, settings_of, where
+from serendip.cli.options import as_json, clock, declare_file, opened, parse_settings, print_json, settings_of, where
 from serendip.domain import NotFound
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def work(concurrency: int, database: str | None, artifacts: str | None) -> None:
         signal.signal(one, lambda *_: stopping.set())
     store = Store.open(settings.database_url)
     try:
+        declare_file(store)
         set_up_logs(settings)
         Worker(store, settings, clock, concurrency).run(stopping)
     finally:

@@ -69,6 +69,17 @@ def opened(database: str | None, artifacts: str | None) -> Iterator[tuple[Store,
         store.close()
 
 
+def declare_file(store: Store) -> None:
+    """Bring what serendip.toml declares into the store, if there is such a file."""
+    from serendip.settings import settings_file
+
+    path = settings_file()
+    if path is not None:
+        from serendip.flows.declare import declare, read
+
+        declare(store, read(path), clock())
+
+
 @contextmanager
 def live(database: str | None, artifacts: str | None) -> Iterator[tuple[Store, Live]]:
     """The store, and what is live in it."""

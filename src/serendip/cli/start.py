@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import click
 
-from serendip.cli.options import clock, settings_of, where
+from serendip.cli.options import clock, declare_file, settings_of, where
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,6 +35,7 @@ def serve(host: str | None, port: int | None, worker: bool | None, database: str
     settings = settings_of(database, artifacts, host=host, port=port, worker=worker)
     store = Store.open(settings.database_url)
     try:
+        declare_file(store)
         address = f"http://{settings.host}:{settings.port}"
         made = first_administrator(store, clock())
         if made is not None:

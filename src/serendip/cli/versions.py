@@ -7,7 +7,17 @@ from typing import Literal
 import click
 
 from serendip.cli.access import note
-from serendip.cli.options import as_json, clock, files, opened, parse_pairs, parse_settings, print_json, where
+from serendip.cli.options import (
+    as_json,
+    clock,
+    declare_file,
+    files,
+    opened,
+    parse_pairs,
+    parse_settings,
+    print_json,
+    where,
+)
 
 PIPELINES = click.argument("pipelines", nargs=-1, metavar="[PIPELINE]...")
 MODELS = click.option(
@@ -36,6 +46,7 @@ SEED = click.option(
 @PIPELINES
 @SETTINGS
 @SEED
+@click.option("--scenario", metavar="NAME", help="Train what this scenario declares.")
 @click.option("--promote", "promoting", is_flag=True, help="Then put the best where the gate lets it.")
 @where
 @as_json
@@ -43,6 +54,7 @@ def train(
     pipelines: tuple[str, ...],
     settings: tuple[str, ...],
     seed: int,
+    scenario: str | None,
     promoting: bool,
     json: bool,
     database: str | None,
@@ -51,7 +63,7 @@ def train(
     """Measure pipelines on the last tenth of time, refit them on everything, and keep them as versions.
 
     PIPELINE is a kind of model (als, ease, item-knn, again), popular, popular-7-days, or several joined by +, such as
-    again+ease*0.5+popular-7-days*0.2. Without any, the usual ones are trained.
+    again+ease*0.5+popular-7-days*0.2. Without any, those that the scenarios declare are trained, or the usual ones.
     """
     from serendip.cli.show import out, show_table, steps
     from serendip.flows.promote import publish
@@ -59,7 +71,9 @@ def train(
 
     with opened(database, artifacts) as (store, kept), steps(quiet=json) as progress:
         now = clock()
-        trained = train(store, kept, configs_of(store, pipelines, parse_settings(settings)), now, seed, progress)
+        declare_file(store)
+        configs = configs_of(store, pipelines, parse_settings(settings), scenario)
+        trained = train(store, kept, configs, now, seed, progress)
         said = publish(store, trained.versions, now) if promoting else []
         live = {name: one.version for name, one in store.live().items()}
     if json:
@@ -108,6 +122,8 @@ def train(
     metavar="SPLIT",
     help="time:SHARE; or, only for comparison with papers, last-out, random:SHARE[:SEED], kfold:N[:SEED].",
 )
+@click.option("--scenario", metavar="NAME", help="All answer under the rules of this scenario.")
+@click.option("--diverse-by", metavar="ATTRIBUTE", help="What the metric diversity is measured over, such as tags.")
 @click.option("--refresh", metavar="DAYS", help="Refit all models every so many days, for example 1d (replayed only).")
 @click.option("--metrics", metavar="NAME@K,...", help="What the table holds, such as recall@20,ndcg@20; or rmse,mae.")
 @click.option(
@@ -131,6 +147,8 @@ def evaluate(
     columns: tuple[str, ...],
     protocol: Literal["replayed", "frozen"] | None,
     split: str,
+    scenario: str | None,
+    diverse_by: str | None,
     refresh: str | None,
     metrics: str | None,
     k: int,
@@ -143,6 +161,7 @@ def evaluate(
     Models of ratings (svd, nmf) named alone, or --metrics rmse,mae, are measured by the errors of predicted ratings.
     """
     from serendip.cli.show import show_ratings, show_table, steps
+    from serendip.domain import Invalid
     from serendip.evaluation import RatingTable, parse_metrics
     from serendip.flows.measure_files import Files, configs_for, evaluate_files
     from serendip.flows.train import configs_of, evaluate
@@ -150,6 +169,8 @@ def evaluate(
     wanted = [str(one) for one in parse_metrics(metrics.split(",") if metrics else (), k)]
     chosen, pipelines = parse_settings(settings), pipelines + models
     if data or train or validation or test or candidates or join_validation or columns or items or users:
+        if scenario or diverse_by:
+            raise Invalid("--scenario and --diverse-by are for what the store holds, not for files", field="scenario")
         files = Files(data, train, validation, test, candidates, parse_pairs(columns, "--map"), items, users)
         with steps(quiet=json) as progress:
             table = evaluate_files(
@@ -159,7 +180,7 @@ def evaluate(
     else:
         with opened(database, artifacts) as (store, _), steps(quiet=json) as progress:
             configs = configs_of(store, pipelines, chosen)
-            table = evaluate(store, configs, protocol, split, refresh, k, seed, progress, wanted)
+            table = evaluate(store, configs, protocol, split, refresh, k, seed, progress, wanted, scenario, diverse_by)
     if json:
         print_json(table.to_dict())
     elif isinstance(table, RatingTable):
@@ -198,7 +219,7 @@ def models(version: str | None, json: bool, database: str | None, artifacts: str
 
 @click.command()
 @click.argument("version")
-@click.option("--scenario", default="home", show_default=True, help="Where it should be live: home or for-you.")
+@click.option("--scenario", default="home", show_default=True, help="Where it should be live.")
 @click.option("--override", metavar="REASON", help="Promote although the gate refuses; the reason is kept.")
 @where
 @as_json
@@ -221,7 +242,7 @@ def promote(
 
 
 @click.command()
-@click.option("--scenario", default="home", show_default=True, help="home or for-you.")
+@click.option("--scenario", default="home", show_default=True, help="Where.")
 @click.option("--reason", metavar="REASON", help="Kept with the decision.")
 @where
 @as_json

@@ -17,9 +17,11 @@ from serendip.evaluation.bootstrap import Estimate, estimates
 from serendip.evaluation.measure import Fits, Outcome, Progress, joined, measure
 from serendip.evaluation.metrics import BY_QUERY
 from serendip.evaluation.rounds import Round, frozen, replayed
+from serendip.evaluation.ruled import Ruled, hiding, likeness_of, with_hides
 from serendip.evaluation.split import Split, splits_of
 from serendip.evaluation.table import Difference, Protocol, Row, Slice, Table
 from serendip.pipeline import PipelineConfig
+from serendip.ranking import RulesConfig
 
 MOST_PLACES = 10_000
 """The longest list that is measured."""
@@ -43,6 +45,8 @@ def compare(
     seed: int = 0,
     fits: Fits | None = None,
     progress: Progress = lambda _: None,
+    rules: RulesConfig | None = None,
+    diverse_by: str | None = None,
 ) -> Table:
     """Every pipeline and every baseline, fitted to what was before the cut and asked about what came after.
 
@@ -51,13 +55,21 @@ def compare(
     and items over the vocabularies of ``data``, only these are ranked (frozen only). ``fits`` that is given to several
     comparisons of the same data and split spares them fitting again. Differences are between all pairs of rows, in the
     first of ``metrics`` that single questions have, else in nDCG at ``k``.
+
+    All answer under ``rules``, over the attributes of the items of ``data``. ``diverse_by`` is the attribute that the
+    metric ``diversity`` is measured over, where it is not the one of the rules.
     """
+    data = hiding(data, rules)
     wanted = parse_metrics(metrics, k)
     if rates := [str(one) for one in wanted if one.name in RATING]:
         raise Invalid(f"{' and '.join(rates)} is of predicted ratings, not of lists; ask for it alone", field="metrics")
     ks = tuple(dict.fromkeys(one.places for one in wanted if one.places)) or (k,)
     first = next((one for one in wanted if one.name in (*PER_QUERY, *WHOLE)), Metric("ndcg", ks[0]))
-    folds = splits_of(data, split, fraction, seed)
+    likeness = likeness_of(data, rules, diverse_by)
+    if likeness is None and any(one.name == DIVERSITY for one in wanted):
+        raise Invalid("diversity needs an attribute to be measured over; say which, or give rules with one", "metrics")
+    folds = with_hides(splits_of(data, split, fraction, seed), rules)
+    ruled = Ruled.of(data, rules)
     checked = check_protocol(protocol)
     parts, whole = folds[0], any(one.name in WHOLE for one in wanted)
     baselines, notes = baselines_for(parts.train)
@@ -69,13 +81,16 @@ def compare(
     for fold in folds:
         rounds = rounds_of(data, fold, checked, window_days, candidates)
         kept = fits if len(folds) == 1 else None
-        asked.append(measure(lineup, rounds, ks, refresh_days, seed, kept, progress, whole))
+        rounds = rounds if ruled is None else ruled.rounds(rounds)
+        asked.append(measure(lineup, rounds, ks, refresh_days, seed, kept, progress, whole, likeness))
     outcomes = joined([one for one in asked if one])
     if not outcomes:
         raise Invalid(
             "after the cut, no known user takes an item that was known before and may be shown to them, so nothing can "
             "be measured; import a longer stretch of time or test on a larger fraction"
         )
+    if rules is not None and rules != RulesConfig():
+        notes.append(f"under rules: {rules.model_dump_json(exclude_defaults=True)}")
     notes += warnings_of(parts, candidates is not None, outcomes, ks[0])
     is_replayed = checked == "replayed"
     return Table(
@@ -110,7 +125,8 @@ def warnings_of(parts: Split, sampled: bool, outcomes: Sequence[Outcome], k: int
     return said
 
 
-PER_QUERY = (*BY_QUERY, "novelty")
+DIVERSITY = "diversity"
+PER_QUERY = (*BY_QUERY, "novelty", DIVERSITY)
 CATALOGUE = ("coverage", "gini", "fallback")
 WHOLE = ("auc",)
 RATING = ("rmse", "mae")

@@ -14,6 +14,7 @@ from serendip.evaluation.ratings import METRICS, check_rates, compare_ratings
 from serendip.evaluation.split import Split, splits_of
 from serendip.evaluation.table import Protocol, Table
 from serendip.pipeline import PipelineConfig
+from serendip.ranking import RulesConfig
 
 
 def evaluate(
@@ -28,11 +29,13 @@ def evaluate(
     refresh_days: float | None = None,
     seed: int = 0,
     progress: Progress = lambda _: None,
+    rules: RulesConfig | None = None,
+    diverse_by: str | None = None,
 ) -> Table | RatingTable:
     """``compare``, or ``compare_ratings`` where ``rmse`` or ``mae`` is asked for, or every model learns from ratings.
 
     ``split`` is as in ``splits_of``, or parts already made. Without ``protocol`` a split in time is replayed, any other
-    frozen, and so are given ``candidates``.
+    frozen, and so are given ``candidates``. ``rules`` and ``diverse_by`` are for ranked lists alone.
     """
     wanted = [str(one) for one in parse_metrics(metrics, k)]
     if protocol is not None:
@@ -51,6 +54,8 @@ def evaluate(
             refresh_days=refresh_days,
             seed=seed,
             progress=progress,
+            rules=rules,
+            diverse_by=diverse_by,
         )
     if protocol == "replayed" or refresh_days is not None:
         raise Invalid("ratings are predicted at the cut; they cannot be replayed or refreshed", field="protocol")

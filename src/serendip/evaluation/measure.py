@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from serendip.evaluation import metrics
 from serendip.evaluation.rounds import Round
 from serendip.models import Model, ModelConfig
 from serendip.pipeline import Answers, Pipeline, PipelineConfig
-from serendip.ranking import NOTHING, Mask
+from serendip.ranking import NOTHING, Likeness, Mask
 
 CELLS = 32_000_000
 """Askers times items of one batch: what a mask for each of them may hold. Scores a pipeline bounds by itself."""
@@ -104,10 +104,12 @@ def measure(
     fits: Fits | None = None,
     progress: Progress = lambda _: None,
     whole: bool = False,
+    likeness: Likeness | None = None,
 ) -> list[Outcome]:
     """What every pipeline makes of ``rounds``, by its first ``k`` places, or by the first of several numbers of them.
 
-    With ``whole``, everything that may be shown is ranked too, for the metric ``auc``.
+    With ``whole``, everything that may be shown is ranked too, for the metric ``auc``; diversity is left out of that.
+    With ``likeness``, ``diversity`` is measured over it.
 
     All are fitted to what is known at the first round's moment; at later rounds their trend models are refitted, and
     with ``refresh_days`` everything whenever that long has passed.
@@ -121,24 +123,28 @@ def measure(
     fitted_at = 0
     for turn in rounds:
         if not fitted:
-            catalogue, tail = turn.allowed, tail_items(turn.met)
+            catalogue, tail = turn.showing, tail_items(turn.met)
             tallies = [_Tally({k: np.zeros(turn.known.n_items, np.int64) for k in ks}) for _ in configs]
         if not fitted or (refresh_days is not None and turn.moment - fitted_at >= refresh_days * DAY):
             fitted, fitted_at = [_fit(config, turn.known, seed, fits, progress) for config in configs], turn.moment
         elif turn.moment > fitted_at:
             fitted = [one.refreshed(turn.known, seed, fits.model) for one in fitted]
-        catalogue = catalogue | turn.allowed
+        catalogue = catalogue | turn.showing
         for rows in batches(len(turn.user_ix), turn.known.n_items):
             queries, hidden = turn.ask(rows)
             allowed = turn.may_show(rows)
             asked.append((turn.user_ix[rows], turn.moment, np.diff(queries.indptr)))
             for one, tally in zip(fitted, tallies, strict=True):
-                answers = one.answer(queries, max(ks), hidden, allowed)
+                answers = one.answer(queries, max(ks), hidden, allowed, turn.rules)
                 for k in ks:
                     first = answers.first(k)
                     tally.add(values(first, turn, rows, tail, k), first, k)
+                    if likeness is not None:
+                        tally.put({f"diversity@{k}": metrics.diversity(likeness, first.rows)})
                 if whole:
-                    tally.put({"auc": whole_auc(one.answer(queries, most_shown(allowed), hidden, allowed), turn, rows)})
+                    plain = replace(turn.rules, likeness=None)
+                    ranking = one.answer(queries, most_shown(allowed), hidden, allowed, plain)
+                    tally.put({"auc": whole_auc(ranking, turn, rows)})
         progress(f"asked {sum(len(users) for users, _, _ in asked):,} questions")
     if not asked:
         return []

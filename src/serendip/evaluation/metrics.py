@@ -11,8 +11,10 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from serendip.domain import Invalid
+from serendip.ranking import Likeness
 
 Hits = NDArray[np.bool_]
 Counts = NDArray[np.integer]
@@ -120,6 +122,22 @@ def novelty(met: NDArray[np.float64], shown: Hits) -> PerQuery:
     """
     bits = -np.log2(np.where(shown, met, 1.0))
     return np.asarray(bits.sum(axis=1) / np.maximum(shown.sum(axis=1), 1))
+
+
+def diversity(likeness: Likeness, rows: NDArray[np.int32]) -> PerQuery:
+    """How different the items of a slate are: the mean of 1 - likeness over all its pairs (Ziegler et al. 2005).
+
+    ``rows`` (n_queries, k) are below 0 at empty places; a slate of fewer than two items has 0. With v the items'
+    vectors, the likenesses of all pairs sum to (|sum of v|^2 - sum of |v|^2) / 2.
+    """
+    query, place = np.nonzero(rows >= 0)
+    ones = np.ones(len(query), np.float64)
+    shown = sparse.csr_array((ones, (query, rows[query, place])), (len(rows), likeness.vectors.shape[0]))
+    summed, squares = shown @ likeness.vectors, shown @ (likeness.vectors * likeness.vectors)
+    whole, alone = ((summed * summed).sum(axis=1), squares.sum(axis=1))
+    n = np.count_nonzero(rows >= 0, axis=1)
+    n_pairs = n * (n - 1) / 2
+    return np.where(n_pairs > 0, 1 - (np.ravel(whole) - np.ravel(alone)) / 2 / np.maximum(n_pairs, 1), 0.0)
 
 
 def rmse(predicted: NDArray[np.floating], actual: NDArray[np.floating]) -> float:

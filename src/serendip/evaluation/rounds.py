@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from serendip.data import DAY, Dataset, ItemLists, Queries, hidden_items
 from serendip.domain import Invalid
 from serendip.evaluation.split import Split
-from serendip.ranking import Mask
+from serendip.ranking import NO_RULES, Mask, Rules
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Round:
     """What each will take next, among what may be shown to them; ascending."""
     candidates: ItemLists | None = None
     """What alone may be shown to each; None: everything that was known."""
+    rules: Rules = NO_RULES
+    """What an operator wants of every slate."""
 
     @property
     def moment(self) -> int:
@@ -39,6 +41,11 @@ class Round:
     def allowed(self) -> Mask:
         """The candidates: items that somebody had met and that were open at the moment; shape (n_items,)."""
         return np.asarray((self.met > 0) & self.known.open_now)
+
+    @cached_property
+    def showing(self) -> Mask:
+        """The candidates that the rules' filter lets pass; shape (n_items,)."""
+        return self.allowed if self.rules.passing is None else self.allowed & self.rules.passing
 
     @cached_property
     def histories(self) -> Dataset:

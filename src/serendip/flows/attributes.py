@@ -10,8 +10,12 @@ import numpy as np
 import orjson
 
 from serendip.data import UNKNOWN, Column, Columns, Dataset, Vocabulary
+from serendip.domain import moment
 from serendip.pipeline import Pipeline, PipelineConfig
 from serendip.store import Store
+
+WINDOW = ("available_from", "available_until")
+"""Attributes of every item, ISO moments where it is not always available."""
 
 
 def with_attributes(store: Store, data: Dataset, configs: Iterable[PipelineConfig]) -> Dataset:
@@ -31,6 +35,22 @@ def with_attributes(store: Store, data: Dataset, configs: Iterable[PipelineConfi
                 records[row] = orjson.loads(attributes or "{}")
         data = replace(data, user_columns=Columns.of(records))
     return data
+
+
+def with_filtered(store: Store, data: Dataset, vectors: Iterable[str] = ()) -> Dataset:
+    """``data`` with all that filters and diversity may look at: what serving knows of its items, and stored vectors."""
+    columns = data.item_columns or _items(store, data.items, ())
+    records: list[Mapping[str, Any]] = [{} for _ in range(len(data.items))]
+    frame = store.item_columns()
+    for item, *told in frame.select("id", "catalogue", *WINDOW).iter_rows():
+        if (row := data.items.row(item)) != UNKNOWN:
+            moments = [None if at is None else moment(at).isoformat() for at in told[1:]]
+            records[row] = dict(zip(("id", "catalogue", *WINDOW), (item, told[0], *moments), strict=True))
+    more = dict(Columns.of(records, ("id", "catalogue", *WINDOW)).columns)
+    for name in vectors:
+        if name not in columns.columns and (found := vectors_of(store, data.items, name)) is not None:
+            more[name] = found
+    return replace(data, item_columns=Columns(columns.n_rows, {**columns.columns, **more}))
 
 
 def _items(store: Store, items: Vocabulary, vectors: Iterable[str]) -> Columns:

@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 from serendip.data import UNKNOWN, Column, Columns, Vocabulary
 from serendip.domain import micros, moment
 from serendip.flows.asking import KeyRows
-from serendip.flows.attributes import vectors_of
+from serendip.flows.attributes import WINDOW, vectors_of
 from serendip.ranking import NO_RULES, Filter, Mask, Masks, Rules, RulesConfig, parse
 from serendip.store import Store
 
 ALWAYS = np.iinfo(np.int64)
-
-WINDOW = ("available_from", "available_until")
 
 KEPT_RULES = 64
 """How many scenarios' rules are kept compiled."""

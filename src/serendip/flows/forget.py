@@ -9,7 +9,8 @@ from typing import Any
 
 from serendip.data import Vocabulary
 from serendip.domain import Interaction, NotFound, Relation, SerendipError, Slate, User, checked_id
-from serendip.store import Artifacts, Erasure, Gone, LinkedAccount, Store, Stretch
+from serendip.flows.scenarios import scenarios_of
+from serendip.store import Artifacts, Erasure, Gone, LinkedAccount, Store, Stretch, forget_elsewhere
 
 HASHES = "hashes"
 """What the array is called in which a model keeps the hashes of the ids of the people it learnt from."""
@@ -41,9 +42,16 @@ class Everything:
     at: datetime
 
 
-def forget(store: Store, artifacts: Artifacts, user: str, now: datetime) -> Forgotten:
-    """Delete everything of ``user`` and take in nothing of theirs again. An id that nobody had may be forgotten too."""
-    erasure, gone, accounts = store.erase_user(user, now)
+def forget(store: Store, artifacts: Artifacts, user: str, now: datetime, save_url: str = "") -> Forgotten:
+    """Delete everything of ``user`` and take in nothing of theirs again. An id that nobody had may be forgotten too.
+
+    ``save_url``: the setting, where answers were saved for other programs; should that fail, nothing is deleted yet.
+    """
+    checked_id(user, "user")
+    if save_url and not store.is_at(save_url):
+        forget_elsewhere(save_url, [user])
+    of_people = [name for name, one in scenarios_of(store).items() if one.config.recommend == "users"]
+    erasure, gone, accounts = store.erase_user(user, now, of_people)
     return Forgotten(erasure, gone, accounts, versions_with(store, artifacts, user))
 
 

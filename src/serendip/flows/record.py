@@ -22,15 +22,28 @@ def record(store: Store, interactions: Sequence[Interaction], now: datetime) -> 
 
     A moment equal to ``now`` was given by us, not by the sender; a repeated key is then not held against it.
 
-    Raises Invalid naming the field of the first that cannot be kept; a batch that should commit its valid rows is
-    sifted with ``fault`` first.
+    Raises Invalid naming the field of the first that cannot be kept.
     """
     kinds = store.kinds()
     for interaction in interactions:
         wrong = fault(interaction, kinds, now)
         if wrong is not None:
             raise wrong
-    return store.add_interactions([replace(one, at=now) if one.at > now else one for one in interactions], now)
+    return store.add_interactions(_not_ahead(interactions, now), now)
+
+
+def record_valid(
+    store: Store, interactions: Sequence[Interaction], now: datetime
+) -> tuple[Recorded | None, dict[int, Invalid]]:
+    """``record`` of those that can be kept, in one transaction; and what is wrong with the others, by their places."""
+    kinds = store.kinds()
+    faults = {place: wrong for place, event in enumerate(interactions) if (wrong := fault(event, kinds, now))}
+    valid = [event for place, event in enumerate(interactions) if place not in faults] if faults else interactions
+    return store.add_interactions(_not_ahead(valid, now), now) if valid else None, faults
+
+
+def _not_ahead(interactions: Sequence[Interaction], now: datetime) -> list[Interaction]:
+    return [replace(one, at=now) if one.at > now else one for one in interactions]
 
 
 def record_each(store: Store, calls: Sequence[tuple[Interaction, datetime]]) -> list[Recorded | Exception]:

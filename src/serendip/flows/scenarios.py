@@ -10,7 +10,8 @@ from typing import Any, Literal
 from serendip.domain import Conflict, Invalid, NotFound
 from serendip.pipeline import DEFAULTS, ScenarioConfig, check_fallbacks
 from serendip.pipeline.scenario import NAME
-from serendip.store import ScenarioRecord, Store
+from serendip.store import ScenarioRecord, Store, TimetableRow
+from serendip.store.schedule import parse_schedule
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def put_scenario(store: Store, name: str, content: Mapping[str, Any], now: datet
         return _fitting(name, config, before)
 
     store.change_scenario(name, now, change)
+    _trained_by_itself(store, name, config, now)
     return Scenario(name, config, "api")
 
 
@@ -73,7 +75,9 @@ def patch_scenario(store: Store, name: str, changes: Mapping[str, Any], now: dat
 
     record = store.change_scenario(name, now, change)
     assert record is not None, "only a deletion gives nothing"
-    return Scenario(name, ScenarioConfig.read(record.config, name), "api")
+    config = ScenarioConfig.read(record.config, name)
+    _trained_by_itself(store, name, config, now)
+    return Scenario(name, config, "api")
 
 
 def delete_scenario(store: Store, name: str, now: datetime) -> None:
@@ -90,6 +94,23 @@ def delete_scenario(store: Store, name: str, now: datetime) -> None:
             raise Conflict(f"the scenario {name!r} is the fallback of {', '.join(users)}; give them another first")
 
     store.change_scenario(name, now, change)
+    _trained_by_itself(store, name, None, now)
+
+
+def training_of(name: str, config: ScenarioConfig) -> TimetableRow | None:
+    """The row of the timetable that trains a scenario again; None where it is trained by hand."""
+    if config.timetable is None:
+        return None
+    return TimetableRow(f"train-{name}", "train", config.timetable, {"scenario": name} if config.candidates else {})
+
+
+def _trained_by_itself(store: Store, name: str, config: ScenarioConfig | None, now: datetime) -> None:
+    """Put a scenario's training into the timetable, or take it out."""
+    row = None if config is None else training_of(name, config)
+    if row is not None:
+        store.put_timetable([row], "api", now)
+    else:
+        store.drop_timetable(f"train-{name}")
 
 
 def kept(config: ScenarioConfig) -> dict[str, Any]:
@@ -99,6 +120,8 @@ def kept(config: ScenarioConfig) -> dict[str, Any]:
 
 def _fitting(name: str, config: ScenarioConfig, before: Mapping[str, ScenarioRecord]) -> Mapping[str, Any]:
     """``config`` as it is kept, if it goes together with all other scenarios."""
+    if config.timetable is not None:
+        parse_schedule(config.timetable, field="timetable")
     others = {other: one.config for other, one in readable(before)[0].items()}
     check_fallbacks({**others, name: config})
     return kept(config)

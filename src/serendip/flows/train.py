@@ -16,7 +16,7 @@ from serendip import pipeline as pipelines
 from serendip.data import Dataset, Vocabulary
 from serendip.domain import ORDER_ONLY, Invalid, micros, moment
 from serendip.evaluation import Fits, Protocol, RatingTable, Table, Verdict, allows_repeats, compare, judge, split_of
-from serendip.flows.attributes import with_attributes
+from serendip.flows.attributes import with_attributes, with_filtered
 from serendip.flows.gather import gather
 from serendip.flows.live import KEYS, USER_KEYS
 from serendip.flows.scenarios import scenario_of, scenarios_of
@@ -270,17 +270,27 @@ def evaluate(
     seed: int,
     progress: Progress = lambda _: None,
     metrics: Sequence[str] = (),
+    scenario: str | None = None,
+    diverse_by: str | None = None,
 ) -> Table | RatingTable:
-    """A comparison on what the store holds; ``split`` as in ``evaluation.splits_of``, ``refresh`` as 1d."""
+    """A comparison on what the store holds; ``split`` as in ``evaluation.splits_of``, ``refresh`` as 1d.
+
+    All answer under the rules of ``scenario``, where one is named; ``diverse_by`` as in ``evaluation.compare``.
+    """
+    rules = None if scenario is None else scenario_of(store, scenario).config.measured_rules
     progress("reading interactions")
     data = gather(store)
     if not len(data):
         raise Invalid("there are no interactions to measure on; `serendip import FILE --as interactions` first")
     data = with_attributes(store, data, configs)
+    if rules is not None or diverse_by is not None:
+        by = [name for name in (diverse_by, rules and rules.diversity and rules.diversity.by) if name]
+        data = with_filtered(store, data, by)
     days = parse_days(refresh) if refresh is not None else None
     return evaluation.evaluate(
-        configs, data, split, protocol=protocol, k=k, metrics=metrics, refresh_days=days, seed=seed, progress=progress
-    )
+        configs, data, split, protocol=protocol, k=k, metrics=metrics, refresh_days=days, seed=seed, progress=progress,
+        rules=rules, diverse_by=diverse_by,
+    )  # fmt: skip
 
 
 def parse_days(text: str) -> float:

@@ -96,6 +96,8 @@ def tune(
     """
     configs = [PipelineConfig.parse(pipeline) for pipeline in pipelines]
     given = [str(one) for one in parse_metrics(metrics)]
+    if any(name.startswith("diversity") for name in given):
+        raise Invalid("diversity is what rules give, not settings; search for another metric", field="metrics")
     ratings = rates(configs, given)
     wanted = tuple(given) or (("rmse", "mae") if ratings else ("ndcg@10",))
     searched = {pipeline: space_of(pipeline, spaces) for pipeline in pipelines}

@@ -22,7 +22,9 @@ class TrainArguments(Refreshing):
     """What is trained, and whether the best goes live."""
 
     pipelines: tuple[str, ...] = ()
-    """As ``serendip train`` takes them; none: the usual ones."""
+    """As ``serendip train`` takes them; none: those that scenarios declare, or the usual ones."""
+    scenario: str | None = None
+    """Train what this one declares."""
     settings: dict[str, Any] = Field(default_factory=dict)
     seed: int = Field(default=0, ge=0, lt=2**63)
     promote: bool = True
@@ -40,7 +42,7 @@ def run_train(work: Work, told: TrainArguments) -> dict[str, Any]:
     """Measure, refit, keep, and promote what the gate lets live."""
     if not work.store.counts().interactions:
         raise Skip("there are no interactions to learn from yet")
-    configs = configs_of(work.store, told.pipelines, told.settings)
+    configs = configs_of(work.store, told.pipelines, told.settings, told.scenario)
     trained = train(
         work.store, work.artifacts, configs, work.now, told.seed, lambda said: work.tell("train", message=said)
     )

@@ -288,7 +288,8 @@ class Pipeline:
         """One query's places with ids again; of the reasons, the ``n_reasons`` of largest share."""
         places = []
         events = slice(queries.indptr[query], queries.indptr[query + 1])
-        for place, row in enumerate(answers.rows[query]):
+        names, scores, sources = self.names, answers.scores[query].tolist(), answers.source[query].tolist()
+        for place, row in enumerate(answers.rows[query].tolist()):
             if row == NOTHING:
                 break
             parts, shares = explained[place] if explained is not None else (None, None)
@@ -305,9 +306,8 @@ class Pipeline:
                     )
                     for e in order
                 )
-            source = answers.source[query, place]
-            name = PIN if source == PINNED else self.names[source]
-            places.append(SlateItem(self.items.ids[row], float(answers.scores[query, place]), name, reasons, parts))
+            name = PIN if sources[place] == PINNED else names[sources[place]]
+            places.append(SlateItem(self.items.ids[row], scores[place], name, reasons, parts))
         return tuple(places)
 
     def queries(

@@ -141,6 +141,18 @@ class ScenarioConfig(BaseModel):
             fallback=() if isinstance(self.fallback, str) else self._sources(self.fallback),
         )
 
+    @property
+    def measured_rules(self) -> RulesConfig:
+        """Its rules as a comparison takes them: its catalogue is part of the filter, which is not given up then."""
+        if self.recommend == "users":
+            raise Invalid("a scenario of users has no slates of items to be measured", field="scenario")
+        if self.catalogue is None:
+            return self.rules
+        escaped = self.catalogue.replace("\\", "\\\\").replace('"', '\\"')
+        parts = [f'catalogue == "{escaped}"'] + ([] if self.rules.filter is None else [f"({self.rules.filter})"])
+        kept = tuple(rule for rule in self.rules.relax if rule != "filter")
+        return self.rules.model_copy(update={"filter": " and ".join(parts), "relax": kept})
+
     def named(self) -> set[str]:
         """Names that its sources use, of models and of kinds."""
         fallback = () if isinstance(self.fallback, str) else self.fallback

@@ -17,7 +17,7 @@ from serendip.store.matrices import Matrix, RecommenderRecord
 from serendip.store.pages import Stretch
 from serendip.store.people import Gone
 from serendip.store.records import Changed
-from serendip.store.saved import SavedTable, save_elsewhere
+from serendip.store.saved import SavedTable, forget_elsewhere, save_elsewhere
 from serendip.store.scenarios import ScenarioRecord
 from serendip.store.timetable import TimetableEntry, TimetableRow
 from serendip.store.values import Page
@@ -55,5 +55,6 @@ __all__ = [
     "TimetableEntry",
     "TimetableRow",
     "VersionRecord",
+    "forget_elsewhere",
     "save_elsewhere",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, delete, func, literal, not_, or_, select
 
 from serendip.domain import Invalid, Item, checked_id
-from serendip.store.engine import Part, given, has, insert, listed, tried_again
+from serendip.store.engine import Part, Prepared, given, has, insert, listed, tried_again
 from serendip.store.freshness import bump
 from serendip.store.pages import Order, Stretch, in_bytes, stretch, with_attributes
 from serendip.store.records import Changed, Records
@@ -26,6 +26,7 @@ from serendip.store.values import (
 )
 
 _RECORD = tuple(column for column in items.c if column.name not in ("key", "search"))
+_CARDS = Prepared(select(items.c.id, items.c.title, items.c.image).where(items.c.id.in_(given("ids"))))
 _ORDERS = {
     "id": Order((items.c.id,), (str,)),
     "title": Order((in_bytes(items.c.title), items.c.id), (str, str)),
@@ -73,6 +74,11 @@ class Catalogue(Part):
         """Records of those of ``ids`` that there are."""
         with self._db.read() as c:
             return ITEMS.by_id(c, ids)
+
+    def cards(self, ids: Collection[str]) -> dict[str, Item]:
+        """What a list shows of those of ``ids`` that there are: title and image, and nothing else of them."""
+        with self._db.read() as c:
+            return {row[0]: Item(row[0], title=row[1], image=row[2]) for row in _CARDS.rows(c, ids=listed(list(ids)))}
 
     def list_items(
         self,
@@ -136,7 +142,7 @@ def _delete_items(c: Connection, ids: Collection[str]) -> int:
     if not ITEMS.keys(c, ids):
         return 0
     own = select(items.c.key).where(items.c.id.in_(given("ids")))
-    of_items = select(matrices.c.id).where(matrices.c.of.in_(("item", "items")))
+    of_items = select(matrices.c.id).where(matrices.c.of == "items")
     c.execute(delete(interactions).where(interactions.c.item_key.in_(own)), names)
     c.execute(delete(vectors).where(vectors.c.item_key.in_(own)), names)
     c.execute(delete(matrix_rows).where(matrix_rows.c.row_key.in_(own) & matrix_rows.c.matrix.in_(of_items)), names)

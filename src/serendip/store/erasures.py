@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, or_, select, text
+from sqlalchemy import Connection, delete, or_, select, text, update
 
 from serendip.domain import Relation, checked_id
 from serendip.store.audit import hide_user
-from serendip.store.engine import insert, tried_again
+from serendip.store.engine import has, insert, tried_again
 from serendip.store.forgotten import digest_of
 from serendip.store.freshness import bump
 from serendip.store.pages import Order, Stretch, newest_first, stretch
 from serendip.store.people import Gone, People, delete_users
-from serendip.store.schema import accounts, erasures, relations, sessions, users
+from serendip.store.schema import accounts, erasures, relations, sessions, slates, users
 from serendip.store.values import Page, aware, sure_moment
 
 _ORDERS = {"at": Order((erasures.c.at, erasures.c.digest), (int, str))}
@@ -44,10 +46,11 @@ class Erasures(People):
     """Users who asked to be forgotten."""
 
     @tried_again
-    def erase_user(self, user: str, at: datetime) -> tuple[Erasure, Gone, list[str]]:
+    def erase_user(self, user: str, at: datetime, of_people: Collection[str] = ()) -> tuple[Erasure, Gone, list[str]]:
         """Delete everything of ``user`` and take in nothing of theirs again; also the accounts that stood for them.
 
         These accounts are signed out and stand for nobody; whether they go too is their administrator's to say.
+        ``of_people``: scenarios that recommend people, in whose slates the user may have been shown to others.
         """
         checked_id(user, "user")
         made = Erasure(digest_of(user), at)
@@ -62,6 +65,7 @@ class Erasures(People):
             c.execute(delete(sessions).where(sessions.c.account.in_(own)))
             hide_user(c, user, made.digest)
             gone = delete_users(c, [user])
+            _take_out(c, user, of_people)
             bump(c, "data", *(["keys"] if own else []))
         return made, gone, own
 
@@ -97,3 +101,13 @@ class Erasures(People):
         query = select(t.id, t.name, t.email, t.role, t.created_at).where(t.user == user).order_by(t.id)
         with self._db.read() as c:
             return [LinkedAccount(*row[:4], aware(row[4])) for row in c.execute(query)]
+
+
+def _take_out(c: Connection, user: str, scenarios: Collection[str]) -> None:
+    """Leave ``user`` out of the slates of people that others were shown."""
+    begins = json.dumps([user], ensure_ascii=False)[:-1]
+    shown = slates.c.scenario.in_(sorted(scenarios)) & has(slates.c["items"], begins)
+    for row in c.execute(select(slates.c.id, slates.c["items"]).where(shown)).all():
+        places = [place for place in json.loads(row.items) if place[0] != user]
+        kept = json.dumps(places, ensure_ascii=False, separators=(",", ":"))
+        c.execute(update(slates).where(slates.c.id == row.id).values(items=kept))

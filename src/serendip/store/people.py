@@ -169,18 +169,17 @@ def delete_users(c: Connection, ids: Collection[str]) -> Gone:
     names = {"ids": listed(sorted(ids))}
     shown = c.execute(delete(slates).where(slates.c.user.in_(given("ids"))), names).rowcount
     c.execute(update(accounts).where(accounts.c.user.in_(given("ids"))).values(user=None), names)
+    forget_answers(c, ids)
     if not USERS.keys(c, ids):
         return Gone(0, slates=shown)
     own = select(users.c.key).where(users.c.id.in_(given("ids")))
-    of_users = select(matrices.c.id).where(matrices.c.of.in_(("user", "users")))
+    of_users = select(matrices.c.id).where(matrices.c.of == "users")
     done = c.execute(delete(interactions).where(interactions.c.user_key.in_(own)), names).rowcount
     either = relations.c.user_key.in_(own) | relations.c.other_key.in_(own)
     related = c.execute(delete(relations).where(either), names).rowcount
     alike = matrix_rows.c.row_key.in_(own) & matrix_rows.c.matrix.in_(of_users)
     rows = c.execute(delete(matrix_rows).where(alike), names).rowcount
     people = c.execute(delete(users).where(users.c.id.in_(given("ids"))), names).rowcount
-    for user in ids:
-        forget_answers(c, user)
     return Gone(people, done, related, shown, rows)
 
 

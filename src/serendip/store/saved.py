@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +20,12 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    cast,
     create_engine,
     delete,
     inspect,
     make_url,
+    or_,
 )
 from sqlalchemy import exc as errors
 from sqlalchemy.pool import NullPool
@@ -32,6 +35,10 @@ from serendip.store.engine import Part, tried_again
 
 SETTING = "save_url"
 """What names the database; every refusal here says so."""
+
+
+AT_ONCE = 500
+"""Users of one question; a database takes only so many."""
 
 
 @dataclass(frozen=True)
@@ -85,20 +92,34 @@ class Saved(Part):
         )
 
 
-def forget_answers(c: Connection, user: str) -> None:
-    """Remove what was saved for ``user`` and where others were told of them, inside a writing transaction."""
-    there = set(inspect(c).get_table_names())
-    for table in (EVENTS, PEOPLE):
-        if table.name in there:
-            made = table.made()
-            c.execute(delete(made).where(made.c.id_user == user))
-    if PEOPLE.name in there:
-        made = PEOPLE.made()
-        c.execute(delete(made).where(made.c.id_match == user))
+def forget_answers(c: Connection, users: Collection[str]) -> None:
+    """Remove what was saved for ``users`` and where others were told of them, inside a writing transaction."""
+    there, names = set(inspect(c).get_table_names()), sorted(users)
+    for table, columns in ((EVENTS, ("id_user",)), (PEOPLE, ("id_user", "id_match"))):
+        if table.name not in there:
+            continue
+        made = table.made()
+        for start in range(0, len(names), AT_ONCE):
+            # Others may have made the column one of whole numbers.
+            about = (cast(made.c[name], String(MAX_ID_BYTES)).in_(names[start : start + AT_ONCE]) for name in columns)
+            c.execute(delete(made).where(or_(*about)))
 
 
 def save_elsewhere(url: str, table: SavedTable, answers: Sequence[Answer]) -> None:
     """Append ``answers`` to the table of another database, all or none; the table is made if there is none yet."""
+    with _elsewhere(url) as c:
+        write_answers(c, table, answers)
+
+
+def forget_elsewhere(url: str, users: Collection[str]) -> None:
+    """Remove what another database was told of ``users``."""
+    with _elsewhere(url) as c:
+        forget_answers(c, users)
+
+
+@contextmanager
+def _elsewhere(url: str) -> Iterator[Connection]:
+    """One transaction in another database; what it refuses is said in words, without its password."""
     found = parsed(url)
     shown = found.render_as_string(hide_password=True)
     try:
@@ -111,7 +132,7 @@ def save_elsewhere(url: str, table: SavedTable, answers: Sequence[Answer]) -> No
         ) from None
     try:
         with engine.begin() as c:
-            write_answers(c, table, answers)
+            yield c
     except errors.SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or error).strip().replace(str(found.password or "\0"), "***")
         raise NotReady(

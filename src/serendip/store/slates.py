@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections import deque
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import delete, select, tuple_
 
 from serendip.domain import NotReady, Reason, Slate, SlateItem
@@ -54,7 +54,9 @@ class Slates(Part):
         self._buffer.waiting.append(slate)
         if not self._buffer.filled.is_set():
             self._buffer.filled.set()
-            self._start_flusher()
+            # Who answers must not wait for a flush that is under way.
+            if self._buffer.thread is None:
+                self._start_flusher()
 
     def slate(self, slate: str) -> Slate | None:
         """The slate of this id, if it was logged."""
@@ -158,9 +160,22 @@ def _row(slate: Slate) -> dict[str, Any]:
         "user": slate.user,
         "known": slate.known,
         "exhausted": slate.exhausted,
-        "items": json.dumps([_place(item) for item in slate.items], ensure_ascii=False, separators=(",", ":")),
+        "items": _kept(slate),
         "note": slate.note,
     }
+
+
+def _kept(slate: Slate) -> str:
+    """The places as JSON; with what else there is to keep, where there is something."""
+    places = [_place(item) for item in slate.items]
+    kept = {"items": places, "relaxed": slate.relaxed} if slate.relaxed else places
+    return orjson.dumps(kept).decode()
+
+
+def _read(kept: str) -> tuple[list[Any], tuple[str, ...]]:
+    """The places, and the rules that were given up."""
+    read = orjson.loads(kept)
+    return (read, ()) if isinstance(read, list) else (read["items"], tuple(read["relaxed"]))
 
 
 def _place(item: SlateItem) -> list[Any]:
@@ -170,6 +185,7 @@ def _place(item: SlateItem) -> list[Any]:
 
 def _slate(row: Sequence[Any]) -> Slate:
     slate, scenario, version, at, user, known, exhausted, kept, note = row
+    read, relaxed = _read(kept)
     places = tuple(
         SlateItem(
             item=item,
@@ -178,7 +194,7 @@ def _slate(row: Sequence[Any]) -> Slate:
             reasons=tuple(Reason(of, share, kind, aware_or_none(at)) for of, share, kind, at in reasons),
             parts=parts,
         )
-        for item, score, source, reasons, parts in json.loads(kept)
+        for item, score, source, reasons, parts in read
     )
     return Slate(
         id=slate,
@@ -190,4 +206,5 @@ def _slate(row: Sequence[Any]) -> Slate:
         exhausted=bool(exhausted),
         items=places,
         note=note,
+        relaxed=relaxed,
     )

@@ -87,6 +87,22 @@ class NeighboursShown(BaseModel):
     items: list[Likeness]
 
 
+class AlikeUser(BaseModel):
+    """A user who is alike."""
+
+    user: str
+    likeness: float
+    name: str | None
+
+
+class AlikeShown(BaseModel):
+    """Users alike, best first."""
+
+    user: str
+    source: str
+    users: list[AlikeUser]
+
+
 class RefusedRow(BaseModel):
     """A row of a batch that was not recorded."""
 

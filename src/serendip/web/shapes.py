@@ -57,21 +57,32 @@ def relation_json(relation: Relation) -> dict[str, Any]:
     return {"user": relation.user, "other": relation.other, "kind": relation.kind}
 
 
+CARD = frozenset({"title", "image"})
+"""What every place shows of its item."""
+
+
 def slates_json(store: Store, slates: Sequence[Slate], fields: Collection[str] = ()) -> list[dict[str, Any]]:
     """Slates with the records of all their items looked up at once; people stand there by their names."""
-    if slates and slates[0].recommends == "users":
-        people = store.users_by_id({place.item for slate in slates for place in slate.items})
-        items = {user: Item(user, "people", record.name) for user, record in people.items()}
-        return [slate_json(slate, items) for slate in slates]
-    named = {place.item for slate in slates for place in slate.items}
-    named |= {reason.item for slate in slates for place in slate.items for reason in place.reasons}
-    items = store.items_by_id(list(named))
-    return [slate_json(slate, items, fields) for slate in slates]
+    of_people = [slate for slate in slates if slate.recommends == "users"]
+    items: dict[str, Item] = {}
+    people: dict[str, Item] = {}
+    if of_people:
+        found = store.users_by_id({place.item for slate in of_people for place in slate.items})
+        people = {user: Item(user, "people", record.name) for user, record in found.items()}
+    if len(of_people) < len(slates):
+        of_items = [slate for slate in slates if slate.recommends == "items"]
+        named = {place.item for slate in of_items for place in slate.items}
+        named |= {reason.item for slate in of_items for place in slate.items for reason in place.reasons}
+        items = store.items_by_id(list(named)) if set(fields) - CARD else store.cards(list(named))
+    return [
+        slate_json(slate, items, fields) if slate.recommends == "items" else slate_json(slate, people)
+        for slate in slates
+    ]
 
 
 def slate_json(slate: Slate, items: Mapping[str, Item], fields: Collection[str] = ()) -> dict[str, Any]:
     """A slate with titles and images from ``items``, and the items' further ``fields`` that were asked for."""
-    extra = [name for name in fields if name not in ("title", "image")]
+    extra = [name for name in fields if name not in CARD]
     return {
         "slate": slate.id,
         "scenario": slate.scenario,
@@ -122,6 +133,14 @@ def neighbours_json(
         record = items.get(other) or Item(other)
         shown.append({"item": other, "likeness": likeness, "title": record.title, "image": image_address(record)})
     return {"item": item, "source": source, "items": shown}
+
+
+def alike_json(
+    user: str, source: str, found: Sequence[tuple[str, float]], people: Mapping[str, User]
+) -> dict[str, Any]:
+    """Users alike, with names from ``people``."""
+    shown = [{"user": other, "likeness": likeness, "name": people[other].name} for other, likeness in found]
+    return {"user": user, "source": source, "users": shown}
 
 
 def version_json(record: VersionRecord, live: Mapping[str, Promotion]) -> dict[str, Any]:

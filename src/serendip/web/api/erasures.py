@@ -15,6 +15,7 @@ from serendip.web import shapes
 from serendip.web.answered import InteractionShown, RelationShown, SlateShown, UserShown
 from serendip.web.api import READING, WRITING, refusals
 from serendip.web.api.records import ListQuestion, stretch_of
+from serendip.web.api.slates import as_answered
 from serendip.web.json import Json, StrictRoute
 from serendip.web.sent import Body, Id
 from serendip.web.services import Parts
@@ -103,7 +104,7 @@ def export_user(parts: Parts, user: str) -> Response:
             "user": shapes.user_json(found.user),
             "interactions": [{"id": number, **shapes.interaction_json(one)} for number, one in found.interactions],
             "relations": [shapes.relation_json(one) for one in found.relations],
-            "slates": shapes.slates_json(parts.store, found.slates),
+            "slates": shapes.slates_json(parts.store, [as_answered(parts.live, one) for one in found.slates]),
             "accounts": found.accounts,
         }
     )
@@ -119,7 +120,7 @@ def export_user(parts: Parts, user: str) -> Response:
 )
 def erase_user(parts: Parts, body: ErasureBody) -> Response:
     """Delete everything of a user, known or not, and take in nothing of theirs again, by whatever way it comes."""
-    done = forget(parts.store, parts.artifacts, body.user, parts.clock())
+    done = forget(parts.store, parts.artifacts, body.user, parts.clock(), parts.settings.save_url)
     gone = done.gone
     return Json(
         {

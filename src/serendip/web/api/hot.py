@@ -17,7 +17,7 @@ from starlette.types import Scope
 from serendip.domain import Conflict, Interaction, Invalid
 from serendip.flows.live import Live
 from serendip.flows.recommend import Ask, recommend_many, recommend_session
-from serendip.flows.record import fault, record
+from serendip.flows.record import record_valid
 from serendip.store import Store
 from serendip.web import shapes
 from serendip.web.asker import current, own
@@ -161,13 +161,12 @@ async def _record_many(parts: Services, content: list[Any], now: datetime) -> Re
 
     def work() -> dict[str, Any]:
         events, refused = _rows(content, now)
-        kinds = parts.store.kinds()
-        faults = {index: wrong for index, event in events.items() if (wrong := fault(event, kinds, now))}
-        valid = {index: event for index, event in events.items() if index not in faults}
-        refused += [_refused(index, wrong) for index, wrong in faults.items()]
-        if not valid:
+        places = list(events)
+        kept, faults = record_valid(parts.store, list(events.values()), now)
+        refused += [_refused(places[place], wrong) for place, wrong in faults.items()]
+        if kept is None:
             return _outcome(0, 0, 0, 0, refused)
-        kept = record(parts.store, list(valid.values()), now)
+        valid = [index for place, index in enumerate(places) if place not in faults]
         for index, outcome in zip(valid, kept.outcomes, strict=True):
             if isinstance(outcome, Conflict | Invalid):
                 refused.append(_refused(index, outcome))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -9,6 +10,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from serendip.domain import NotFound, Slate, checked_id
+from serendip.flows.live import Live
 from serendip.web import shapes
 from serendip.web.answered import InteractionsPage, SlateShown, SlatesPage
 from serendip.web.api import READING, refusals
@@ -31,11 +33,17 @@ class SlatesQuestion(ListQuestion):
     sort: Literal["-at", "at"] = "-at"
 
 
+def as_answered(live: Live, slate: Slate) -> Slate:
+    """A slate that was read back, which its scenario tells the kind of."""
+    scenario = live.known.get(slate.scenario)
+    return slate if scenario is None else replace(slate, recommends=scenario.config.recommend)
+
+
 def _found(parts: Services, slate: str) -> Slate:
     found = parts.store.slate(checked_id(slate, "slate"))
     if found is None:
         raise NotFound(f"no slate {slate!r}; it was never answered, or is so old that it was dropped")
-    return found
+    return as_answered(parts.live, found)
 
 
 @router.get("/v1/slates", operation_id="list_slates", response_model=SlatesPage, responses=refusals(*READING))
@@ -43,7 +51,8 @@ def list_slates(parts: Parts, question: Annotated[SlatesQuestion, Query()]) -> R
     """The latest first, of everybody or of one user, scenario or time."""
     asked = stretch_of(parts, question, question.sort)
     page = parts.store.list_slates(asked, question.user, question.scenario, question.since, question.until)
-    return Json({"slates": shapes.slates_json(parts.store, page.records), "next": page.next, "total": page.total})
+    slates = [as_answered(parts.live, slate) for slate in page.records]
+    return Json({"slates": shapes.slates_json(parts.store, slates), "next": page.next, "total": page.total})
 
 
 @router.get(

@@ -10,8 +10,9 @@ from pydantic import Field
 from starlette.responses import Response
 
 from serendip.domain import NotFound, User, checked_id
+from serendip.flows.people import similar_users
 from serendip.web import shapes
-from serendip.web.answered import ChangedShown, UserShown, UsersPage
+from serendip.web.answered import AlikeShown, ChangedShown, UserShown, UsersPage
 from serendip.web.api import READING, WRITING, refusals
 from serendip.web.api.records import (
     MANY,
@@ -32,7 +33,7 @@ from serendip.web.api.records import (
     taken,
 )
 from serendip.web.json import Json, StrictRoute
-from serendip.web.sent import Body, Id, UserBody, UserFields, UserPatch
+from serendip.web.sent import Body, Count, Id, Question, UserBody, UserFields, UserPatch
 from serendip.web.services import Parts
 
 router = APIRouter(route_class=StrictRoute, tags=["users"])
@@ -52,6 +53,13 @@ class UsersChange(Body):
 
     put: list[Annotated[UserBody, Tried]] = MANY
     delete: list[Annotated[Id, Tried]] = MANY
+
+
+class AlikeQuestion(Question):
+    """Who is alike."""
+
+    n: Count = 10
+    scenario: Id | None = Field(None, description="Whose model is asked; default: the first that recommends users.")
 
 
 def not_found(user: str) -> NotFound:
@@ -176,3 +184,17 @@ def delete_user(parts: Parts, user: str, same: IfMatch) -> Response:
     if not parts.store.delete_user(checked_id(user, "user"), lambda old: must_be(same, _shown(old))):
         raise not_found(user)
     return Response(status_code=204)
+
+
+@router.get(
+    "/v1/users/{user:id}/neighbours",
+    operation_id="list_user_neighbours",
+    response_model=AlikeShown,
+    responses=refusals(*READING, 404),
+)
+def list_user_neighbours(parts: Parts, user: str, question: Annotated[AlikeQuestion, Query()]) -> Response:
+    """Users alike, best first, by the models of the scenario that know likeness of people."""
+    asked = parts.store, parts.live, checked_id(user, "user"), question.n, parts.clock(), question.scenario
+    source, found = similar_users(*asked)
+    people = parts.store.users_by_id([other for other, _ in found])
+    return Json(shapes.alike_json(user, source, [pair for pair in found if pair[0] in people], people))
