@@ -43,7 +43,9 @@ def readyz(parts: Parts) -> Response:
     return Json(body, 200 if ready else 503)
 
 
-@router.get("/metrics", operation_id="metrics", response_class=PlainTextResponse, responses=refusals(401, 403, 500))
+@router.get(
+    "/metrics", operation_id="metrics", response_class=PlainTextResponse, responses=refusals(401, 403, 429, 500)
+)
 def metrics(parts: Parts) -> Response:
     """Counters in Prometheus' text format."""
     return Response(parts.metrics.text(), media_type=CONTENT_TYPE_LATEST)
