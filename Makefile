@@ -9,11 +9,13 @@ FULL ?=
 DATASETS ?=
 ONLY ?=
 
-.PHONY: help demo test lint format bench docs clean
+.PHONY: help demo social community test lint format bench docs clean
 
 help:
 	@echo "make demo            a small world, trained, measured and served on http://127.0.0.1:$(PORT)"
 	@echo "make demo DATA=path  the same with a known data set; ONCE=1 asks once and ends"
+	@echo "make social          events and people for a made social network, served; ONCE=1 asks both routes and ends"
+	@echo "make community       the reference application community, see examples/community; ONCE=1 shows it and ends"
 	@echo "make test            all tests"
 	@echo "make lint            format, style, types, import contract"
 	@echo "make bench           every benchmark beside its peers, in quick sizes; FULL=1 for the large ones,"
@@ -33,6 +35,12 @@ help:
 
 demo: .venv/serving
 	@$(BIN)/serendip demo --port $(PORT) $(if $(DATA),--data "$(DATA)") $(if $(ONCE),--once)
+
+social: .venv/serving
+	@$(BIN)/python examples/social/run.py --port $(PORT) $(if $(ONCE),--once)
+
+community: .venv/serving
+	@$(BIN)/python examples/community/run.py --port $(PORT) $(DATA) $(if $(ONCE),--once)
 
 test: .venv/developing
 	$(BIN)/python -m pytest -n auto --dist loadfile

@@ -44,7 +44,7 @@ def serendip(*arguments: str) -> None:
 
 def show_answers(address: str, key: str) -> None:
     """Ask both routes as the older clients do, for two users of them, and one user with reasons."""
-    with httpx2.Client(base_url=address, timeout=60) as client:
+    with httpx2.Client(base_url=address, timeout=60, headers={"X-API-Key": key}) as client:
 
         def got(path: str, **options: Any) -> Any:
             answer = client.get(path, **options)
@@ -61,7 +61,7 @@ def show_answers(address: str, key: str) -> None:
             for name, degree in zip(people[user]["username"], people[user]["degree"], strict=True):
                 print(f"  {name}, {degree}")
         asked = {"user": "1", "scenario": "events", "explain": "true"}
-        slate = got("/v1/recommendations", params=asked, headers={"X-API-Key": key})
+        slate = got("/v1/recommendations", params=asked)
         print("\nwhat user 1 joined and is expected to join, by cluster:")
         for one in slate["interests"]:
             print(f"  {one['name']:<26} {one['count']:>4.0f}  {one['expected']:>6.2f}")
@@ -78,9 +78,11 @@ def present(settings: Settings, once: bool) -> None:
                 show_answers(address, key)
             return
         address = f"http://{settings.host}:{settings.port}"
-        print(f"\ncurl -s {address}/events_recommendations\ncurl -s {address}/match_all_users")
-        print(f"curl -s -H 'X-API-Key: {key}' '{address}/events_recommendations?update_AWS_DB=yes'")
-        print(f"curl -s -H 'X-API-Key: {key}' '{address}/v1/recommendations?user=1&scenario=events&explain=true'\n")
+        for path in (
+            "events_recommendations", "match_all_users", "events_recommendations?update_AWS_DB=yes",
+            "v1/recommendations?user=1&scenario=events&explain=true",
+        ):  # fmt: skip
+            print(f"curl -s -H 'X-API-Key: {key}' '{address}/{path}'")
         serve(store, artifacts, settings)
     finally:
         store.close()

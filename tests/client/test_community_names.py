@@ -17,7 +17,7 @@ def page(results: list[object], following: str | None = None, count: int = 3) ->
 
 
 def test_a_page_is_read_as_before_and_iterated_it_goes_on():
-    following = "http://elsewhere.example/api/users/?offset=2&limit=2"
+    following = "http://elsewhere.example/api/users/?offset=2&limit=2&username=bob"
     pages = page([{"id": 1}, {"id": 2, "username": "ann"}], following), page([{"id": 3}])
     with misbehaving(*pages) as server, RecSysApi("secret", server.address) as api:
         found = api.users(limit=2, username="ann")
@@ -35,6 +35,10 @@ def test_a_page_is_read_as_before_and_iterated_it_goes_on():
 
 CALLS = [
     (lambda api: api.items(tags=["drama", "new"]), "GET", "/api/items/?offset=0&limit=10&tag=drama&tag=new", None),
+    (lambda api: api.item("a/b"), "GET", "/api/items/a%2Fb/", None),
+    (lambda api: api.add_user({"username": "ann"}), "POST", "/api/users/", {"username": "ann"}),
+    (lambda api: api.update_item({"id": 1, "name": "x"}), "PUT", "/api/items/1/", {"id": 1, "name": "x"}),
+    (lambda api: api.remove_user(7), "DELETE", "/api/users/7/", None),
     (lambda api: api.interactions(5, 20, user=7), "GET", "/api/interactions/?offset=5&limit=20&user=7", None),
     (
         lambda api: api.similarity_matrix(type=SimilarityMatrixType.ITEM_TO_ITEM),

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serendip import client, domain
-from serendip.client import AsyncClient, Client, Retries, interactions
+from serendip.client import AsyncClient, Client, Retries, batches
 from serendip.client.call import encoded
 from serendip.client.errors import retry_after
 
@@ -127,7 +127,8 @@ def test_a_slow_answer_is_given_up_and_asked_for_again():
 def test_what_may_have_been_carried_out_is_not_sent_twice():
     for fault, error in ((hang_up, client.Unreachable), (refuse(503), client.NotReady)):
         for ask in (
-            lambda asker: asker.create_item("film-1"),
+            lambda asker: asker.create_job("train"),
+            lambda asker: asker.replace_item("film-1", if_match='"tag"'),
             lambda asker: asker.update_item("film-1", title="x"),
             lambda asker: asker.promote("home", "als-1"),
         ):
@@ -136,13 +137,20 @@ def test_what_may_have_been_carried_out_is_not_sent_twice():
             assert len(server.received) == 1
 
 
-def test_what_was_refused_unheard_or_never_left_is_sent_again():
+def test_a_creation_sent_again_says_that_it_may_be_a_repetition():
     made = b'{"id": "film-1"}'
-    with misbehaving(refuse(429), say(made, 201)) as server, patient(server) as asker:
+    with misbehaving(refuse(429), hang_up, say(made)) as server, patient(server) as asker:
         assert asker.create_item("film-1").id == "film-1"
+    assert ["Idempotency-Key" in one.headers for one in server.received] == [False, False, True]
+
+
+def test_what_was_refused_unheard_or_never_left_is_sent_again():
+    made = b'{"id": 1, "kind": "train", "state": "queued"}'
+    with misbehaving(refuse(429), say(made, 201)) as server, patient(server) as asker:
+        assert not asker.create_job("train").ended
     tried: list[float] = []
     with pytest.raises(client.Unreachable, match="after 6 attempts"):
-        Client("http://127.0.0.1:9", sleep=tried.append).create_item("film-1")
+        Client("http://127.0.0.1:9", sleep=tried.append).create_job("train")
     assert len(tried) == 5
 
 
@@ -273,9 +281,9 @@ ROWS = st.dictionaries(st.sampled_from(["user", "item", "kind"]), st.text(st.cha
 @given(st.lists(ROWS, max_size=30), st.integers(1, 5), st.integers(1, 200))
 def test_parts_hold_every_row_once_and_keep_their_bounds(rows: list[dict[str, str]], most: int, n_bytes: int):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(interactions, "MOST_ROWS", most)
-        patch.setattr(interactions, "MOST_BYTES", n_bytes)
-        parts = list(interactions.parts_of(iter(rows)))
+        patch.setattr(batches, "MOST_ROWS", most)
+        patch.setattr(batches, "MOST_BYTES", n_bytes)
+        parts = list(batches.parts_of(iter(rows)))
     assert [row for part in parts for row in part] == rows
     assert all(1 <= len(part) <= most for part in parts)
     assert all(len(part) == 1 or len(encoded(part)) <= n_bytes for part in parts)

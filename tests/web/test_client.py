@@ -18,9 +18,10 @@ from serendip import client
 from serendip.client import AsyncClient, Client, Event, RecSysApi
 from serendip.client.api import Calls
 from serendip.client.asked import Asked, Listed
-from serendip.client.call import Call, Listing
+from serendip.client.call import Call, Listing, Pause
 from serendip.domain import SerendipError, User
 from serendip.settings import Settings
+from serendip.store import Cell
 from serendip.web.serve import running
 
 from .conftest import NOON, Server, World
@@ -28,8 +29,11 @@ from .conftest import NOON, Server, World
 LEFT_OUT: dict[str, str] = {}
 """Operations without a call, and why."""
 
-SOME = {"user": "ann", "item": "film-1", "id": "ann", "n": 3, "version": "als-1", "scenario": "home"}
-MANY = {"users": ["ann"], "history": ["film-1"], "events": [{"user": "ann", "item": "film-1"}]}
+SOME = {"user": "ann", "other": "bob", "item": "film-1", "id": "ann", "version": "als-1", "scenario": "home"}
+SOME |= {"interaction": 1, "at": NOON, "slate": "s", "digest": "d", "job": 1, "kind": "train", "name": "nightly"}
+SOME |= {"matrix": "m", "of": "users", "row": "ann", "recommender": "SVD"}
+SOME |= {"schedule": "every 1d", "config": {}, "changes": {}}
+MANY = {"users": ["ann"], "history": ["film-1"], "events": [{"user": "ann", "item": "film-1"}], "put": [{"id": "ann"}]}
 """Something for every parameter that must be given."""
 
 AWKWARD = [
@@ -55,13 +59,14 @@ def described(asked: Asked[..., Any] | Listed[..., Any]) -> Call[Any]:
     needed = [
         one.name
         for one in inspect.signature(asked.describe).parameters.values()
-        if one.default is one.empty and one.kind is not one.VAR_KEYWORD
+        if (one.default is one.empty or one.name in MANY) and one.kind is not one.VAR_KEYWORD
     ]
     what = asked.describe(**{name: {**SOME, **MANY}[name] for name in needed})
     if isinstance(what, Listing):
         return what.first
     if isinstance(what, Generator):
-        return next(what)
+        step = next(what)
+        what = what.send(0.0) if isinstance(step, Pause) else step
     assert isinstance(what, Call)
     return what
 
@@ -97,7 +102,7 @@ def test_what_was_just_recorded_changes_the_next_slate(asker: Client) -> None:
 
 
 def test_many_askers_are_answered_in_parts_and_in_order(asker: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serendip.client.recommendations.MOST_ASKERS", 7)
+    monkeypatch.setattr("serendip.client.calls.recommendations.MOST_ASKERS", 7)
     users = [f"user-{n}" for n in range(17)]
     slates = asker.recommend_many(users, 3, scenario="for-you")
     assert [slate.user for slate in slates] == users
@@ -113,7 +118,7 @@ def test_many_askers_are_answered_in_parts_and_in_order(asker: Client, monkeypat
 def test_a_list_too_long_for_one_request_is_recorded_in_parts(
     asker: Client, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serendip.client.interactions.MOST_ROWS", 10)
+    monkeypatch.setattr("serendip.client.batches.MOST_ROWS", 10)
     events = [Event(user=f"guest-{n}", item="film-1", kind="view", at=NOON - timedelta(hours=n)) for n in range(35)]
     rows = [*events[:12], {"user": "guest-0", "item": "film-2", "kind": "rating", "value": 9}, *events[12:]]
     first = asker.record_many(rows)
@@ -134,7 +139,7 @@ def test_pages_are_fetched_as_they_are_needed(asker: Client) -> None:
     assert [user.id for user in asker.users("user-3", limit=3)] == sorted(
         one for one in everybody if one.startswith("user-3")
     )
-    assert {item.tags for item in asker.items(catalogue="films", tag="drama", limit=4)} == {("drama",)}
+    assert {item.tags for item in asker.items(catalogue="films", tags=["drama"], limit=4)} == {("drama",)}
 
 
 def test_users_and_items_are_kept_changed_and_forgotten(asker: Client) -> None:
@@ -167,6 +172,125 @@ def test_ids_of_any_characters_reach_the_server_as_they_are(asker: Client) -> No
             asker.user(id)
 
 
+def test_a_change_is_made_only_to_what_was_read(asker: Client) -> None:
+    read = asker.item("film-1")
+    assert read.etag
+    changed = asker.update_item("film-1", title="Other", if_match=read.etag)
+    assert changed.etag not in (None, read.etag)
+    for late in (
+        lambda: asker.update_item("film-1", title="Late", if_match=read.etag),
+        lambda: asker.replace_item("film-1", title="Late", if_match=read.etag),
+        lambda: asker.replace_item("film-1", title="Late", if_none_match="*"),
+        lambda: asker.delete_item("film-1", if_match=read.etag),
+    ):
+        with pytest.raises(client.PreconditionFailed):
+            late()
+    assert asker.item("film-1").title == "Other"
+    asker.delete_item("film-1", if_match=changed.etag)
+
+
+def test_many_records_are_changed_in_parts(asker: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serendip.client.batches.MOST_ROWS", 4)
+    rows = [{"id": f"guest-{n:02}", "name": f"Guest {n}"} for n in range(10)]
+    done = asker.change_users([*rows[:6], {"id": ""}, *rows[6:], {"id": "user-1", "name": "One"}], ["user-2", "user-3"])
+    assert (done.created, done.replaced, done.deleted) == (10, 1, 2)
+    assert [(row.list, row.index) for row in done.refused] == [("put", 6)]
+    assert [user.id for user in asker.users("guest", sort="-id", limit=3)] == [row["id"] for row in reversed(rows)]
+    assert [user.id for user in asker.users(attributes={"taste": "drama"}, limit=5)][:2] == ["user-0", "user-10"]
+    with pytest.raises(client.Invalid, match="none of the"):
+        asker.change_items([{"id": ""}, {"id": "x", "tytle": "X"}])
+    asker.change_items([{"id": "play-1", "tags": ["drama", "short"]}, {"id": "play-2", "tags": ["drama", "long"]}])
+    assert [item.id for item in asker.items(tags=["drama"], without_tags=["long"], search="play")] == ["play-1"]
+
+
+def test_interactions_are_put_right_and_taken_back(asker: Client) -> None:
+    asker.record_many([Event(user="ann", item=f"film-{n}", kind="rating", value=n) for n in (1, 2, 3)])
+    events = {event.item: event.id for event in asker.interactions(user="ann", at_least=2, sort="at")}
+    assert set(events) == {"film-2", "film-3"}
+    known = asker.interaction(events["film-2"])
+    right = asker.update_interaction(known.id, value=5, if_match=known.etag)
+    assert (right.value, right.at) == (5, known.at)
+    with pytest.raises(client.PreconditionFailed):
+        asker.replace_interaction(known.id, "ann", "film-2", NOON, "rating", 1, if_match=known.etag)
+    assert asker.replace_interaction(known.id, "ann", "film-4", known.at, "rating", 4).item == "film-4"
+    asker.delete_interaction(events["film-3"])
+    assert asker.delete_interactions("ann", kind="rating").deleted == 2
+
+
+def test_relations_slates_and_all_of_a_person(asker: Client, server: Server) -> None:
+    asker.create_relation("ann", "bob")
+    asker.put_relation("ann", "cat", "blocks")
+    done = asker.change_relations(
+        [{"user": "ann", "other": "dan"}], [{"user": "ann", "other": "cat", "kind": "blocks"}]
+    )
+    assert (done.created, done.deleted) == (1, 1)
+    assert [(one.other, one.kind) for one in asker.relations(user="ann")] == [("bob", "follows"), ("dan", "follows")]
+    assert asker.relation("ann", "dan").kind == "follows"
+    asker.delete_relation("ann", "dan")
+    with pytest.raises(client.NotFound):
+        asker.relation("ann", "dan")
+    shown = asker.recommend("ann", 3, scenario="for-you")
+    asker.record("ann", shown.ids[0], "view", slate=shown.slate)
+    server.store.flush_slates()
+    assert asker.slate(shown.slate).ids == shown.ids
+    assert [slate.slate for slate in asker.slates(user="ann")] == [shown.slate]
+    assert [event.item for event in asker.slate_interactions(shown.slate)] == [shown.ids[0]]
+    told = asker.export_user("ann")
+    assert (told.user.id, len(told.interactions), len(told.relations), len(told.slates)) == ("ann", 1, 1, 1)
+    gone = asker.erase_user("ann")
+    assert (gone.users, gone.interactions) == (1, 1)
+    assert [one.digest for one in asker.erasures()] == [gone.digest]
+    with pytest.raises(client.Refused):
+        asker.record("ann", "film-1", "view")
+    asker.lift_erasure(gone.digest)
+    assert asker.record("ann", "film-1", "view").recorded == 1
+
+
+def test_jobs_are_queued_watched_and_cancelled(asker: Client) -> None:
+    assert {kind.kind for kind in asker.job_kinds().kinds} >= {"train", "evaluate"}
+    job = asker.create_job("train", unique_key="nightly")
+    with pytest.raises(client.Conflict, match=str(job.id)):
+        asker.create_job("train", unique_key="nightly")
+    with pytest.raises(client.Unfinished, match="queued"):
+        asker.wait_for_job(job.id, 0.2, poll_seconds=0.05)
+    asker.cancel_job(job.id)
+    assert asker.wait_for_job(job.id).state == asker.job(job.id).state == "cancelled"
+    assert [one.id for one in asker.jobs(state="cancelled")] == [job.id]
+    row = asker.put_timetable_row("nightly", "train", "every 1d")
+    assert row.next_at
+    assert [one.name for one in asker.timetable().timetable] == ["nightly"]
+    asker.delete_timetable_row("nightly")
+
+
+def test_matrices_and_recommenders_are_kept_and_asked(asker: Client, server: Server) -> None:
+    made = asker.create_matrix("svd-items", "items", "by SVD")
+    number = next(one.id for one in server.store.matrices() if one.name == made.name)
+    server.store.add_cells([Cell("film-1", f"film-{n}", 1 - n / 100, number, 1) for n in (3, 5, 7)])
+    assert asker.matrix("svd-items").version == 0
+    assert asker.update_matrix("svd-items", version=1, description=None).description is None
+    assert [one.version for one in asker.matrix_versions("svd-items").versions if one.read] == [1]
+    row = asker.matrix_row("svd-items", "film-1", 2)
+    assert [(one.id, one.likeness) for one in row.neighbours] == [("film-3", 0.97), ("film-5", 0.95)]
+    assert asker.replace_recommender("SVD", item_matrix="svd-items").item_matrix == "svd-items"
+    asker.record("ann", "film-1", "rating", 5)
+    assert set(asker.recommend_by_matrices("SVD", "ann", 3, by="items").ids) == {"film-3", "film-5", "film-7"}
+    with pytest.raises(client.Conflict):
+        asker.delete_matrix_version("svd-items", 1)
+    asker.delete_recommender("SVD")
+    asker.delete_matrix("svd-items")
+    assert asker.matrices().matrices == asker.recommenders().recommenders == ()
+
+
+def test_scenarios_are_declared_changed_and_forgotten(asker: Client) -> None:
+    made = asker.put_scenario("films", {"candidates": ["item-knn"], "page_size": 4, "fallback": ["popular-7-days"]})
+    assert made.origin == "api"
+    assert asker.patch_scenario("films", {"page_size": 3}).config["page_size"] == 3
+    assert asker.scenario("films").config["page_size"] == 3
+    asker.delete_scenario("films")
+    with pytest.raises(client.NotFound):
+        asker.scenario("films")
+
+
 def test_versions_go_live_and_back(asker: Client, server: Server) -> None:
     assert {version.name for version in asker.models().versions} == set(server.versions)
     assert asker.model(server.versions["ease"]).manifest
@@ -174,6 +298,9 @@ def test_versions_go_live_and_back(asker: Client, server: Server) -> None:
     assert done.previous == server.versions["item-knn"]
     assert asker.recommend("user-1", scenario="for-you").version == server.versions["ease"]
     assert asker.rollback("for-you", reason="seen").version == server.versions["item-knn"]
+    with pytest.raises(client.Conflict):
+        asker.delete_model(server.versions["item-knn"])
+    asker.delete_model(server.versions["ease"])
     assert {one.scenario for one in asker.scenarios().scenarios} >= {"home", "for-you"}
     assert asker.health().status == asker.ready().status == "ok"
     assert "serendip_" in asker.metrics()

@@ -1,6 +1,7 @@
 """The API from another program; needs nothing of the server."""
 
 from serendip.client.api import AsyncClient, Client
+from serendip.client.calls.interactions import Event
 from serendip.client.community import RecSysApi, SimilarityMatrixType
 from serendip.client.errors import (
     Conflict,
@@ -14,9 +15,9 @@ from serendip.client.errors import (
     TooMany,
     Unauthorized,
     Unexpected,
+    Unfinished,
     Unreachable,
 )
-from serendip.client.interactions import Event
 from serendip.client.retries import Retries
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
     "TooMany",
     "Unauthorized",
     "Unexpected",
+    "Unfinished",
     "Unreachable",
 ]

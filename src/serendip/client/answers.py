@@ -101,6 +101,21 @@ class Recorded(Shown):
     refused: tuple[RefusedRow, ...] = ()
 
 
+class RefusedChange(RefusedRow):
+    """A row of ``put`` or ``delete`` that was not taken."""
+
+    list: str
+
+
+class Changed(Shown):
+    """What became of many records that were sent together."""
+
+    created: int
+    replaced: int
+    deleted: int
+    refused: tuple[RefusedChange, ...] = ()
+
+
 class Tagged(Shown):
     """A record with the tag that ``if_match`` takes."""
 
@@ -144,6 +159,14 @@ class Item(Tagged):
     hidden: bool = False
 
 
+class Relation(Shown):
+    """That a user points at another."""
+
+    user: str
+    other: str
+    kind: str
+
+
 class Interval(Shown):
     """A mean and its 95% interval."""
 
@@ -184,10 +207,13 @@ class Promotion(Shown):
     previous: str | None = None
 
 
-class Scenario(Tagged):
+class Scenario(Shown):
     """A place where recommendations appear, and what answers there."""
 
     scenario: str
+    origin: str | None = None
+    """start, file (changed in ``serendip.toml`` only) or api."""
+    config: dict[str, Any] = {}
     serving: str | None = None
     personal: bool | None = None
     note: str | None = None

@@ -22,6 +22,10 @@ MOST_ROWS = 10_000
 """Longer lists are sent in parts."""
 
 
+Dto = Mapping[str, Any]
+"""A record as it is sent."""
+
+
 class SimilarityMatrixType(Enum):
     """Whose likeness a matrix holds."""
 
@@ -68,7 +72,8 @@ class Rows(Reply):
         if not self.body.next:
             return None
         # Only the place is taken from the server's address; who is asked, and with which key, stays as it is.
-        place = dict(parse_qsl(urlsplit(self.body.next).query))
+        said = dict(parse_qsl(urlsplit(self.body.next).query))
+        place = {name: said[name] for name in ("offset", "limit") if name in said}
         return self.api.page(replace(self.call, query={**self.call.query, **place}))
 
 
@@ -98,18 +103,50 @@ class RecSysApi(Sender):
         """Users, from ``offset``."""
         return self._list("users", offset, limit, username=username, email=email)
 
+    def user(self, id: str | int) -> Reply:
+        """One user."""
+        return self._one("GET", "users/{user}", user=id)
+
+    def add_user(self, dto: Dto) -> Reply:
+        """A new user ``{username, email}``; without an ``id`` it gets the next free number."""
+        return self._one("POST", "users", dto)
+
+    def update_user(self, dto: Dto) -> Reply:
+        """Replace the user ``dto["id"]``."""
+        return self._one("PUT", "users/{user}", dto, user=dto["id"])
+
+    def remove_user(self, id: str | int) -> Reply:
+        """Forget a user with all ratings."""
+        return self._one("DELETE", "users/{user}", user=id)
+
     def items(
         self, offset: int = 0, limit: int = 10, name: str = "", description: str = "", tags: Sequence[str] = ()
     ) -> Rows:
         """Items, from ``offset``; with several ``tags``, those that have them all."""
         return self._list("items", offset, limit, name=name, description=description, tag=list(tags) or "")
 
+    def item(self, id: str | int) -> Reply:
+        """One item."""
+        return self._one("GET", "items/{item}", item=id)
+
+    def add_item(self, dto: Dto) -> Reply:
+        """A new item ``{name, description, tags}``; without an ``id`` it gets the next free number."""
+        return self._one("POST", "items", dto)
+
+    def update_item(self, dto: Dto) -> Reply:
+        """Replace the item ``dto["id"]``."""
+        return self._one("PUT", "items/{item}", dto, item=dto["id"])
+
+    def remove_item(self, id: str | int) -> Reply:
+        """Forget an item with all its ratings."""
+        return self._one("DELETE", "items/{item}", item=id)
+
     def interactions(self, offset: int = 0, limit: int = 10, user: str | int = "", item: str | int = "") -> Rows:
         """Ratings, from ``offset``."""
         return self._list("interactions", offset, limit, user=user, item=item)
 
-    def bulk_add_interactions(self, body: Iterable[Mapping[str, Any]]) -> Reply:
-        """Record ratings ``{user, item, rating}``."""
+    def bulk_add_interactions(self, body: Iterable[Dto]) -> Reply:
+        """Record ratings ``{user, item, rating}``: of each part of 10,000 all, or none where one cannot be kept."""
         return self._add_all("interactions", body, harmless=False)
 
     def similarity_matrix(
@@ -122,33 +159,31 @@ class RecSysApi(Sender):
         version: int | str = "",
     ) -> Rows:
         """Matrices, from ``offset``."""
-        kind = type.value if isinstance(type, SimilarityMatrixType) else type
-        told = {"name": name, "type": kind, "description": description, "version": version}
+        told = {"name": name, "type": _number(type), "description": description, "version": version}
         return self._list("similarity-matrix", offset, limit, **told)
 
     def add_similarity_matrix(
         self, name: str, type: SimilarityMatrixType | int, description: str = "", version: int = 0
     ) -> Reply:
         """A new matrix."""
-        kind = type.value if isinstance(type, SimilarityMatrixType) else type
-        body = {"name": name, "type": kind, "description": description, "version": version}
-        return self._one("POST", "/api/similarity-matrix/", body)
+        dto = {"name": name, "type": _number(type), "description": description, "version": version}
+        return self._one("POST", "similarity-matrix", dto)
 
-    def update_similarity_matrix(self, dto: Mapping[str, Any]) -> Reply:
+    def update_similarity_matrix(self, dto: Dto) -> Reply:
         """Replace the matrix ``dto["id"]``; another ``version`` is what readers see from then on."""
-        return self._one("PUT", "/api/similarity-matrix/{id}/", dict(dto), id=dto["id"])
+        return self._one("PUT", "similarity-matrix/{number}", dto, number=dto["id"])
 
-    def remove_similarity_matrix(self, id: int | str) -> Reply:
+    def remove_similarity_matrix(self, id: int) -> Reply:
         """Delete a matrix with all its versions."""
-        return self._one("DELETE", "/api/similarity-matrix/{id}/", id=id)
+        return self._one("DELETE", "similarity-matrix/{number}", number=id)
 
-    def versions(self, id: int | str) -> Reply:
+    def versions(self, id: int) -> Reply:
         """The versions of a matrix."""
-        return self._one("GET", "/api/similarity-matrix/{id}/versions/", id=id)
+        return self._one("GET", "similarity-matrix/{number}/versions", number=id)
 
-    def remove_version(self, id: int | str, version: int) -> Reply:
+    def remove_version(self, id: int, version: int) -> Reply:
         """Delete one version of a matrix."""
-        return self._one("DELETE", "/api/similarity-matrix/{id}/versions/{version}/", id=id, version=version)
+        return self._one("DELETE", "similarity-matrix/{number}/versions/{version}", number=id, version=version)
 
     # Some releases of the older client called them so.
     similarity_matrix_versions = versions
@@ -157,10 +192,11 @@ class RecSysApi(Sender):
     def similarity_cells(
         self, offset: int = 0, limit: int = 10, row: str | int = "", column: str | int = "", matrix: str | int = ""
     ) -> Rows:
-        """Cells, from ``offset``. ``matrix``: its id or its address."""
-        return self._list("similarity-matrix-cells", offset, limit, row=row, column=column, matrix=self._named(matrix))
+        """Cells, from ``offset``. ``matrix``: its number or its address."""
+        where = matrix.replace("$BASE_URL", self.host) if isinstance(matrix, str) else matrix
+        return self._list("similarity-matrix-cells", offset, limit, row=row, column=column, matrix=where)
 
-    def bulk_add_similarity_cells(self, body: Iterable[Mapping[str, Any]]) -> Reply:
+    def bulk_add_similarity_cells(self, body: Iterable[Dto]) -> Reply:
         """Keep cells ``{row, column, value, matrix, version}``; one that is kept already is replaced."""
         return self._add_all("similarity-matrix-cells", body, harmless=True)
 
@@ -168,17 +204,17 @@ class RecSysApi(Sender):
         """Recommenders, from ``offset``."""
         return self._list("recommenders", offset, limit, name=name)
 
-    def add_recommender(self, dto: Mapping[str, Any]) -> Reply:
+    def add_recommender(self, dto: Dto) -> Reply:
         """A new recommender ``{name, user_similarity_matrix, item_similarity_matrix}``."""
-        return self._one("POST", "/api/recommenders/", dict(dto))
+        return self._one("POST", "recommenders", dto)
 
-    def update_recommender(self, dto: Mapping[str, Any]) -> Reply:
+    def update_recommender(self, dto: Dto) -> Reply:
         """Replace the recommender ``dto["id"]``."""
-        return self._one("PUT", "/api/recommenders/{id}/", dict(dto), id=dto["id"])
+        return self._one("PUT", "recommenders/{number}", dto, number=dto["id"])
 
-    def remove_recommender(self, id: int | str) -> Reply:
-        """Delete a recommender."""
-        return self._one("DELETE", "/api/recommenders/{id}/", id=id)
+    def remove_recommender(self, id: int) -> Reply:
+        """Delete a recommender, not its matrices."""
+        return self._one("DELETE", "recommenders/{number}", number=id)
 
     def page(self, call: Call[Reply]) -> Rows:
         """One page of a list."""
@@ -192,11 +228,12 @@ class RecSysApi(Sender):
         query = {"offset": offset, "limit": limit, **filters}
         return self.page(Call(f"list {room}", "GET", f"/api/{room}/", _reply, query=query))
 
-    def _one(self, method: str, template: str, body: Any = None, **parts: object) -> Reply:
+    def _one(self, method: str, place: str, dto: Dto | None = None, **parts: object) -> Reply:
         named = {name: str(value) for name, value in parts.items()}
-        return self.ask(Call(f"{method} {template}", method, template, _reply, named, body=body))
+        body = None if dto is None else dict(dto)
+        return self.ask(Call(f"{method} {place}", method, f"/api/{place}/", _reply, named, body=body))
 
-    def _add_all(self, room: str, rows: Iterable[Mapping[str, Any]], harmless: bool) -> Reply:
+    def _add_all(self, room: str, rows: Iterable[Dto], harmless: bool) -> Reply:
         """Send ``rows`` in parts; the answers' bodies one after the other."""
         told, status = [dict(row) for row in rows], 201
         kept: list[Any] = []
@@ -207,8 +244,9 @@ class RecSysApi(Sender):
             kept.extend(reply.body if isinstance(reply.body, list) else [reply.body])
         return Reply(status, kept)
 
-    def _named(self, matrix: str | int) -> str | int:
-        return matrix.replace("$BASE_URL", self.host) if isinstance(matrix, str) else matrix
+
+def _number(type: SimilarityMatrixType | int | str) -> int | str:
+    return type.value if isinstance(type, SimilarityMatrixType) else type
 
 
 def _reply(answer: Answer) -> Reply:

@@ -81,6 +81,10 @@ class Unreachable(domain.NotReady):
     """No answer came, as often as was tried in the time there was; what was sent may have been carried out."""
 
 
+class Unfinished(domain.NotReady):
+    """What was waited for is not over yet."""
+
+
 class Unexpected(SerendipError):
     """An answer came that is not one of this API."""
 

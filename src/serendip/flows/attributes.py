@@ -81,5 +81,5 @@ def profiles_of(store: Store, pipeline: Pipeline, users: Sequence[str | None]) -
     """The profiles of those who ask, a row each; None where ``pipeline`` looks at none."""
     if "user_columns" not in pipeline.config.reads:
         return None
-    records = [store.user(user) if user is not None else None for user in users]
-    return Columns.of([{} if record is None else record.attributes for record in records])
+    records = store.users_by_id({user for user in users if user is not None})
+    return Columns.of([records[user].attributes if user in records else {} for user in users])

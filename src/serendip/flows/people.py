@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip.data import Floats, Queries
-from serendip.domain import HISTORY_LIMIT, Invalid, NotFound, Slate, SlateItem, checked_id
+from serendip.domain import Invalid, NotFound, Slate, SlateItem, checked_id
+from serendip.flows.asking import askers
 from serendip.flows.attributes import profiles_of
 from serendip.flows.live import FOR_YOU, Live, LiveScenario
-from serendip.models import HasPeople, HasUserNeighbours
+from serendip.models import HasPeople, HasUserNeighbours, kind_of
 from serendip.pipeline import Source
 from serendip.pipeline.scenario import PEOPLE
 from serendip.store import Store
@@ -57,7 +58,7 @@ def recommend_people(
     related = store.related(users, kinds)
     barred = [{user, *related[user]} for user in users]
     near = _nearest(store, live, found, users, barred, n, now, ask.items)
-    known = [store.known_user(user) for user in users]
+    there = store.users_by_id(users)
     slates = []
     for q, user in enumerate(users):
         people = near[q] + _filled(store, {*barred[q], *(one for one, _, _ in near[q])}, kinds, n - len(near[q]), ask)
@@ -67,7 +68,7 @@ def recommend_people(
         note = " ".join(filter(None, (said, found.note))) or None
         slates.append(
             Slate(
-                secrets.token_hex(8), found.name, found.version, now, user, known[q], short, items, note,
+                secrets.token_hex(8), found.name, found.version, now, user, user in there, short, items, note,
                 recommends="users",
             )
         )  # fmt: skip
@@ -118,8 +119,10 @@ def _nearest(
 ) -> list[Found]:
     """Up to ``n`` people for each of ``users``, none of those ``barred`` for him; deleted ones are left out."""
     pipeline, able = scenario.pipeline, _able(scenario)
-    histories = store.histories(users, until=now, limit=HISTORY_LIMIT)
-    queries = pipeline.queries([histories.get(user, []) for user in users], now, users)
+    if all(kind_of(source.config.model).by_profile for source in able):
+        queries = pipeline.queries([() for _ in users], now, users)
+    else:
+        queries = askers(store, pipeline, scenario.rows, users, now).queries
     queries = replace(queries, profile=profiles_of(store, pipeline, users))
     wanted = None if among is None else set(among)
     out: list[Found] = [[] for _ in users]

@@ -58,7 +58,8 @@ def _refreshed(store: Store, artifacts: Artifacts, version: str, now: datetime) 
     record = store.version(version)
     if record is None:
         raise NotFound(f"no version {version!r}; `serendip models` lists them")
-    manifest, arrays = artifacts.load(version)
+    _, arrays = artifacts.load(version)
+    manifest = record.manifest
     config = PipelineConfig.model_validate(manifest["pipeline"])
     if not any(models.KINDS[one.model].trend for one in (*config.sources, *config.fallback)):
         return version

@@ -105,6 +105,7 @@ def refresh_similarity(
     record = RecommenderRecord(
         name, f"What {' and '.join(found)} alike by {kind} say", numbers.get("users"), numbers.get("items")
     )
+    clock.next("switching")
     switched = dict(zip(numbers.values(), versions.values(), strict=True))
     store.switch_matrices(switched, [record], keep)
     return SimilarityReport(

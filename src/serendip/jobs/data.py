@@ -162,12 +162,14 @@ class TidyArguments(Arguments):
 
     jobs_days: float = Field(default=30.0, ge=0, le=36_500)
     """Records of jobs that are over for longer are dropped, save the latest that was done of each kind."""
+    slates_days: float = Field(default=90.0, ge=0, le=36_500)
+    """Older slates are dropped unless an interaction says that it followed from them."""
 
 
 def run_tidy(work: Work, told: TidyArguments) -> dict[str, Any]:
     """Drop what nobody needs any more."""
     work.tell("clean up")
-    return dict(tidy(work.store, work.artifacts, work.now, told.jobs_days))
+    return dict(tidy(work.store, work.artifacts, work.now, told.jobs_days, told.slates_days))
 
 
 KINDS = (
@@ -190,7 +192,7 @@ KINDS = (
     ),
     JobKind(
         "clean-up",
-        "Drop old records of jobs, and drafts of versions that were never finished.",
+        "Drop old records of jobs, old slates, and drafts of versions that were never finished.",
         TidyArguments,
         run_tidy,
     ),

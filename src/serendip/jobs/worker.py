@@ -64,6 +64,11 @@ class Child:
             self.reason, self.kill_at = reason, monotonic() + GRACE_SECONDS
             self.process.terminate()
 
+    def forget(self) -> None:
+        """Close our end of the pipe by which the process sees that we live."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
     def own_bytes(self) -> int:
         """Memory that is the process's own, without files it has mapped; 0 where the system does not say."""
         try:
@@ -105,6 +110,8 @@ class Worker:
         finally:
             for child in self._running:
                 child.process.kill()
+                child.process.wait()
+                child.forget()
         log.info("a worker ends", extra={"worker": self.name})
 
     def _careful(self, step: Any) -> None:
@@ -156,6 +163,7 @@ class Worker:
             code = child.process.poll()
             if code is not None:
                 self._settle(child, code)
+                child.forget()
                 self._running.remove(child)
                 # A place is free: look for the next job at once.
                 self._poll_at = 0.0

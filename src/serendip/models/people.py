@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from serendip.data import Dataset, Floats, ItemRows, Queries
 from serendip.models.answers import BATCH, SMALL_BATCH
-from serendip.models.kernels.item_item import FAST, Csr, add_rows_touched, at_places
+from serendip.models.kernels.item_item import Csr, add_rows_touched, at_places
 from serendip.models.near import ROUNDING, insert_best
 from serendip.models.parallel import equal_work, in_chunks
 
 NOBODY = -1
+
+TILE = 512
+"""Users whose vectors are compared with every asker's before the next ones' are."""
 
 People = tuple[NDArray[np.int32], Floats]
 """Rows of users, best first, padded with NOBODY, and how alike they are; both (n_queries, k)."""
@@ -126,24 +129,46 @@ def nearest_by_items(history, takers, n_users, own, shrinkage, rows, values, sta
         values[q, size:] = 0
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST)
+@numba.njit(cache=True, nogil=True)
 def nearest_by_vectors(asked, unit, may, own, rows, values, start, stop):  # type: ignore[no-untyped-def]
     """The same by inner products above ROUNDING of ``asked`` (n_queries, d) and ``unit`` (n_users, d).
 
-    Only users that ``may`` (n_users,) are looked at. Every product is summed in the same order, so that equal people
-    are equally alike.
+    Only users that ``may`` (n_users,) are looked at, in tiles that stay in the cache while every query passes over
+    them, turned so that a tile's users are summed side by side. Profiles are mostly 0: what an asker does not have is
+    left out. Every product is summed in the same order, so that equal people are equally alike.
     """
+    if rows.shape[1] == 0:
+        return
+    n_users, d = unit.shape
+    used = np.zeros(d, np.bool_)
     for q in range(start, stop):
-        size = 0
-        vector = asked[q]
-        for u in range(unit.shape[0]):
-            if not may[u] or u == own[q]:
-                continue
-            row = unit[u]
-            value = np.float32(0)
-            for f in range(row.shape[0]):
-                value += vector[f] * row[f]
-            if value > ROUNDING:
-                size = insert_best(rows[q], values[q], size, u, value)
-        rows[q, size:] = NOBODY
-        values[q, size:] = 0
+        used |= asked[q] != 0
+    features = np.flatnonzero(used)
+    size = np.zeros(stop - start, np.int64)
+    turned, sums = np.zeros((len(features), TILE), np.float32), np.empty(TILE, np.float32)
+    for first in range(0, n_users, TILE):
+        n = min(TILE, n_users - first)
+        for u in range(n):
+            for f in range(len(features)):
+                turned[f, u] = unit[first + u, features[f]]
+        for q in range(start, stop):
+            sums[:] = 0
+            for f in range(len(features)):
+                part = asked[q, features[f]]
+                if part != 0:
+                    line = turned[f]
+                    for u in range(TILE):
+                        sums[u] += part * line[u]
+            # Users come in order of their rows, so that one who is as alike as the last of a full list stays out.
+            best_rows, best, n_best, bar = rows[q], values[q], size[q - start], np.float32(ROUNDING)
+            if n_best == len(best):
+                bar = best[n_best - 1]
+            for u in range(n):
+                if sums[u] > bar and may[first + u] and first + u != own[q]:
+                    n_best = insert_best(best_rows, best, n_best, first + u, sums[u])
+                    if n_best == len(best):
+                        bar = best[n_best - 1]
+            size[q - start] = n_best
+    for q in range(start, stop):
+        rows[q, size[q - start] :] = NOBODY
+        values[q, size[q - start] :] = 0

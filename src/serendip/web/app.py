@@ -38,6 +38,7 @@ from serendip.web.api import (
     items,
     jobs,
     keys,
+    matrices,
     me,
     models,
     relations,
@@ -144,7 +145,7 @@ def create_app(
     app.router.routes.extend(hot.ROUTES)
     data = (interactions, users, items, relations, slates, erasures)
     people_in = (accounts, keys, me, audit, sign_in, openid)
-    for part in (*data, models, scenarios, jobs, *people_in, health, docs, people, pages_of_models, posters):
+    for part in (*data, models, scenarios, jobs, matrices, *people_in, health, docs, people, pages_of_models, posters):
         app.include_router(part.router)
     for prefix, router in wires(settings.wire):
         app.include_router(router, prefix=prefix)

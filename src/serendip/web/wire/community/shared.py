@@ -21,7 +21,7 @@ LARGEST = 2**53 - 1
 """The largest whole number that every reader of JSON takes exactly."""
 TAG = "community"
 
-READING = (401, 403, 422, 500, 503)
+READING = (401, 403, 422, 429, 500, 503)
 WRITING = (*READING, 400, 408, 413, 415)
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from serendip.client.answers import Health, Promotion, Scenarios, Version, Versions
-from serendip.client.call import Answer, Call, reads
+from collections.abc import Mapping
+from typing import Any
+
+from serendip.client.answers import Health, Promotion, Scenario, Scenarios, Version, Versions
+from serendip.client.call import Answer, Call, nothing, reads
+
+ONE = "/v1/scenarios/{scenario}"
 
 
 def models() -> Call[Versions]:
@@ -16,9 +21,37 @@ def model(version: str) -> Call[Version]:
     return Call("read_model", "GET", "/v1/models/{version}", reads(Version), {"version": version})
 
 
+def delete_model(version: str) -> Call[None]:
+    """Forget a version and its arrays, once and for all; Conflict while it is live."""
+    return Call("delete_model", "DELETE", "/v1/models/{version}", nothing, {"version": version})
+
+
 def scenarios() -> Call[Scenarios]:
     """Where recommendations appear, and which version answers there."""
     return Call("list_scenarios", "GET", "/v1/scenarios", reads(Scenarios))
+
+
+def scenario(scenario: str) -> Call[Scenario]:
+    """One scenario."""
+    return Call("read_scenario", "GET", ONE, reads(Scenario), {"scenario": scenario})
+
+
+def put_scenario(scenario: str, config: Mapping[str, Any]) -> Call[Scenario]:
+    """Declare a scenario, or declare it anew. ``config``: as its table in ``serendip.toml``.
+
+    Rules, page size and fallback act at once, candidates once they are trained.
+    """
+    return Call("put_scenario", "PUT", ONE, reads(Scenario), {"scenario": scenario}, body=dict(config))
+
+
+def patch_scenario(scenario: str, changes: Mapping[str, Any]) -> Call[Scenario]:
+    """Change some fields of a scenario; each replaces what was there."""
+    return Call("patch_scenario", "PATCH", ONE, reads(Scenario), {"scenario": scenario}, body=dict(changes))
+
+
+def delete_scenario(scenario: str) -> Call[None]:
+    """Forget a scenario; ``home`` and ``for-you`` are then again as they were from the start."""
+    return Call("delete_scenario", "DELETE", ONE, nothing, {"scenario": scenario})
 
 
 def promote(scenario: str, version: str, *, override: str | None = None) -> Call[Promotion]:
