@@ -77,6 +77,7 @@ class Live:
         self._scenarios: dict[str, LiveScenario] = {}
         self._known = {name: Scenario(name, config) for name, config in DEFAULTS.items()}
         self._everybody: dict[str, Everybody] = {}
+        self._back: dict[str, Back] = {}
         self._seen: dict[str, int] = {}
         self._problems: dict[str, str] = {}
         self._trends_at = 0.0
@@ -140,6 +141,7 @@ class Live:
             if again or any(changes.get(topic) != before.get(topic) for topic in ("versions", "kinds", "scenarios")):
                 self._load_versions()
             if changes.get("items") != before.get("items"):
+                self._back = {version: Back(one.opened) for version, one in self._back.items()}
                 catalogues = {
                     one.version: catalogue_of(self._store, one.pipeline.items, one.rows)
                     for one in {one.version: one for one in self._scenarios.values()}.values()
@@ -154,10 +156,9 @@ class Live:
         """Take over every promoted version that can be loaded; keep the last good one where it cannot."""
         known, problems = readable(self._store.scenarios())
         loaded: dict[str, LiveScenario] = {}
-        opened: dict[str, Opened] = {}
         catalogues: dict[str, Catalogue] = {}
-        declared = self._store.kinds()
-        for name, promotion in self._store.live().items():
+        declared, promotions = self._store.kinds(), self._store.live()
+        for name, promotion in promotions.items():
             if name not in known:
                 continue
             old, config, version = self._scenarios.get(name), known[name].config, promotion.version
@@ -165,8 +166,13 @@ class Live:
                 if old is not None and old.version == version and old.config == config:
                     found = Opened(old.pipeline, old.rows, old.user_keys, old.note)
                 else:
-                    found = opened.get(version) or open_version(self._artifacts, version)
-                    opened[version] = found
+                    back = self._back.get(version) or Back(open_version(self._artifacts, version))
+                    found = back.opened
+                    if back.catalogue is None:
+                        back = Back(found, catalogue_of(self._store, found.pipeline.items, found.rows))
+                    assert back.catalogue is not None, "it was just made"
+                    self._back[version] = back
+                    catalogues.setdefault(version, back.catalogue)
                     found = replace(found, pipeline=with_fallback(found.pipeline, config))
                 if version not in catalogues:
                     catalogues[version] = catalogue_of(self._store, found.pipeline.items, found.rows)
@@ -184,6 +190,8 @@ class Live:
                     loaded[name] = old
         self._scenarios, self._problems, self._known = loaded, problems, known
         versions = {one.version for one in loaded.values()}
+        near = versions | {promotion.previous for promotion in promotions.values()}
+        self._back = {version: one for version, one in self._back.items() if version in near}
         self._everybody = {version: one for version, one in self._everybody.items() if version in versions}
         self._trends_at, self._trends_of, self._tried_at = 0.0, "", monotonic()
 
@@ -202,7 +210,7 @@ class Live:
         with self._lock:
             for name, one in fresh.items():
                 now = self._scenarios.get(name)
-                if now is None or now.version != one.version:
+                if now is None or now.version != one.version or now.config != one.config:
                     return
                 self._scenarios = {**self._scenarios, name: replace(now, pipeline=one.pipeline)}
             self._trends_of = state
@@ -248,6 +256,15 @@ class Opened:
     """The store's keys of the users that it learnt from; shape (n_users,)."""
     note: str | None
     """The gate's sentence where it was not found better than popular items."""
+
+
+@dataclass(frozen=True)
+class Back:
+    """A version that is live or one step back, kept so that a rollback need not read it again."""
+
+    opened: Opened
+    catalogue: Catalogue | None = None
+    """Its items as they are now; None where they have changed since."""
 
 
 def open_version(artifacts: Artifacts, version: str) -> Opened:
