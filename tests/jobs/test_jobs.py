@@ -161,14 +161,15 @@ def test_the_store_s_own_sqlite_file_is_no_place_for_recommendations(place: Plac
     ("kind", "arguments", "field", "said"),
     [
         ("fly", {}, "kind", "the kinds are clean-up"),
-        ("train", {"pipelines": ["two-tower"]}, "kind", "the extra neural"),
-        ("train", {"pipelines": ["mind-reading"]}, "kind", "no model of kind 'mind-reading'"),
+        ("train", {"pipelines": ["two-tower"]}, "arguments", "the extra neural"),
+        ("train", {"pipelines": ["mind-reading"]}, "arguments", "no model of kind 'mind-reading'"),
         ("train", {"seeds": 1}, "arguments.seeds", "the arguments of train are"),
         ("train", {"seed": "x"}, "arguments.seed", "integer"),
         ("import", {}, "arguments.source", "required"),
         ("import", {"source": "x", "dataset": "nowhere"}, "arguments.dataset", "those known are"),
         ("import", {"source": "postgresql://me:secret@host/db?table=t"}, "arguments.source", "PGPASSWORD"),
-        ("recommend", {"to": "postgresql://host/db"}, "to", "table=name"),
+        ("recommend", {"to": "postgresql://host/db"}, "arguments.to", "table=name"),
+        ("evaluate", {"k": 10**12}, "arguments.k", "less than or equal"),
         ("recommend", {"n": 0}, "arguments.n", "greater"),
     ],
 )
