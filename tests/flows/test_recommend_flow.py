@@ -54,6 +54,12 @@ def test_a_slate_is_short_only_when_nothing_more_qualifies_and_says_so(town: Tow
     assert slate.note == f"only {30 - len(seen)} of 30 items are available and not yet seen"
 
 
+def test_a_slate_that_its_filter_made_short_does_not_say_that_every_item_passes_it(town: Town):
+    slate = recommend(town.store, town.live, "nobody", Ask(HOME, 5, filter='id == "item-4"'), LATER)
+    assert slate.note is not None
+    assert slate.note.startswith("only 1 of 30 items pass the filter, are available and not yet seen")
+
+
 def test_a_filter_acts_before_the_best_are_taken(town: Town):
     slate = recommend(town.store, town.live, "user-0", Ask(HOME, 5, filter='tags has "city" and price >= 10'), LATER)
     assert {int(item.removeprefix("item-")) % 3 for item in ids(slate)} == {2}

@@ -178,9 +178,9 @@ def _new_items(scenario: LiveScenario, seen: set[str], ask: Ask, now: datetime, 
 def _note(scenario: LiveScenario, n: int, ask: Ask) -> str:
     """Why a slate is short."""
     where = (
-        " that pass the filter"
+        " pass the filter,"
         if ask.filter or scenario.config.rules.filter
-        else " among those named"
+        else ", of those named,"
         if ask.items is not None
         else ""
     )
