@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from serendip.cli.options import as_json, clock, opened, parse_pairs, print_json, where
+from serendip.cli.options import as_json, clock, declare_file, opened, parse_pairs, print_json, where
 from serendip.domain import Invalid
 
 KINDS_OF_ROWS = ["users", "items", "interactions", "relations", "vectors"]
@@ -55,6 +55,8 @@ def import_(
     reading = Reading(parse_pairs(columns, "--map"), kind, timezone, parse_scale(scale), format_, encoding)
     error_file = Path(errors) if errors else Path(f"{Path(source.split('?')[0]).name}.errors.csv")
     with opened(database, artifacts) as (store, _), bar(f"importing {as_}", 1000) as advance:
+        if not dry_run:
+            declare_file(store)
         report = bring(
             store,
             source,
@@ -153,6 +155,7 @@ def load(
     from serendip.flows.bring import bring_dataset
 
     with opened(database, artifacts) as (store, _), steps(quiet=json) as progress:
+        declare_file(store)
         progress(f"loading {name}")
         reports = bring_dataset(store, name, Path(path), above=above, reviews=parse_reviews(reviews))
     if json:

@@ -47,7 +47,7 @@ def run_train(work: Work, told: TrainArguments) -> dict[str, Any]:
         work.store, work.artifacts, configs, work.now, told.seed, lambda said: work.tell("train", message=said)
     )
     work.tell("promote" if told.promote else "done")
-    said = publish(work.store, trained.versions, work.now) if told.promote else []
+    said = publish(work.store, trained.versions, work.now, "job") if told.promote else []
     return {
         "versions": list(trained.versions),
         "left_out": dict(trained.left_out),
@@ -79,7 +79,7 @@ class EvaluateArguments(Refreshing):
     protocol: Protocol | None = None
     split: str = "time:0.1"
     refresh: str | None = None
-    k: int = Field(default=10, ge=1)
+    k: int = Field(default=10, ge=1, le=10_000)
     metrics: tuple[str, ...] = ()
     seed: int = Field(default=0, ge=0, lt=2**63)
 
