@@ -36,7 +36,7 @@ class Audit(Part):
 
     def note(self, act: Act) -> None:
         """Add a line."""
-        row = {
+        row: dict[str, Any] = {
             "at": sure_moment(act.at),
             "actor": kept_text(act.actor, "actor"),
             "action": kept_text(act.action, "action"),

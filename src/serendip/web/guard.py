@@ -52,6 +52,8 @@ ADMIN = ("/v1/accounts", "/v1/keys", "/v1/audit", "/v1/erasures")
 ADMIN_TO_CHANGE = ("/v1/models", "/v1/scenarios")
 AUDITED = ("/v1/jobs", "/v1/timetable", "/v1/matrices", "/v1/recommenders")
 """Operators may change what lies here; who did so is kept."""
+BULK = "/bulk"
+"""Ends where rows may be deleted among others; the route says whether any were."""
 READS_BY_POST = frozenset({"/v1/recommendations", "/sign-out", "/v1/me/password", "/account/password"})
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -152,7 +154,8 @@ class Guard:
         if asker.session and method not in SAFE:
             receive = await checked_form(headers, receive, csrf_token(asker.session))
         scope["state"].update(asker=asker, key=asker.key or asker.name or asker.role)
-        await self.app(scope, receive, self._noting(scope, send, asker) if is_act(method, path, self.audited) else send)
+        kept = is_act(method, path, self.audited)
+        await self.app(scope, receive, self._noting(scope, send, asker) if kept or path.endswith(BULK) else send)
 
     def _check(self, asker: Asker, right: Right, scope: Scope) -> None:
         if asker.is_member:
@@ -177,7 +180,8 @@ class Guard:
         """Keeps what was done in the audit log before the answer says that it was done."""
 
         async def noting(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] < 400:
+            done = message["type"] == "http.response.start" and message["status"] < 400
+            if done and (not scope["path"].endswith(BULK) or "noted" in scope["state"]):
                 route = scope.get("route")
                 act = Act(
                     self.clock(),
