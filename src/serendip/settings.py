@@ -152,7 +152,7 @@ class _File(PydanticBaseSettingsSource):
         if path is None:
             return {}
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError) as error:
             raise Invalid(f"the settings file {str(path)!r} cannot be read: {error}", field="config") from None
         return {name: value for name, value in content.items() if name not in DECLARING}
@@ -192,7 +192,10 @@ def _named(error: ValidationError) -> Invalid:
         return Invalid(f"the setting {where} is not right: {wrong}; see docs/accounts.md", field=name)
     if first["type"] == "extra_forbidden":
         known = ", ".join(Settings.model_fields)
-        return Invalid(f"there is no setting {name!r}; the settings are {known}", field=name)
+        tables = ", ".join(f"[{table}.NAME]" for table in DECLARING)
+        return Invalid(
+            f"there is no setting {name!r}; the settings are {known}; the tables of a file are {tables}", field=name
+        )
     return Invalid(
         f"the setting {name} is {first['input']!r}: {first['msg'].lower()}; "
         f"set it with {PREFIX}{name.upper()}, in serendip.toml or by its flag",

@@ -48,6 +48,37 @@ def test_check_names_file_and_line_of_settings_and_scenarios(tmp_path: Path, mon
     assert f"{path}:4: scenarios.home.page_size:" in said
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("\n[scenario.home]\npage_size = 3\n", 2, "the tables of a file are [catalogues.NAME], "),
+        ("\nwire = ['sociable']\n", 2, "'sociable' is no wire format"),
+        ("\n[[oidc_providers]]\nname = 'x'\n", 2, "issuer"),
+    ],
+)
+def test_check_names_the_line_of_what_is_no_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, line: int, said: str
+):
+    monkeypatch.chdir(tmp_path)
+    Path("serendip.toml").write_text(text)
+    code, told = run("check", "--no-data")
+    assert code == 1
+    assert f"serendip.toml:{line}: " in told
+    assert said in told
+
+
+def test_an_import_reads_interactions_as_the_file_declares_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    Path("serendip.toml").write_text('[kinds.stars]\nmode = "latest"\nscale = [1, 5]\n')
+    Path("votes.csv").write_text("user,item,value,at\nann,film,4,2026-01-01\nbob,film,9,2026-01-01\n")
+    _, said = run("import", "votes.csv", "--kind", "stars", "--json")
+    report = json.loads(said)
+    assert (report["added"], report["refused"]) == (1, 1)
+    store = Store.open("sqlite:///var/serendip.db")
+    assert store.kinds()["stars"].mode == "latest"
+    store.close()
+
+
 def test_a_file_that_is_wrong_stops_training_before_anything_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     Path("serendip.toml").write_text('[scenarios.home]\nfallback = "nowhere"\n')

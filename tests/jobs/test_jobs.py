@@ -61,6 +61,19 @@ def test_training_is_skipped_while_the_data_is_unchanged_and_its_record_says_so(
     assert place.run("train", pipelines=["popular"]).state == "skipped"
 
 
+def test_what_is_declared_of_scenarios_concerns_training_and_no_matrix(place: Place):
+    place.store.declare_kinds([InteractionKind("rating", scale=(1.0, 5.0))])
+    place.store.add_interactions(
+        Interaction(f"user-{n % 12}", f"film-{n % 10}", START + n * timedelta(hours=7), "rating", 1.0 + n % 5)
+        for n in range(60)
+    )
+    runs = (("nmf-similarity", {"measure": False}), ("train", {"pipelines": ["popular"]}))
+    for kind, arguments in runs:
+        assert place.run(kind, **arguments).state == "done"
+    assert place.store.declare_scenarios({"mine": {"candidates": ["popular"]}}, NOON)
+    assert [place.run(kind, **arguments).state for kind, arguments in runs] == ["skipped", "done"]
+
+
 def test_there_is_nothing_to_do_without_data(store: Store, tmp_path: Path):
     empty = Place(store, tmp_path)
     for kind in ("train", "evaluate", "popularity"):
@@ -148,14 +161,15 @@ def test_the_store_s_own_sqlite_file_is_no_place_for_recommendations(place: Plac
     ("kind", "arguments", "field", "said"),
     [
         ("fly", {}, "kind", "the kinds are clean-up"),
-        ("train", {"pipelines": ["two-tower"]}, "kind", "the extra neural"),
-        ("train", {"pipelines": ["mind-reading"]}, "kind", "no model of kind 'mind-reading'"),
+        ("train", {"pipelines": ["two-tower"]}, "arguments", "the extra neural"),
+        ("train", {"pipelines": ["mind-reading"]}, "arguments", "no model of kind 'mind-reading'"),
         ("train", {"seeds": 1}, "arguments.seeds", "the arguments of train are"),
         ("train", {"seed": "x"}, "arguments.seed", "integer"),
         ("import", {}, "arguments.source", "required"),
         ("import", {"source": "x", "dataset": "nowhere"}, "arguments.dataset", "those known are"),
         ("import", {"source": "postgresql://me:secret@host/db?table=t"}, "arguments.source", "PGPASSWORD"),
-        ("recommend", {"to": "postgresql://host/db"}, "to", "table=name"),
+        ("recommend", {"to": "postgresql://host/db"}, "arguments.to", "table=name"),
+        ("evaluate", {"k": 10**12}, "arguments.k", "less than or equal"),
         ("recommend", {"n": 0}, "arguments.n", "greater"),
     ],
 )

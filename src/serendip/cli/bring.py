@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from serendip.cli.options import as_json, clock, opened, parse_pairs, print_json, where
+from serendip.cli.options import as_json, clock, declare_file, opened, parse_pairs, print_json, where
 from serendip.domain import Invalid
 
 KINDS_OF_ROWS = ["users", "items", "interactions", "relations", "vectors"]
@@ -55,6 +55,8 @@ def import_(
     reading = Reading(parse_pairs(columns, "--map"), kind, timezone, parse_scale(scale), format_, encoding)
     error_file = Path(errors) if errors else Path(f"{Path(source.split('?')[0]).name}.errors.csv")
     with opened(database, artifacts) as (store, _), bar(f"importing {as_}", 1000) as advance:
+        if not dry_run:
+            declare_file(store)
         report = bring(
             store,
             source,
@@ -80,6 +82,19 @@ def parse_scale(text: str | None) -> tuple[float, float] | None:
         low, high = map(float, text.split(":"))
     except ValueError:
         raise Invalid(f"--scale {text} is not of the form LOW:HIGH; write for example 1:5", field="scale") from None
+    return low, high
+
+
+def parse_reviews(text: str | None) -> tuple[int, int] | None:
+    """``LOW:HIGH`` as whole numbers."""
+    if text is None:
+        return None
+    try:
+        low, high = map(int, text.split(":"))
+    except ValueError:
+        raise Invalid(
+            f"--reviews {text} is not of the form LOW:HIGH; write for example 500:1500", field="reviews"
+        ) from None
     return low, high
 
 
@@ -113,16 +128,36 @@ def datasets(ctx: click.Context, json: bool) -> None:
 @datasets.command()
 @click.argument("name")
 @click.option("--from", "path", required=True, metavar="PATH", help="The folder or file of the data set.")
+@click.option(
+    "--above",
+    type=float,
+    metavar="POPULARITY",
+    help="Only items more popular than this, from 0 to 1: minmax(mean rating x minmax(number of votes)).",
+)
+@click.option(
+    "--reviews",
+    metavar="LOW:HIGH",
+    help="amazon-books: how many reviews those who are kept wrote.  [default: 500:1500]",
+)
 @where
 @as_json
-def load(name: str, path: str, json: bool, database: str | None, artifacts: str | None) -> None:
+def load(
+    name: str,
+    path: str,
+    above: float | None,
+    reviews: str | None,
+    json: bool,
+    database: str | None,
+    artifacts: str | None,
+) -> None:
     """Map the data set NAME at PATH to users, items and interactions, and keep them."""
     from serendip.cli.show import show_report, steps
     from serendip.flows.bring import bring_dataset
 
     with opened(database, artifacts) as (store, _), steps(quiet=json) as progress:
+        declare_file(store)
         progress(f"loading {name}")
-        reports = bring_dataset(store, name, Path(path))
+        reports = bring_dataset(store, name, Path(path), above=above, reviews=parse_reviews(reviews))
     if json:
         print_json([report.to_dict() for report in reports])
         return

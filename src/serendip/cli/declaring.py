@@ -42,6 +42,10 @@ def check(file: Path | None, no_data: bool, json: bool, database: str | None, ar
     if declared is not None:
         try:
             settings_of_file(declared.settings)
+            if "wire" in declared.settings:
+                from serendip.web.wire import wires
+
+                wires(tuple(declared.settings["wire"]))
         except Invalid as error:
             faults.append(declared.fault((str(error.field),), str(error)))
     if no_data or faults:

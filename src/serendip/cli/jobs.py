@@ -120,6 +120,7 @@ def run(kind: str, arguments: tuple[str, ...], json: bool, database: str | None,
     settings = settings_of(database, artifacts)
     store = Store.open(settings.database_url)
     try:
+        declare_file(store)
         with steps(quiet=json) as progress:
 
             def shown(stage: str, done: int | None, total: int | None, message: str | None) -> None:

@@ -46,6 +46,8 @@ class Askers:
     hidden: ItemLists
     """Rows of what each is not shown again."""
     known: list[bool]
+    disliked: ItemLists | None = None
+    """Rows of what each is never shown; None: what the queries themselves say."""
 
 
 def askers(store: Store, pipeline: Pipeline, rows: KeyRows, users: Sequence[str], now: datetime) -> Askers:
@@ -71,17 +73,29 @@ def askers(store: Store, pipeline: Pipeline, rows: KeyRows, users: Sequence[str]
         micros(now),
         users,
     )
-    hides = np.array([one.hides or one.negative for one in kinds])
+    hides = np.array([one.hides or one.negative for one in kinds], np.bool_)
+    negative = np.array([one.negative for one in kinds], np.bool_)
     hidden, hiding = [], [one.name for one, flag in zip(kinds, hides, strict=True) if flag]
+    disliked, disliking = [], [one.name for one in kinds if one.negative]
     for q, user in enumerate(users):
         if len(told[q]) < HISTORY_LIMIT:
             own = slice(queries.indptr[q], queries.indptr[q + 1])
             hidden.append(queries.item_ix[own][hides[queries.kind[own]]])
+            disliked.append(queries.item_ix[own][negative[queries.kind[own]]])
         else:
-            seen = rows.find(store.seen_keys(user, hiding, now))
-            hidden.append(seen[seen != UNKNOWN])
+            # What is hidden or disliked may lie further back than the history that models are told.
+            hidden.append(_met(store, rows, user, hiding, now))
+            disliked.append(_met(store, rows, user, disliking, now))
     known = [bool(len(one)) or store.known_user(user) for one, user in zip(told, users, strict=True)]
-    return Askers(queries, ItemLists.of(hidden), known)
+    return Askers(queries, ItemLists.of(hidden), known, ItemLists.of(disliked))
+
+
+def _met(store: Store, rows: KeyRows, user: str, kinds: Sequence[str], now: datetime) -> ItemRows:
+    """Rows of the items that ``user`` ever did something of ``kinds`` with, before ``now``."""
+    if not kinds:
+        return np.empty(0, np.int32)
+    found = rows.find(store.seen_keys(user, kinds, now))
+    return np.asarray(found[found != UNKNOWN], np.int32)
 
 
 def _kinds(

@@ -17,7 +17,7 @@ from serendip.data import UNKNOWN, Column, Columns, Vocabulary
 from serendip.domain import micros, moment
 from serendip.flows.asking import KeyRows
 from serendip.flows.attributes import WINDOW, vectors_of
-from serendip.ranking import NO_RULES, Filter, Mask, Masks, Rules, RulesConfig, parse
+from serendip.ranking import NO_RULES, Compare, Filter, Mask, Masks, Rules, RulesConfig, parse
 from serendip.store import Store
 
 ALWAYS = np.iinfo(np.int64)
@@ -39,6 +39,22 @@ class Shelf:
     """Microseconds; available until here, exclusive."""
     described: Sequence[tuple[int, str, str, list[str] | None, str | None]]
     """Row, id, catalogue, tags and attributes (JSON) of every item in the store."""
+    _opened: list[tuple[int, int, Mask]] = field(default_factory=list)
+
+    def open_at(self, at: int) -> Mask:
+        """What may be shown at a moment, in microseconds; not to be written to.
+
+        Kept until the next moment at which an item opens or closes.
+        """
+        for since, until, mask in self._opened:
+            if since <= at < until:
+                return mask
+        mask = self.listed & (self.opens <= at) & (at < self.closes)
+        bounds = np.concatenate([self.opens, self.closes])
+        since = bounds.max(initial=ALWAYS.min, where=bounds <= at)
+        until = bounds.min(initial=ALWAYS.max, where=bounds > at)
+        self._opened[:] = [(int(since), int(until), mask)]
+        return mask
 
     @cached_property
     def records(self) -> list[Mapping[str, Any]]:
@@ -62,9 +78,18 @@ class Catalogue:
     """The stored vectors of the pipeline's own items, by name."""
     _compiled: dict[RulesConfig, Rules] = field(default_factory=dict)
 
-    def allowed(self, now: datetime, expression: str | None = None, among: Collection[str] | None = None) -> Mask:
-        """What may be shown of the pipeline's items at ``now``, of shape (n_items,)."""
-        return self._passing(0, now, expression, among)
+    def allowed(
+        self,
+        now: datetime,
+        expression: str | None = None,
+        among: Collection[str] | None = None,
+        within: str | None = None,
+    ) -> Mask:
+        """What may be shown of the pipeline's items at ``now``, of shape (n_items,).
+
+        ``within``: only items of this catalogue.
+        """
+        return self._passing(0, now, expression, among, within)
 
     def rules(self, config: RulesConfig | None, now: datetime) -> Rules:
         """A scenario's rules for the pipeline's items at ``now``; made once, unless they depend on ``now``.
@@ -91,23 +116,28 @@ class Catalogue:
         expression: str | None = None,
         among: Collection[str] | None = None,
         rules: RulesConfig | None = None,
+        within: str | None = None,
     ) -> list[str]:
         """What may be shown, by the filter of ``rules`` too, of items that came after the pipeline, newest first."""
-        passing = self._passing(1, now, expression, among)
+        passing = self._passing(1, now, expression, among, within)
         if rules is not None and rules.filter is not None:
-            passing &= self._masks[1].passing(parsed(rules.filter), micros(now))
+            passing = passing & self._masks[1].passing(parsed(rules.filter), micros(now))
         return [self.newcomers.ids.ids[row] for row in np.flatnonzero(passing)]
 
-    def _passing(self, place: int, now: datetime, expression: str | None, among: Collection[str] | None) -> Mask:
+    def _passing(
+        self, place: int, now: datetime, expression: str | None, among: Collection[str] | None, within: str | None
+    ) -> Mask:
         shelf, at = (self.known, self.newcomers)[place], micros(now)
-        passing = shelf.listed & (shelf.opens <= at) & (at < shelf.closes)
+        passing = shelf.open_at(at)
         if expression:
-            passing &= self._masks[place].passing(parsed(expression), at)
+            passing = passing & self._masks[place].passing(parsed(expression), at)
+        if within is not None:
+            passing = passing & self._masks[place].passing(Compare("catalogue", "==", within), at)
         if among is not None:
             named = np.zeros(len(passing), np.bool_)
             rows = shelf.ids.rows(list(among))
             named[rows[rows != UNKNOWN]] = True
-            passing &= named
+            passing = passing & named
         return np.asarray(passing)
 
     @cached_property

@@ -37,6 +37,8 @@ def check(path: Path, check_job: CheckJob, store: Store | None, now: datetime) -
             faults.append(declared.fault(("timetable", name, where), str(error)))
     if store is None:
         return _in_order(faults), ["there is no data to hold the file against yet"]
+    over_api = {name: one.config for name, one in readable(store.scenarios())[0].items() if one.origin == "api"}
+    faults += _strange_scenarios(declared, {**DEFAULTS, **over_api, **declared.scenarios})
     items = Vocabulary(tuple(store.item_ids()[1]))
     catalogue = catalogue_of(store, items, KeyRows.of(store.item_ids()[0]))
     if not len(items):
@@ -47,13 +49,24 @@ def check(path: Path, check_job: CheckJob, store: Store | None, now: datetime) -
         for field, said in _of_rules(config.rules, catalogue, kinds, now):
             faults.append(declared.fault(("scenarios", name, "rules", field), said))
     if not faults:
-        over_api = {name: one.config for name, one in readable(store.scenarios())[0].items() if one.origin == "api"}
         try:
             check_fallbacks({**DEFAULTS, **over_api, **declared.scenarios})
         except Invalid as error:
             where = str(error.field)
             faults.append(declared.fault(tuple(where.split(".")), str(error).removeprefix(f"{where}: ")))
     return _in_order(faults), remarks
+
+
+def _strange_scenarios(declared: Declared, known: Mapping[str, ScenarioConfig]) -> list[Fault]:
+    """Jobs of the timetable for scenarios that there are not."""
+    return [
+        declared.fault(
+            ("timetable", name, "arguments", "scenario"),
+            f"there is no scenario {one.arguments['scenario']!r}; the scenarios are {', '.join(known)}",
+        )
+        for name, one in declared.timetable.items()
+        if isinstance(one.arguments.get("scenario"), str) and one.arguments["scenario"] not in known
+    ]
 
 
 def _of_rules(rules: RulesConfig, catalogue: Catalogue, kinds: set[str], now: datetime) -> list[tuple[str, str]]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from serendip.domain import InteractionKind, Invalid
+from serendip.domain import InteractionKind, Invalid, checked_id
 from serendip.flows.scenarios import kept, readable, training_of
 from serendip.flows.toml_lines import line_of, lines_of
 from serendip.pipeline import DEFAULTS, NamedModel, ScenarioConfig, check_fallbacks
@@ -108,7 +108,8 @@ def read(path: Path) -> Declared:
 def inspect(path: Path) -> tuple[Declared | None, list[Fault]]:
     """What the file declares as far as it can be read, and everything that is wrong with it by itself."""
     try:
-        text = path.read_text(encoding="utf-8")
+        # Some editors begin a file with a mark of its encoding.
+        text = path.read_text(encoding="utf-8-sig")
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
@@ -132,6 +133,9 @@ class _Reading:
         settings = {name: value for name, value in self.content.items() if name not in TABLES}
         catalogues = dict(self._each("catalogues", CatalogueDeclared))
         kinds = {name: InteractionKind(name, **dict(one)) for name, one in self._each("kinds", KindDeclared)}
+        for room, names in (("catalogues", catalogues), ("kinds", kinds)):
+            for name in names:
+                self._id(room, name)
         for name, kind in kinds.items():
             if kind.scale is not None and not kind.scale[0] < kind.scale[1]:
                 self._wrong(("kinds", name, "scale"), f"{list(kind.scale)} is no range; write the lowest value first")
@@ -173,12 +177,21 @@ class _Reading:
     def _scenario(self, name: str, own: Mapping[str, Any], models: Mapping[str, NamedModel]) -> ScenarioConfig | None:
         used = names_in(tuple(spec for field in ("candidates", "fallback") for spec in _texts(own.get(field))))
         told = {model: one.model_dump() for model, one in models.items() if model in used}
+        own_models = own.get("models", {})
         try:
-            return ScenarioConfig.model_validate({**own, "models": {**told, **own.get("models", {})}})
+            # What is no table at all is refused where it is checked.
+            named = {**told, **own_models} if isinstance(own_models, Mapping) else own_models
+            return ScenarioConfig.model_validate({**own, "models": named})
         except ValidationError as error:
             where, said = said_of(error)
             self._wrong(("scenarios", name, *(where or "").split(".")) if where else ("scenarios", name), said)
             return None
+
+    def _id(self, room: str, name: str) -> None:
+        try:
+            checked_id(name, room)
+        except Invalid as error:
+            self._wrong((room, name), str(error))
 
     def _schedule(self, path: tuple[str, ...], text: str) -> None:
         try:
@@ -220,12 +233,21 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
+def _with_known_scale(kind: InteractionKind, before: InteractionKind | None) -> InteractionKind:
+    """``kind`` with the scale that an import told, where the file says none."""
+    return kind if kind.scale is not None or before is None else replace(kind, scale=before.scale)
+
+
 def declare(store: Store, declared: Declared, now: datetime) -> bool:
     """Bring a declaration into the store; whether anything is different now. Doing it again changes nothing."""
     over_api = {name: one.config for name, one in readable(store.scenarios())[0].items() if one.origin == "api"}
     check_fallbacks({**DEFAULTS, **over_api, **declared.scenarios})
     before = store.kinds()
-    kinds = [kind for name, kind in declared.kinds.items() if before.get(name) != kind]
+    kinds = [
+        kind
+        for name, one in declared.kinds.items()
+        if before.get(name) != (kind := _with_known_scale(one, before.get(name)))
+    ]
     store.declare_kinds(kinds)
     changed = store.declare_scenarios({name: kept(one) for name, one in declared.scenarios.items()}, now)
     store.put_timetable(declared.rows(), "file", now)

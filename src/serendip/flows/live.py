@@ -23,6 +23,9 @@ from serendip.store import Artifacts, Store
 
 POLL_SECONDS = 0.25
 TREND_SECONDS = 60.0
+"""Trends are looked at again after this long,"""
+NEW_TREND_SECONDS = 5.0
+"""or after this long, where another version has gone live since."""
 RETRY_SECONDS = 5.0
 """A version that could not be loaded is tried again after this long: a shared folder may be late."""
 TREND_LIMIT = 1_000_000
@@ -80,7 +83,7 @@ class Live:
         self._back: dict[str, Back] = {}
         self._seen: dict[str, int] = {}
         self._problems: dict[str, str] = {}
-        self._trends_at = 0.0
+        self._trends_at = -TREND_SECONDS
         self._trends_of = ""
         self._tried_at = 0.0
         self._lock = threading.Lock()
@@ -193,12 +196,15 @@ class Live:
         near = versions | {promotion.previous for promotion in promotions.values()}
         self._back = {version: one for version, one in self._back.items() if version in near}
         self._everybody = {version: one for version, one in self._everybody.items() if version in versions}
-        self._trends_at, self._trends_of, self._tried_at = 0.0, "", monotonic()
+        self._trends_of, self._tried_at = "", monotonic()
 
     def refresh_trends(self) -> None:
         """Refit the trend models (recent popularity) of what is live to everything recorded so far."""
         state = self._store.fingerprint()
-        if state == self._trends_of or self._store.counts().interactions > TREND_LIMIT:
+        if state == self._trends_of:
+            return
+        if self._store.counts().interactions > TREND_LIMIT:
+            self._trends_of = state
             return
         scenarios = dict(self._scenarios)
         asked = {one.version: one for one in scenarios.values() if one.version in self._everybody}
@@ -238,7 +244,7 @@ class Live:
         while not self._stopping.wait(POLL_SECONDS):
             try:
                 self.refresh()
-                if monotonic() - self._trends_at > TREND_SECONDS:
+                if monotonic() - self._trends_at > (TREND_SECONDS if self._trends_of else NEW_TREND_SECONDS):
                     self._trends_at = monotonic()
                     self.refresh_trends()
             except Exception as error:  # whatever it is, the next look may succeed

@@ -30,7 +30,9 @@ MOST_FOLLOWED = "most-followed"
 NEWEST = "newest"
 """Sources of people for somebody whom no model knows anything of."""
 SPARE = 10
-"""Neighbours asked for beyond those needed, since some may have been deleted."""
+"""Neighbours asked for beyond those needed, since some may have been deleted;"""
+MORE = 8
+"""where that does not do, so many times as many, twice, before all are asked for."""
 
 EVERYBODY = 1_000_000_000
 
@@ -126,9 +128,8 @@ def _nearest(
     queries = replace(queries, profile=profiles_of(store, pipeline, users))
     wanted = None if among is None else set(among)
     out: list[Found] = [[] for _ in users]
-    # Some of the nearest may be barred or deleted: a few more are asked for, all if that does not do.
     n_first = n + max(map(len, barred), default=0) + SPARE
-    for k in (n_first, None) if wanted is None else (None,):
+    for k in (n_first, MORE * n_first, MORE**2 * n_first, None) if wanted is None else (None,):
         parts = [_asked(live, scenario, source, queries, users, k) for source in able]
         merged = [_merged(scenario, able, parts, q) for q in range(len(users))]
         records = store.users_of_keys({key for one in merged for key, _ in one})

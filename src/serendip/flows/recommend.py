@@ -13,7 +13,6 @@ from serendip.data import UNKNOWN, ItemLists
 from serendip.domain import Interaction, Invalid, NotFound, Slate, SlateItem, checked_id
 from serendip.flows.asking import Askers, askers
 from serendip.flows.attributes import profiles_of
-from serendip.flows.catalogue import parsed
 from serendip.flows.live import FOR_YOU, HOME, Live, LiveScenario
 from serendip.flows.people import recommend_people
 from serendip.pipeline.interests import interests_of
@@ -77,11 +76,16 @@ def recommend_session(store: Store, live: Live, history: Sequence[Interaction], 
     scenario = live.scenario(ask.scenario)
     if scenario.config.recommend == "users":
         raise Invalid(f"{ask.scenario} recommends people to users; name one instead of a history", field="history")
-    seen = [event.item for event in history if event.kind not in scenario.showing and event.at < now]
+    before = [event for event in history if event.at < now]
+    seen = [event.item for event in before if event.kind not in scenario.showing]
+    disliking = {kind.name for kind in scenario.pipeline.kinds if kind.negative}
+    disliked = [event.item for event in before if event.kind in disliking]
 
     def asking(one: LiveScenario) -> Askers:
-        rows = one.pipeline.items.rows(seen)
-        return Askers(one.pipeline.queries([history], now), ItemLists.of([rows[rows != UNKNOWN]]), [False])
+        hidden, never = (
+            ItemLists.of([rows[rows != UNKNOWN]]) for rows in map(one.pipeline.items.rows, (seen, disliked))
+        )
+        return Askers(one.pipeline.queries([history], now), hidden, [False], never)
 
     slate = _slates(live, scenario, asking, [None], lambda _: seen, ask, now)[0]
     store.log_slate(slate)
@@ -152,11 +156,11 @@ def _places(
 
     ``reserved`` places of each slate are not filled by giving up rules.
     """
-    pipeline, queries, hidden = scenario.pipeline, asking.queries, asking.hidden
-    allowed = scenario.catalogue.allowed(now, _passing(scenario, ask), ask.items)
+    pipeline, queries, hidden, disliked = scenario.pipeline, asking.queries, asking.hidden, asking.disliked
+    allowed = scenario.catalogue.allowed(now, ask.filter, ask.items, scenario.config.catalogue)
     rules = scenario.catalogue.rules(scenario.config.rules, now)
-    answers = pipeline.answer(queries, n, hidden, allowed, rules, reserved=np.array(reserved, np.int64))
-    explained = pipeline.explain(queries, answers, hidden, allowed, rules) if ask.explain else None
+    answers = pipeline.answer(queries, n, hidden, allowed, rules, disliked, np.array(reserved, np.int64))
+    explained = pipeline.explain(queries, answers, hidden, allowed, rules, disliked) if ask.explain else None
     places = [
         list(pipeline.slate_items(queries, answers, q, explained[q] if explained else None))
         for q in range(len(queries))
@@ -164,23 +168,10 @@ def _places(
     return places, list(answers.relaxed)
 
 
-def _passing(scenario: LiveScenario, ask: Ask) -> str | None:
-    """What an item must pass to be shown: the request's filter and the scenario's catalogue."""
-    catalogue = scenario.config.catalogue
-    if catalogue is None:
-        return ask.filter
-    escaped = catalogue.replace("\\", "\\\\").replace('"', '\\"')
-    own = f'catalogue == "{escaped}"'
-    if ask.filter is None:
-        return own
-    # Read alone first, so that a fault is told by its place in what was sent.
-    parsed(ask.filter)
-    return f"({ask.filter}) and {own}"
-
-
 def _new_items(scenario: LiveScenario, seen: set[str], ask: Ask, now: datetime, n: int) -> tuple[SlateItem, ...]:
     """Up to ``n`` items that the version does not know yet, newest first."""
-    fresh = scenario.catalogue.new_ids(now, _passing(scenario, ask), ask.items, scenario.config.rules)
+    config = scenario.config
+    fresh = scenario.catalogue.new_ids(now, ask.filter, ask.items, config.rules, config.catalogue)
     return tuple(SlateItem(item, 0.0, NEW) for item in [item for item in fresh if item not in seen][:n])
 
 

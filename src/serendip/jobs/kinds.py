@@ -28,6 +28,10 @@ def checked(name: str, arguments: Mapping[str, Any]) -> Arguments:
     kind = job_kind(name)
     try:
         return kind.arguments.model_validate(dict(arguments))
+    except Invalid as error:
+        field = str(error.field)
+        own = f"arguments.{field}" if field in kind.arguments.model_fields else "arguments"
+        raise Invalid(str(error), field=field if field.startswith("arguments") else own) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "arguments"

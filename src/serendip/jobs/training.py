@@ -79,7 +79,7 @@ class EvaluateArguments(Refreshing):
     protocol: Protocol | None = None
     split: str = "time:0.1"
     refresh: str | None = None
-    k: int = Field(default=10, ge=1)
+    k: int = Field(default=10, ge=1, le=10_000)
     metrics: tuple[str, ...] = ()
     seed: int = Field(default=0, ge=0, lt=2**63)
 

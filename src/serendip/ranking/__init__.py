@@ -3,7 +3,7 @@
 from serendip.ranking.bounded import Catalogue
 from serendip.ranking.diversity import Likeness, diversified, mmr, taken_in
 from serendip.ranking.filters import Masks, mask, uses_now
-from serendip.ranking.grammar import Filter, parse, tags_filter
+from serendip.ranking.grammar import Compare, Filter, parse, tags_filter
 from serendip.ranking.rules import NO_RULES, Rules, RulesConfig, lifted
 from serendip.ranking.top import NOTHING, Mask, Ranked, top
 
@@ -11,6 +11,7 @@ __all__ = [
     "NOTHING",
     "NO_RULES",
     "Catalogue",
+    "Compare",
     "Filter",
     "Likeness",
     "Mask",

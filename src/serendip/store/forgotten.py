@@ -48,7 +48,7 @@ def instead_of(names: Iterable[str]) -> dict[str, str]:
 
 
 def hidden(value: Any, instead: Mapping[str, str]) -> Any:
-    """``value`` with digests ``instead`` of names, where these are a text in it, a part of an address or an actor."""
+    """``value`` with digests ``instead`` of names, wherever these are a text, a part of an address or an actor."""
     if isinstance(value, Mapping):
         return {name: hidden(one, instead) for name, one in value.items()}
     if isinstance(value, list | tuple):

@@ -53,7 +53,7 @@ from serendip.web.limits import Attempts, Rate
 from serendip.web.metrics import Metrics
 from serendip.web.middleware import Limits, Watch
 from serendip.web.openid import OpenId
-from serendip.web.pages import docs, openid, people, posters, sign_in
+from serendip.web.pages import docs, lists, openid, people, posters, sign_in
 from serendip.web.pages import models as pages_of_models
 from serendip.web.pages.paper import page
 from serendip.web.pool import Pool
@@ -146,7 +146,8 @@ def create_app(
     app.router.routes.extend(hot.ROUTES)
     data = (interactions, users, items, relations, slates, erasures)
     people_in = (accounts, keys, me, audit, sign_in, openid)
-    for part in (*data, models, scenarios, jobs, matrices, *people_in, health, docs, people, pages_of_models, posters):
+    pages = (people, lists, pages_of_models, posters)
+    for part in (*data, models, scenarios, jobs, matrices, *people_in, health, docs, *pages):
         app.include_router(part.router)
     for prefix, router in wires(settings.wire):
         app.include_router(router, prefix=prefix)

@@ -90,7 +90,7 @@ def is_act(method: str, path: str, audited: Iterable[str] = AUDITED) -> bool:
 
 
 class OpenRoutes:
-    """The routes that an operator opened, each ``METHOD /address/{with}/{places}``."""
+    """The routes that an operator opened, each ``METHOD /address/{with}/{places}``, with and without a last slash."""
 
     def __init__(self, listed: Iterable[str]) -> None:
         self._open: list[tuple[str, re.Pattern[str]]] = []
@@ -100,8 +100,8 @@ class OpenRoutes:
                 raise Invalid(
                     f"{entry!r} needs an administrator and cannot be opened to everybody", field="open_routes"
                 )
-            parts = re.split(r"\{[^{}/]+\}", path)
-            self._open.append((method, re.compile("[^/]+".join(map(re.escape, parts)))))
+            parts = re.split(r"\{[^{}/]+\}", path.rstrip("/"))
+            self._open.append((method, re.compile("[^/]+".join(map(re.escape, parts)) + "/?")))
 
     def __contains__(self, asked: tuple[str, str]) -> bool:
         """Whether (method, path) is open."""
