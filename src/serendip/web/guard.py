@@ -154,8 +154,9 @@ class Guard:
         if asker.session and method not in SAFE:
             receive = await checked_form(headers, receive, csrf_token(asker.session))
         scope["state"].update(asker=asker, key=asker.key or asker.name or asker.role)
-        kept = is_act(method, path, self.audited)
-        await self.app(scope, receive, self._noting(scope, send, asker) if kept or path.endswith(BULK) else send)
+        act = is_act(method, path, self.audited)
+        noting = act or path.endswith(BULK)
+        await self.app(scope, receive, self._noting(scope, send, asker, act) if noting else send)
 
     def _check(self, asker: Asker, right: Right, scope: Scope) -> None:
         if asker.is_member:
@@ -176,12 +177,12 @@ class Guard:
             {"WWW-Authenticate": "Bearer", **away},
         )
 
-    def _noting(self, scope: Scope, send: Send, asker: Asker) -> Send:
-        """Keeps what was done in the audit log before the answer says that it was done."""
+    def _noting(self, scope: Scope, send: Send, asker: Asker, always: bool) -> Send:
+        """Keeps what was done in the audit log before the answer says that it was done; or only if the route tells."""
 
         async def noting(message: Message) -> None:
             done = message["type"] == "http.response.start" and message["status"] < 400
-            if done and (not scope["path"].endswith(BULK) or "noted" in scope["state"]):
+            if done and (always or "noted" in scope["state"]):
                 route = scope.get("route")
                 act = Act(
                     self.clock(),
