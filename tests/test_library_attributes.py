@@ -61,6 +61,17 @@ def test_people_alike_are_never_oneself():
     assert {user for user, _ in by_taste} == {f"u{u}" for u in range(3, 12, 2)}
 
 
+@pytest.mark.parametrize("kind", ["svd", "nmf"])
+def test_people_alike_by_ratings_share_a_taste(kind):
+    rng = np.random.default_rng(3)
+    rated = [(f"u{u}", f"i{i}", 5.0 if i % 2 == u % 2 else 1.0) for u in range(16) for i in rng.permutation(12)[:8]]
+    model = sd.fit(kind, dict(zip(("user", "item", "value"), zip(*rated, strict=True), strict=True)), seed=1)
+    alike = model.similar_users("u1", 20)
+    assert "u1" not in {user for user, _ in alike}
+    assert parity(user for user, _ in alike[:5]) == {1}
+    assert [like for _, like in alike] == sorted((like for _, like in alike), reverse=True)
+
+
 def test_interests_are_what_was_met_beside_what_is_expected():
     model = sd.fit("tag-svd", DATA, items=ITEMS)
     ((name, met, expected),) = [one for one in model.interests("u0") if one[1]]

@@ -2,7 +2,7 @@
 
 python examples/community/load.py                                        a made-up world of films
 python examples/community/load.py --set movietweetings --from FOLDER     or movielens-1m and the like
-python examples/community/load.py --set goodbooks --from FOLDER --above 0.2
+python examples/community/load.py --set amazon-books --from FOLDER --above 0.2
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from serendip.flows.bring import bring_dataset, bring_world
-from serendip.flows.popular import keep_popular
 from serendip.settings import read_settings
 from serendip.store import Store
 
@@ -23,13 +22,13 @@ ABOVE = 0.12
 def load(store: Store, name: str | None, folder: Path | None, above: float, now: datetime, seed: int = 7) -> None:
     """Bring the data in and keep what is popular; says how much."""
     if name is not None and folder is not None:
-        reports = bring_dataset(store, name, folder)
+        reports = bring_dataset(store, name, folder, above=above)
     else:
-        reports = bring_world(store, seed, now)
+        reports = bring_world(store, seed, now, above)
     for report in reports:
-        print(f"{report.what}: {report.added:,} added, {report.repeated:,} were there, {report.refused:,} refused")
-    kept = keep_popular(store, above)
-    print(f"popularity above {above:g}: {kept.kept:,} items stay, {kept.dropped:,} go")
+        left_out = sum(report.left_out.values())
+        print(f"{report.what}: {report.added:,} added, {left_out:,} left out, {report.refused:,} refused")
+    print(*reports[-1].notes, sep="\n")
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ from serendip.data import (
 )
 from serendip.domain import InteractionKind, Invalid, NotFound, NotReady, kinds_from, moment
 from serendip.evaluation import Protocol, RatingTable, Table, given_split
-from serendip.models import KINDS, HasInterests, HasPeople, Overlaps
+from serendip.models import KINDS, HasInterests, HasPeople, HasUserNeighbours, Overlaps
 from serendip.pipeline import Pipeline, PipelineConfig
 from serendip.ranking import NOTHING, Mask
 
@@ -141,11 +141,17 @@ class Recommender:
     ) -> list[tuple[str, float]]:
         """The ``k`` users most alike ``user``, or somebody of this ``profile``, with their likeness, best first.
 
-        Who is alike says the first model that knows: user-knn by what people took, profile-knn by their profiles.
+        Who is alike says the first model that knows: user-knn by what people took, svd and nmf by what they think of
+        it, profile-knn by their profiles.
         """
         k = _at_most(k, self.data.n_users, "user")
-        able = self._able(HasPeople, "knows no likeness of people; fit user-knn or profile-knn")
-        rows, likeness = able.people(self._one(user, profile), k)
+        without = "knows no likeness of people; fit user-knn, svd, nmf or profile-knn"
+        able, asked = self._able(HasPeople | HasUserNeighbours, without), self._one(user, profile)
+        if isinstance(able, HasPeople):
+            rows, likeness = able.people(asked, k)
+        else:
+            everybody = Queries.of_users(self.data, np.arange(self.data.n_users))
+            rows, likeness = able.user_neighbours(asked, everybody, k)
         found = zip(rows[0], likeness[0], strict=True)
         return [(self.data.users.ids[row], float(like)) for row, like in found if row != UNKNOWN]
 
@@ -167,8 +173,8 @@ class Recommender:
         order = np.argsort(-expected[0], kind="stable")
         return [(names[t], float(counts[0, t]), float(expected[0, t])) for t in order]
 
-    def _able(self, what: type, without: str) -> Any:
-        """The first source's model that can do ``what``."""
+    def _able(self, what: Any, without: str) -> Any:
+        """The first source's model that is one of ``what``."""
         for source in self.pipeline.sources:
             if isinstance(source.model, what):
                 return source.model

@@ -83,6 +83,9 @@ def test_the_first_start_prints_how_to_sign_in_once(here: Path, capsys):
     assert found is not None
     store = opened(here)
     account = sign_in(store, *found.groups())
+    (act,) = store.acts().records
+    assert (act.actor, act.action, act.target) == ("terminal", "create_account", "admin")
+    assert found[2] not in str(act)
     store.close()
     assert account is not None
     assert account.role == "administrator"

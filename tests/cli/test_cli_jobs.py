@@ -46,6 +46,9 @@ def test_jobs_are_added_listed_shown_and_cancelled(here: Path, capsys):
     assert run(capsys, "jobs", "show", "2")[0] == 1
     assert "recommend:" in run(capsys, "jobs", "kinds")[1]
     assert "empty" in run(capsys, "jobs", "timetable")[1]
+    store = store_of(here)
+    assert [(act.action, act.target) for act in store.acts().records] == [("cancel_job", "1"), ("create_job", "1")]
+    store.close()
 
 
 @pytest.mark.slow

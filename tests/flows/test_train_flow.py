@@ -39,6 +39,9 @@ def test_data_too_small_to_measure_on_keeps_popularity_which_may_go_live(store: 
     assert any("popular-7-days is popularity, which may always go live; it was not measured" in one for one in said)
     assert store.live()[HOME].version == trained.versions[0]
     assert FOR_YOU not in store.live()
+    (act,) = store.acts().records
+    assert (act.actor, act.action, act.target) == ("terminal", "promote_model", HOME)
+    assert (act.detail or {})["version"] == trained.versions[0]
     live = Live(store, artifacts)
     live.refresh()
     slate = recommend(store, live, "ann", Ask(HOME, n=2), NOON)

@@ -61,6 +61,19 @@ def test_training_is_skipped_while_the_data_is_unchanged_and_its_record_says_so(
     assert place.run("train", pipelines=["popular"]).state == "skipped"
 
 
+def test_what_is_declared_of_scenarios_concerns_training_and_no_matrix(place: Place):
+    place.store.declare_kinds([InteractionKind("rating", scale=(1.0, 5.0))])
+    place.store.add_interactions(
+        Interaction(f"user-{n % 12}", f"film-{n % 10}", START + n * timedelta(hours=7), "rating", 1.0 + n % 5)
+        for n in range(60)
+    )
+    runs = (("nmf-similarity", {"measure": False}), ("train", {"pipelines": ["popular"]}))
+    for kind, arguments in runs:
+        assert place.run(kind, **arguments).state == "done"
+    assert place.store.declare_scenarios({"mine": {"candidates": ["popular"]}}, NOON)
+    assert [place.run(kind, **arguments).state for kind, arguments in runs] == ["skipped", "done"]
+
+
 def test_there_is_nothing_to_do_without_data(store: Store, tmp_path: Path):
     empty = Place(store, tmp_path)
     for kind in ("train", "evaluate", "popularity"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from serendip.domain import NotFound, micros
+from serendip.domain import Invalid, NotFound, micros
 from serendip.sources import datasets
 from serendip.sources.datasets import LoadedSet
 
@@ -98,6 +99,138 @@ def test_movielens_latest_small(tmp_path: Path) -> None:
     assert films["title"].to_list() == ["American President, The", "Nameless"]
     assert films["tags"].to_list() == [["Comedy"], []]
     assert table(loaded, "interactions")["value"].to_list() == [4.0]  # 0 lies outside 0.5 to 5.
+
+
+RATINGS_CSV = "userId,movieId,rating,timestamp\n1,1,4.0,964982703\n2,1,half,964981247\n2,2,0.5,964981247\n"
+MOVIES_CSV = "movieId,title,genres\n1,Heat (1995),Action|Crime\n2,Nameless,(no genres listed)\n3,Old (1901),Drama\n"
+LINKS_CSV = "movieId,imdbId,tmdbId\n1,0113277,949\n2,114709,\n"
+TAGS_CSV = "userId,movieId,tag,timestamp\n" + "".join(
+    f"{person},1,{word},1139045764\n"
+    for word, people in (("heist", "12345"), ("Al Pacino", "123"), ("crime", "1234"), ("dull", "12"))
+    for person in people + people[0]
+)
+
+
+def test_movielens_of_any_size_takes_links_and_what_enough_people_said(tmp_path: Path) -> None:
+    folder = files(tmp_path, ratings__csv=RATINGS_CSV, movies__csv=MOVIES_CSV, links__csv=LINKS_CSV, tags__csv=TAGS_CSV)
+    loaded = datasets.load("movielens", folder)
+    heat, nameless, old = table(loaded, "items").to_dicts()
+    # Two people are too few for a tag, and crime is a genre of the film already.
+    assert heat["tags"] == ["Action", "Crime", "heist", "al pacino"]
+    assert (heat["title"], json.loads(heat["attributes"])) == ("Heat", {"year": 1995})
+    assert heat["url"] == "https://www.themoviedb.org/movie/949"
+    assert nameless["url"] == "https://www.imdb.com/title/tt0114709/"
+    assert (nameless["tags"], old["url"]) == ([], None)
+    [part] = [part for part in loaded.parts if part.as_ == "interactions"]
+    assert [(error.line, error.field) for checked in part.rows for error in checked.errors] == [(3, "value")]
+
+
+def test_movielens_knows_the_older_files_by_what_lies_there(tmp_path: Path) -> None:
+    ten = files(
+        tmp_path / "ten",
+        ratings__dat="1::1::0.5::978300760\n",
+        movies__dat="1::Toy Story (1995)::Animation|Comedy\n",
+        tags__dat="1::1::pixar::1\n2::1::Pixar::1\n3::1::pixar ::1\n",
+    )
+    loaded = datasets.load("movielens", ten)
+    assert table(loaded, "items")["tags"].to_list() == [["Animation", "Comedy", "pixar"]]
+    assert loaded.kinds[0].scale == (0.5, 5)
+    one = files(
+        tmp_path / "one",
+        ratings__dat="1::1::0.5::978300760\n",
+        movies__dat="1::A::B\n",
+        users__dat="1::F::1::10::48067\n",
+    )
+    assert datasets.load("movielens", one).kinds[0].scale == (1, 5)
+    with pytest.raises(NotFound, match=r"no movies\.csv, movies\.dat or u\.data"):
+        datasets.load("movielens", files(tmp_path / "none", other__csv="a\n"))
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("links__csv", "movieId,imdb\n1,2\n", r"links\.csv, line 1: there is no column imdbId or tmdbId"),
+        ("links__csv", LINKS_CSV + "3,4\n", r"links\.csv, line 4: "),
+        ("movies__csv", "movieId,genres\n1,Drama\n", r"movies\.csv, line 1: there is no column title"),
+    ],
+)
+def test_a_movielens_file_that_is_no_such_file_says_which_line(
+    tmp_path: Path, file: str, content: str, told: str
+) -> None:
+    folder = files(tmp_path, ratings__csv=RATINGS_CSV, movies__csv=MOVIES_CSV)
+    files(folder, **{file: content})
+    with pytest.raises(Invalid, match=told):
+        datasets.load("movielens", folder)
+
+
+def review(user: str, item: str, at: int, **more: object) -> str:
+    return json.dumps({"overall": 5.0, "reviewerID": user, "asin": item, "unixReviewTime": at, **more}) + "\n"
+
+
+BOOKS = [
+    {
+        "asin": "0001",
+        "title": "Tom &amp; Huck",
+        "description": ["<p>Two <i>boys</i></p><p>and a river", "", "<script>var a = 1;</script>"],
+        "category": ["Books", "Children&#39;s"],
+        "imageURL": ["https://example.org/1.jpg", "https://example.org/2.jpg"],
+        "price": "$1,010.00 - $1,020.00",
+    },
+    {"asin": "0002", "title": "Plain", "description": [], "category": [], "imageURL": [], "price": ".a-box-inner{}"},
+    {"asin": "0003", "title": "Nobody who counts read it"},
+]
+
+
+def test_amazon_books_are_cleaned_and_only_of_people_with_enough_reviews(tmp_path: Path) -> None:
+    lines = "".join(review("often", f"000{1 + n % 2}", 1_400_000_000 + n) for n in range(3))
+    lines += review("often", "0001", 1_500_000_000, summary="Good&nbsp;", reviewText="I <b>liked</b> it<br/>a lot")
+    lines += "not JSON\n" + review("once", "0003", 1_400_000_000) + '{"overall": 5.0, "asin": "0001"}\n'
+    lines += "".join(review("machine", "0003", 1_400_000_000 + n) for n in range(6))
+    (tmp_path / "Books.json.gz").write_bytes(gzip.compress(lines.encode()))
+    files(tmp_path, meta_Books__json="".join(json.dumps(book) + "\n" for book in BOOKS))
+
+    loaded = datasets.load("amazon-books", tmp_path, reviews=(2, 5))
+    reviews = table(loaded, "interactions")
+    assert reviews["user"].unique().to_list() == ["often"]
+    assert json.loads(reviews["context"][3]) == {"summary": "Good", "text": "I liked it a lot"}
+    assert reviews["at"][0] == 1_400_000_000_000_000
+    tom, plain = table(loaded, "items").to_dicts()
+    assert (tom["id"], tom["title"], tom["text"]) == ("0001", "Tom & Huck", "Two boys and a river")
+    assert (tom["tags"], tom["image"]) == (["Books", "Children's"], "https://example.org/1.jpg")
+    assert (json.loads(tom["attributes"]), json.loads(plain["attributes"] or "{}")) == ({"price": 1015}, {})
+    [items, rated] = [list(part.rows) for part in loaded.parts]
+    assert [checked.left_out for checked in items] == [{"books without a review that is kept": 1}]
+    assert [checked.left_out for checked in rated] == [{"reviews by others than people with 2 to 5 reviews": 7}]
+    assert [(error.line, error.field) for checked in rated for error in checked.errors] == [(5, None), (7, "user")]
+
+    with pytest.raises(Invalid, match="has from 500 to 1500 reviews; say others with --reviews"):
+        datasets.load("amazon-books", tmp_path)
+    with pytest.raises(Invalid, match="of amazon-books only"):
+        datasets.load("goodbooks", tmp_path, reviews=(2, 5))
+    with pytest.raises(NotFound, match=r"it holds neither"):
+        datasets.load("amazon-books", files(tmp_path / "empty", readme__txt="") / ".")
+
+
+def test_of_amazon_sneakers_the_price_is_the_middle_of_its_range(tmp_path: Path) -> None:
+    prices = ["$59.99 - $89.99", 59.5, [60, 80], None, "sold out"]
+    shoes = [{"id": f"B{n}", "title": "Shoe <b>one</b>", "price": price} for n, price in enumerate(prices)]
+    rated = [
+        {"user": "u1", "item": "B0", "rating": 4, "at": "2023-05-01T10:00:00Z", "text": "fits<br>well"},
+        {"user": "u1", "item": "B1", "rating": 6, "at": "2023-05-01T10:00:00Z"},
+    ]
+    folder = files(
+        tmp_path,
+        items__jsonl="".join(json.dumps(shoe) + "\n" for shoe in shoes),
+        ratings__jsonl="".join(json.dumps(one) + "\n" for one in rated),
+    )
+    loaded = datasets.load("amazon-sneakers", folder)
+    items = table(loaded, "items")
+    assert [json.loads(cell or "{}").get("price") for cell in items["attributes"]] == [74.99, 59.5, 70, None]
+    assert items["title"][0] == "Shoe one"
+    ratings = table(loaded, "interactions")
+    assert ratings.select("item", "value", "context").rows() == [("B0", 4.0, '{"text": "fits well"}')]
+    errors = [(error.line, error.field) for part in loaded.parts for checked in part.rows for error in checked.errors]
+    assert errors == [(5, "price"), (2, "value")]
 
 
 RETAIL = """InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import insert, select
 
 from serendip.domain import Conflict, Interaction, Invalid, Item, Relation, Slate, SlateItem, User
-from serendip.store import Store, Stretch
-from serendip.store.schema import accounts, audit, matrices, matrix_rows, sessions
+from serendip.store import AccountRecord, Act, Store, Stretch, TimetableRow
+from serendip.store.schema import accounts, audit, identities, matrices, matrix_rows, sessions
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -152,20 +152,49 @@ def test_an_erased_user_is_nowhere_and_comes_back_by_no_way(store: Store) -> Non
     friends, home = sorted(store.list_slates(Stretch()).records, key=lambda slate: slate.id)
     assert [place.item for place in friends.items] == ["eve"]
     assert home == shown("s-2", None)
+    store.note(Act(NOON, "account:root", "delete_account", "/v1/accounts/1", {"name": "ann-9"}))
+    assert store.acts().records[0].detail == {"name": made.digest}
     assert hits(store, "ann-9") == []
     assert store.lift_erasure(made.digest)
     assert not store.lift_erasure(made.digest)
     assert store.put_users([User("ann-9")]) == 1
 
 
+def test_jobs_do_nothing_more_for_an_erased_user_and_do_not_name_them(store: Store) -> None:
+    job = store.add_job("recommend", {"users": ["ann-9", "bob"], "to": "x.jsonl"}, NOON, created_by="ann-9")
+    store.put_timetable([TimetableRow("daily", "recommend", "every 1d", {"users": ["ann-9"]})], "api", NOON)
+    leased = store.claim_job("w", NOON, timedelta(minutes=1))
+    assert leased is not None
+    store.fail_job(job.id, leased.lease, NOON, "the user 'ann-9' is not there", retry=False)
+    store.erase_user("ann-9", NOON)
+    (kept,) = store.jobs().records
+    assert kept.arguments["users"] == ["bob"]
+    assert [row.arguments for row in store.timetable()] == [{"users": []}]
+    assert hits(store, "ann-9") == []
+
+
+def test_who_runs_the_place_keeps_the_account_when_its_user_is_erased(store: Store) -> None:
+    store.add_account(AccountRecord("1", "root", "administrator", NOON, user="ann-9"))
+    assert store.erase_user("ann-9", NOON)[2] == ["1"]
+    kept = store.account("1")
+    assert kept is not None
+    assert kept.user is None
+
+
 def _own_rows(store: Store) -> None:
     """An account, a session, an audited act and a row of likeness of the user ann-9."""
     key = int(np.array(store.user_ids()[0])[store.user_ids()[1].index("ann-9")])
-    account = {"id": "account-1", "name": "a", "role": "member", "user": "ann-9", "disabled": False, "created_at": 0}
+    # An account is named as its user, unless somebody says otherwise.
+    account = {"id": "account-1", "name": "ann-9", "role": "member", "user": "ann-9", "email": "ann-9@example.org"}
+    account |= {"disabled": False, "created_at": 0}
     with store._db.write() as c:
         c.execute(insert(accounts), account)
         c.execute(insert(sessions), {"digest": "d", "role": "member", "expires_at": 9, "account": "account-1"})
         c.execute(insert(audit), {"at": 0, "actor": "x", "action": "delete_user", "target": "ann-9"})
+        detail = '{"account":"1","name":"ann-9"}'
+        c.execute(insert(audit), {"at": 0, "actor": "x", "action": "create_account", "detail": detail})
+        c.execute(insert(audit), {"at": 0, "actor": "account:ann-9", "action": "sign_in"})
+        c.execute(insert(identities), {"issuer": "i", "subject": "s", "account": "account-1"})
         c.execute(insert(matrices), {"name": "m", "of": "users", "version": 1})
         matrix = c.execute(select(matrices.c.id)).scalar_one()
         c.execute(insert(matrix_rows), {"matrix": matrix, "version": 1, "row_key": key, "columns": b"", "values": b""})

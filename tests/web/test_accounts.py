@@ -274,3 +274,24 @@ def test_a_session_expires(server: Server) -> None:
     server.clock.now += timedelta(hours=13)
     answer = browser.get("/v1/me")
     assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
+
+
+def test_who_changes_matrices_recommenders_or_what_is_live_is_in_the_audit_log(
+    make_server: Callable[..., Server],
+) -> None:
+    server = make_server(wire=("community=/old",))
+    old, ease = "/old/api/similarity-matrix", server.versions["ease"]
+    done = (
+        ("post", "/v1/matrices", {"name": "m", "of": "users"}),
+        ("put", "/v1/recommenders/r", {"user_matrix": "m"}),
+        ("post", old, {"name": "n", "type": 1}),
+        ("post", "/v1/scenarios/home/promote", {"version": ease, "override": "for the test"}),
+        ("post", "/v1/scenarios/home/rollback", {"reason": "it was a test"}),
+    )
+    for method, path, body in done:
+        answer = getattr(server.client, method)(path, json=body)
+        assert answer.status_code in (200, 201), answer.text
+    kept = acts(server)[::-1]
+    assert [act["target"] for act in kept] == [path for _, path, _ in done]
+    assert kept[3]["detail"] == {"version": ease, "override": "for the test"}
+    assert kept[4]["detail"] == {"version": server.versions["popular-7-days"], "reason": "it was a test"}

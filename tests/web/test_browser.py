@@ -80,7 +80,9 @@ def test_people_are_found_while_typing_and_an_item_opens_by_the_keyboard(page) -
     assert page.complaints == []
 
 
-@pytest.mark.parametrize("address", ["/", "/people/user-1", "/people/user-1/items/film-1", "/models", "/docs"])
+@pytest.mark.parametrize(
+    "address", ["/", "/people/user-1", "/people/user-1/items/film-1", "/people/user-1/lists", "/models", "/docs"]
+)
 @pytest.mark.parametrize("width", [1280, 390])
 def test_no_page_is_wider_than_the_window_or_complains(page, address: str, width: int) -> None:  # type: ignore[no-untyped-def]
     page.set_viewport_size({"width": width, "height": 800})

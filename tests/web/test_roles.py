@@ -81,6 +81,7 @@ OWN, OTHERS = "user-1", "user-2"
         ("GET", "/v1/users/{user}/export"),
         ("GET", "/people/{user}"),
         ("GET", "/people/{user}/items/film-1"),
+        ("GET", "/people/{user}/lists"),
         ("POST", "/people/{user}/did"),
     ],
 )

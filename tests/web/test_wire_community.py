@@ -153,6 +153,25 @@ def test_a_vote_without_a_choice_is_refused_and_nothing_is_kept(site: tuple[Test
     assert store.counts().interactions == before
 
 
+def test_a_refusal_of_one_or_a_list_speaks_of_what_was_sent(site: tuple[TestClient, Store]):
+    client, _ = site
+    one = client.post("/api/interactions/", json={"user": 1, "item": 10})
+    assert one.json() == {"detail": "rating: it is missing"}
+    many = client.post("/api/interactions/", json=[{"user": 1, "item": 10, "rating": 3}, {"user": 1, "item": 10}, 7])
+    assert many.json() == {"detail": "1.rating: it is missing; 2: input should be an object with named fields"}
+    assert client.post("/api/similarity-matrix-cells/", json=[]).json()["detail"].startswith("body: list should have")
+    assert "list[" not in client.post("/api/interactions/", json=7).text
+
+
+def test_a_route_that_is_opened_is_open_with_and_without_its_last_slash(make_server: Callable[..., Server]):
+    opened = ("GET /api/items/", "GET /api/items/{item}/")
+    stranger = make_server(wire=("community",), open_routes=opened).stranger
+    for path in ("/api/items", "/api/items/", "/api/items/film-1", "/api/items/film-1/"):
+        assert stranger.get(path).status_code == 200, path
+    for path in ("/api/users", "/api/items/film-1/x", "/v1/items"):
+        assert stranger.get(path).status_code == 401, path
+
+
 def test_a_single_vote_says_where_it_is_and_can_be_read_changed_and_taken_back(site: tuple[TestClient, Store]):
     client, store = site
     made = client.post("/api/interactions/", json={"user": "2", "item": "tt0078748", "rating": 1.0})

@@ -85,6 +85,19 @@ def parse_scale(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
+def parse_reviews(text: str | None) -> tuple[int, int] | None:
+    """``LOW:HIGH`` as whole numbers."""
+    if text is None:
+        return None
+    try:
+        low, high = map(int, text.split(":"))
+    except ValueError:
+        raise Invalid(
+            f"--reviews {text} is not of the form LOW:HIGH; write for example 500:1500", field="reviews"
+        ) from None
+    return low, high
+
+
 @click.group(invoke_without_command=True)
 @click.pass_context
 @as_json
@@ -115,9 +128,28 @@ def datasets(ctx: click.Context, json: bool) -> None:
 @datasets.command()
 @click.argument("name")
 @click.option("--from", "path", required=True, metavar="PATH", help="The folder or file of the data set.")
+@click.option(
+    "--above",
+    type=float,
+    metavar="POPULARITY",
+    help="Only items more popular than this, from 0 to 1: minmax(mean rating x minmax(number of votes)).",
+)
+@click.option(
+    "--reviews",
+    metavar="LOW:HIGH",
+    help="amazon-books: how many reviews those who are kept wrote.  [default: 500:1500]",
+)
 @where
 @as_json
-def load(name: str, path: str, json: bool, database: str | None, artifacts: str | None) -> None:
+def load(
+    name: str,
+    path: str,
+    above: float | None,
+    reviews: str | None,
+    json: bool,
+    database: str | None,
+    artifacts: str | None,
+) -> None:
     """Map the data set NAME at PATH to users, items and interactions, and keep them."""
     from serendip.cli.show import show_report, steps
     from serendip.flows.bring import bring_dataset
@@ -125,7 +157,7 @@ def load(name: str, path: str, json: bool, database: str | None, artifacts: str 
     with opened(database, artifacts) as (store, _), steps(quiet=json) as progress:
         declare_file(store)
         progress(f"loading {name}")
-        reports = bring_dataset(store, name, Path(path))
+        reports = bring_dataset(store, name, Path(path), above=above, reviews=parse_reviews(reviews))
     if json:
         print_json([report.to_dict() for report in reports])
         return

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from serendip.cli.access import note
 from serendip.cli.options import as_json, clock, declare_file, opened, parse_settings, print_json, settings_of, where
 from serendip.domain import NotFound
 
@@ -95,7 +96,9 @@ def add(kind: str, arguments: tuple[str, ...], json: bool, database: str | None,
     from serendip.web.api.jobs import job_json
 
     with opened(database, artifacts) as (store, _):
-        job = store.add_job(kind, told(kind, parse_settings(arguments)), clock(), created_by="terminal")
+        now = clock()
+        job = store.add_job(kind, told(kind, parse_settings(arguments)), now, created_by="terminal")
+        note(store, now, "create_job", str(job.id), kind=kind)
     if json:
         print_json(job_json(job))
     else:
@@ -126,6 +129,7 @@ def run(kind: str, arguments: tuple[str, ...], json: bool, database: str | None,
 
             told = parse_settings(arguments)
             job = run_by_hand(store, Artifacts(settings.artifacts), settings, kind, told, clock, shown)
+            note(store, clock(), "create_job", str(job.id), kind=kind)
     finally:
         store.close()
     if json:
@@ -148,7 +152,8 @@ def cancel(job: int, json: bool, database: str | None, artifacts: str | None) ->
     from serendip.web.api.jobs import job_json
 
     with opened(database, artifacts) as (store, _):
-        done = store.cancel_job(job, clock())
+        done = store.cancel_job(job, now := clock())
+        note(store, now, "cancel_job", str(job))
     if json:
         print_json(job_json(done))
     else:

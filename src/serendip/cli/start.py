@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @where
 def serve(host: str | None, port: int | None, worker: bool | None, database: str | None, artifacts: str | None) -> None:
     """The API and the pages over HTTP, until it is told to stop."""
+    from serendip.cli.access import note
     from serendip.flows.accounts import first_administrator
     from serendip.store import Artifacts, Store
     from serendip.web.serve import serve
@@ -37,9 +38,10 @@ def serve(host: str | None, port: int | None, worker: bool | None, database: str
     try:
         declare_file(store)
         address = f"http://{settings.host}:{settings.port}"
-        made = first_administrator(store, clock())
+        made = first_administrator(store, now := clock())
         if made is not None:
             account, password = made
+            note(store, now, "create_account", account.name, role=account.role)
             click.echo(f"The first administrator: name {account.name}, password {password}")
             click.echo("It is not shown again; change it on the page /account, or by `serendip account set-password`.")
         click.echo(f"Sign in at {address}/sign-in. API keys: serendip key create NAME")

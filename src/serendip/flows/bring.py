@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from serendip.domain import InteractionKind, Invalid, micros, moment
+from serendip.flows.popular import popular_only
 from serendip.sources import As, Checked, RowError, Source, datasets, infer, open_source, read
 from serendip.sources import Mapping as ColumnMapping
 from serendip.sources.datasets import LoadedSet
@@ -279,9 +280,21 @@ def digest_of(*parts: object) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def bring_dataset(store: Store, name: str, path: Path, progress: Progress = lambda _d, _r: None) -> list[Report]:
-    """Map a known data set to users, items and interactions, and keep them; a report for each."""
-    return bring_set(store, datasets.load(name, path), progress)
+def bring_dataset(
+    store: Store,
+    name: str,
+    path: Path,
+    progress: Progress = lambda _d, _r: None,
+    above: float | None = None,
+    reviews: tuple[int, int] | None = None,
+) -> list[Report]:
+    """Map a known data set to users, items and interactions, and keep them; a report for each.
+
+    Only items of a popularity above ``above``, where it is told, and of ``amazon-books`` only people with as many
+    reviews as ``reviews`` says.
+    """
+    loaded = datasets.load(name, path, reviews)
+    return bring_set(store, loaded if above is None else popular_only(loaded, above), progress)
 
 
 def bring_set(store: Store, loaded: LoadedSet, progress: Progress = lambda _d, _r: None) -> list[Report]:
@@ -310,11 +323,12 @@ def bring_set(store: Store, loaded: LoadedSet, progress: Progress = lambda _d, _
     return reports
 
 
-def bring_world(store: Store, seed: int, now: datetime) -> list[Report]:
+def bring_world(store: Store, seed: int, now: datetime, above: float | None = None) -> list[Report]:
     """A generated world of people and films, whose last day is yesterday."""
     until = now.replace(hour=0, minute=0, second=0, microsecond=0)
     made = generate(seed=seed, until=until)
-    return bring_set(store, LoadedSet(made.name, made.parts, made.kinds))
+    loaded = LoadedSet(made.name, made.parts, made.kinds)
+    return bring_set(store, loaded if above is None else popular_only(loaded, above))
 
 
 def bring_anything(store: Store, path: Path, now: datetime, name: str | None = None) -> list[Report]:

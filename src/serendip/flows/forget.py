@@ -24,7 +24,7 @@ class Forgotten:
     erasure: Erasure
     gone: Gone
     accounts: list[str]
-    """Accounts that stood for the user; they stand for nobody now and are signed out."""
+    """Accounts that stood for the user; members' are gone, the others are signed out and stand for nobody."""
     versions_to_retrain: list[str]
     """Versions that hold what the user took, under a hash of the id, until they are trained again and dropped."""
 

@@ -15,7 +15,7 @@ from serendip.flows.scenarios import Scenario, scenario_of, scenarios_of
 from serendip.flows.train import live_besides, measure_able
 from serendip.pipeline import Pipeline, PipelineConfig, ScenarioConfig
 from serendip.pipeline.scenario import PEOPLE
-from serendip.store import Artifacts, Promotion, Store, VersionRecord
+from serendip.store import Act, Artifacts, Promotion, Store, VersionRecord
 
 
 def promote(
@@ -121,12 +121,14 @@ def _table(record: VersionRecord) -> Table | None:
     return Table.from_dict(protocols.get("replayed") or next(iter(protocols.values()))) if protocols else None
 
 
-def publish(store: Store, versions: Sequence[str], now: datetime) -> list[str]:
+def publish(store: Store, versions: Sequence[str], now: datetime, by: str = "terminal") -> list[str]:
     """Put the best of freshly trained ``versions`` where they belong, and say in sentences what was decided.
 
     Every scenario gets the best of those that it declares, or of all where it declares none: with the gate ``better``
     one that passes, or popularity where nothing is live yet; with ``personal`` and ``open`` the best measured.
+    The audit log keeps what went live, and that ``by`` did it.
     """
+    before = store.live()
     records = [record for version in versions if (record := store.version(version)) is not None]
     ranked = sorted(records, key=_measured_ndcg, reverse=True)
     said = []
@@ -136,6 +138,9 @@ def publish(store: Store, versions: Sequence[str], now: datetime) -> list[str]:
             said += _publish_better(store, scenario.name, fitting, now)
         else:
             said += _publish_best(store, scenario, fitting, now)
+    for name, one in store.live().items():
+        if one.version in versions and one != before.get(name):
+            store.note(Act(now, by, "promote_model", name, {"version": one.version, "reason": one.reason}))
     return said
 
 

@@ -76,8 +76,9 @@ def carry_out(
 
 
 def state_of_data(store: Store, kind: JobKind, arguments: Arguments) -> str | None:
-    """What a kind that skips looks at: the data, the declared scenarios and its own arguments. None: it never skips."""
+    """What a kind that skips looks at: the data, declared scenarios, its arguments. None: it never skips."""
     if not kind.skips_unchanged:
         return None
     told: dict[str, Any] = arguments.model_dump(mode="json", exclude={"force"})
-    return f"{store.fingerprint()}-{store.changes()['scenarios']}-{usual_key(kind.name, told)}"
+    scenarios = store.changes()["scenarios"] if kind.reads_scenarios else 0
+    return f"{store.fingerprint()}-{scenarios}-{usual_key(kind.name, told)}"

@@ -68,5 +68,7 @@ class JobKind:
     """Does the work with the checked arguments; gives what the job's record keeps as its result, plain JSON."""
     skips_unchanged: bool = False
     """Not run again while the data's fingerprint is the one of the last that was done with the same arguments."""
+    reads_scenarios: bool = True
+    """What is declared of scenarios changes what it does, so that it is run again when that changes."""
     confine: Callable[[Settings, Any], Arguments] | None = None
     """What the arguments become that were sent over HTTP, such as names of files inside a folder; may refuse."""

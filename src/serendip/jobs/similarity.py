@@ -63,6 +63,7 @@ KINDS = [
         _arguments(kind),
         partial(run, kind),
         skips_unchanged=True,
+        reads_scenarios=False,
     )
     for kind, what in (
         ("svd", "users and items"),

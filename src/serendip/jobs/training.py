@@ -47,7 +47,7 @@ def run_train(work: Work, told: TrainArguments) -> dict[str, Any]:
         work.store, work.artifacts, configs, work.now, told.seed, lambda said: work.tell("train", message=said)
     )
     work.tell("promote" if told.promote else "done")
-    said = publish(work.store, trained.versions, work.now) if told.promote else []
+    said = publish(work.store, trained.versions, work.now, "job") if told.promote else []
     return {
         "versions": list(trained.versions),
         "left_out": dict(trained.left_out),

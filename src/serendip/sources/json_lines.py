@@ -19,11 +19,14 @@ BLOCK = 2 << 20
 
 
 class JsonLines(Source):
-    """A file of JSON objects, one a line, gzipped or not. Its columns are the names met in the first lines."""
+    """A file of JSON objects, one a line, gzipped or not. Its columns are the names met in the first lines.
+
+    Or those that it is told to have: what a line does not say is empty, what it says besides is not read.
+    """
 
     format = "jsonl"
 
-    def __init__(self, path: Path, encoding: str) -> None:
+    def __init__(self, path: Path, encoding: str, columns: list[str] | None = None) -> None:
         self.path, self.encoding = path, encoding
         self.name, self.notes, self.digest = str(path), [], file_digest(path)
         names: dict[str, None] = {}
@@ -35,7 +38,7 @@ class JsonLines(Source):
             names.update(dict.fromkeys(row or {}))
         if not names:
             raise Invalid(f"{path} holds no JSON object in its first lines; JSON lines have one object a line")
-        self.columns = [name for name in names if _is_text(name)]
+        self.columns = [name for name in names if _is_text(name)] if columns is None else columns
 
     def read(self) -> Iterator[Batch]:
         """A row for every line that is an object."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import Connection, select, update
 
 from serendip.store.engine import Part, has
+from serendip.store.forgotten import forgotten_among, hidden, instead_of, names_in
 from serendip.store.schema import audit
-from serendip.store.values import Page, aware, cursor, kept_mapping, kept_text, mapping, place, sure_moment
+from serendip.store.values import Page, aware, cursor, kept_json, kept_mapping, kept_text, mapping, place, sure_moment
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Audit(Part):
 
     def note(self, act: Act) -> None:
         """Add a line."""
-        row = {
+        row: dict[str, Any] = {
             "at": sure_moment(act.at),
             "actor": kept_text(act.actor, "actor"),
             "action": kept_text(act.action, "action"),
@@ -45,7 +45,9 @@ class Audit(Part):
             "request_id": act.request_id,
         }
         with self._db.write() as c:
-            c.execute(audit.insert(), row)
+            # An account may outlive the user of its name, and may be spoken of when nobody should be any more.
+            names = forgotten_among(c, set(names_in(row["actor"], row["target"], mapping(row["detail"]))))
+            c.execute(audit.insert(), _hidden(row, instead_of(names)) if names else row)
 
     def acts(
         self,
@@ -74,13 +76,19 @@ class Audit(Part):
         return Page([_act(row) for row in rows[:limit]], more, None)
 
 
-def hide_user(c: Connection, user: str, digest: str) -> None:
-    """Let the log say ``digest`` wherever an address or a name in it says ``user``."""
-    for name in {user, quote(user, safe="")}:
-        rows = c.execute(select(audit.c.id, audit.c.target).where(has(audit.c.target, name))).all()
-        for number, target in rows:
-            hidden = "/".join(digest if part == name else part for part in target.split("/"))
-            c.execute(update(audit).where(audit.c.id == number).values(target=digest if target == name else hidden))
+def hide_names(c: Connection, names: Collection[str]) -> None:
+    """Let the log say digests wherever an actor, an address or a detail in it names one of ``names``."""
+    instead, t = instead_of(names), audit.c
+    for name in instead:
+        inside = has(t.actor, name) | has(t.target, name) | has(t.detail, kept_json(name, "name")[1:-1])
+        for row in c.execute(select(t.id, t.actor, t.target, t.detail).where(inside)).all():
+            kept = _hidden({"actor": row.actor, "target": row.target, "detail": row.detail}, instead)
+            c.execute(update(audit).where(t.id == row.id).values(**kept))
+
+
+def _hidden(row: Mapping[str, Any], instead: Mapping[str, str]) -> dict[str, Any]:
+    detail = kept_mapping(hidden(mapping(row["detail"]), instead), "detail")
+    return {**row, "actor": hidden(row["actor"], instead), "target": hidden(row["target"], instead), "detail": detail}
 
 
 def _act(row: Sequence[Any]) -> Act:

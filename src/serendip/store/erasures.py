@@ -11,15 +11,16 @@ import orjson
 from sqlalchemy import Connection, delete, or_, select, text, update
 
 from serendip.domain import Relation, checked_id
-from serendip.store.audit import hide_user
+from serendip.store.audit import hide_names
 from serendip.store.engine import has, insert, tried_again
 from serendip.store.forgotten import digest_of
 from serendip.store.freshness import bump
 from serendip.store.pages import Order, Stretch, newest_first, stretch
 from serendip.store.people import Gone, People, delete_users
-from serendip.store.schema import accounts, erasures, relations, sessions, slates, users
-from serendip.store.values import Page, aware, sure_moment
+from serendip.store.schema import accounts, erasures, identities, jobs, relations, sessions, slates, timetable, users
+from serendip.store.values import Page, aware, kept_json, mapping, sure_moment
 
+MEMBER = "member"
 _ORDERS = {"at": Order((erasures.c.at, erasures.c.digest), (int, str))}
 
 
@@ -47,9 +48,9 @@ class Erasures(People):
 
     @tried_again
     def erase_user(self, user: str, at: datetime, of_people: Collection[str] = ()) -> tuple[Erasure, Gone, list[str]]:
-        """Delete everything of ``user`` and take in nothing of theirs again; also the accounts that stood for them.
+        """Delete everything of ``user`` and take in nothing of theirs again; and the accounts that stood for them.
 
-        These accounts are signed out and stand for nobody; whether they go too is their administrator's to say.
+        Members' accounts go; those of operators and administrators are signed out and stand for nobody.
         ``of_people``: scenarios that recommend people, in whose slates the user may have been shown to others.
         """
         checked_id(user, "user")
@@ -62,8 +63,9 @@ class Erasures(People):
             row = {"digest": made.digest, "at": sure_moment(at)}
             c.execute(insert(c, erasures).on_conflict_do_nothing(), row)
             own = list(c.execute(select(accounts.c.id).where(accounts.c.user == user)).scalars())
-            c.execute(delete(sessions).where(sessions.c.account.in_(own)))
-            hide_user(c, user, made.digest)
+            names = {user, *_end_accounts(c, user, own)}
+            hide_names(c, names)
+            _hide_in_jobs(c, names)
             gone = delete_users(c, [user])
             _take_out(c, user, of_people)
             bump(c, "data", *(["keys"] if own else []))
@@ -101,6 +103,32 @@ class Erasures(People):
         query = select(t.id, t.name, t.email, t.role, t.created_at).where(t.user == user).order_by(t.id)
         with self._db.read() as c:
             return [LinkedAccount(*row[:4], aware(row[4])) for row in c.execute(query)]
+
+
+def _end_accounts(c: Connection, user: str, own: Collection[str]) -> list[str]:
+    """Sign the user's ``own`` accounts out and delete those of members; the names of the deleted."""
+    c.execute(delete(sessions).where(sessions.c.account.in_(own)))
+    going = (accounts.c.user == user) & (accounts.c.role == MEMBER)
+    c.execute(delete(identities).where(identities.c.account.in_(select(accounts.c.id).where(going))))
+    return list(c.execute(delete(accounts).where(going).returning(accounts.c.name)).scalars())
+
+
+def _hide_in_jobs(c: Connection, names: Collection[str]) -> None:
+    """Let jobs and the timetable do nothing for ``names`` any more, and their records not name them."""
+    for name in names:
+        told = kept_json(name, "name")
+        for table, key in ((jobs, jobs.c.id), (timetable, timetable.c.name)):
+            for one, kept in c.execute(select(key, table.c.arguments).where(has(table.c.arguments, told))).all():
+                arguments = mapping(kept)
+                if isinstance(asked := arguments.get("users"), list):
+                    arguments["users"] = [other for other in asked if other != name]
+                    row = {"arguments": kept_json(arguments, "arguments")}
+                    c.execute(update(table).where(key == one).values(row))
+        c.execute(update(jobs).where(jobs.c.created_by == name).values(created_by=digest_of(name)))
+        for said in (jobs.c.message, jobs.c.error):
+            for one, kept in c.execute(select(jobs.c.id, said).where(has(said, repr(name)))).all():
+                hidden = kept.replace(repr(name), repr(digest_of(name)))
+                c.execute(update(jobs).where(jobs.c.id == one).values({said.name: hidden}))
 
 
 def _take_out(c: Connection, user: str, scenarios: Collection[str]) -> None:

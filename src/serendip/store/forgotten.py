@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, unquote
 
 from sqlalchemy import Connection, select
 
@@ -34,3 +36,36 @@ def forgotten(user: str) -> Invalid:
         f"the user {user!r} asked to be forgotten, so nothing of theirs is kept; an administrator may lift that",
         field="user",
     )
+
+
+ACTOR = "account:"
+"""Begins what the audit log calls somebody who is signed in; the account's name follows."""
+
+
+def instead_of(names: Iterable[str]) -> dict[str, str]:
+    """The digest of each name, plain and as a part of an address."""
+    return {spelled: digest_of(name) for name in names for spelled in (name, quote(name, safe=""))}
+
+
+def hidden(value: Any, instead: Mapping[str, str]) -> Any:
+    """``value`` with digests ``instead`` of names, wherever these are a text, a part of an address or an actor."""
+    if isinstance(value, Mapping):
+        return {name: hidden(one, instead) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [hidden(one, instead) for one in value]
+    if not isinstance(value, str) or value in instead:
+        return instead.get(value, value) if isinstance(value, str) else value
+    begin, text = (ACTOR, value.removeprefix(ACTOR)) if value.startswith(ACTOR) else ("", value)
+    return begin + instead.get(text, "/".join(instead.get(part, part) for part in text.split("/")))
+
+
+def names_in(*values: Any) -> Iterator[str]:
+    """Every text in ``values`` that could be somebody's name."""
+    for value in values:
+        if isinstance(value, Mapping):
+            yield from names_in(*value.values())
+        elif isinstance(value, list | tuple):
+            yield from names_in(*value)
+        elif isinstance(value, str):
+            yield value.removeprefix(ACTOR)
+            yield from map(unquote, value.split("/"))

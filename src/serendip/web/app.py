@@ -53,13 +53,13 @@ from serendip.web.limits import Attempts, Rate
 from serendip.web.metrics import Metrics
 from serendip.web.middleware import Limits, Watch
 from serendip.web.openid import OpenId
-from serendip.web.pages import docs, openid, people, posters, sign_in
+from serendip.web.pages import docs, lists, openid, people, posters, sign_in
 from serendip.web.pages import models as pages_of_models
 from serendip.web.pages.paper import page
 from serendip.web.pool import Pool
 from serendip.web.problems import details, problem
 from serendip.web.services import Clock, Services, system_clock
-from serendip.web.wire import reshaped, wires
+from serendip.web.wire import audited, reshaped, wires
 
 PASSWORD_THREADS, PASSWORD_SECONDS = 2, 10.0
 OUTSIDE_THREADS, OUTSIDE_SECONDS = 4, 20.0
@@ -137,6 +137,7 @@ def create_app(
                 clock=clock,
                 open_routes=settings.open_routes,
                 rate=Rate(settings.requests_per_second),
+                audited=audited(settings.wire),
             ),
         ],
         exception_handlers=dict.fromkeys((SerendipError, HTTPException, RequestValidationError), _handle),
@@ -145,7 +146,8 @@ def create_app(
     app.router.routes.extend(hot.ROUTES)
     data = (interactions, users, items, relations, slates, erasures)
     people_in = (accounts, keys, me, audit, sign_in, openid)
-    for part in (*data, models, scenarios, jobs, matrices, *people_in, health, docs, people, pages_of_models, posters):
+    pages = (people, lists, pages_of_models, posters)
+    for part in (*data, models, scenarios, jobs, matrices, *people_in, health, docs, *pages):
         app.include_router(part.router)
     for prefix, router in wires(settings.wire):
         app.include_router(router, prefix=prefix)

@@ -50,7 +50,7 @@ OPEN_FOLDERS = ("/static/", "/sign-in/")
 ADMIN = ("/v1/accounts", "/v1/keys", "/v1/audit", "/v1/erasures")
 """Only administrators see what lies here."""
 ADMIN_TO_CHANGE = ("/v1/models", "/v1/scenarios")
-AUDITED = ("/v1/jobs", "/v1/timetable", "/v1/matrices")
+AUDITED = ("/v1/jobs", "/v1/timetable", "/v1/matrices", "/v1/recommenders")
 """Operators may change what lies here; who did so is kept."""
 READS_BY_POST = frozenset({"/v1/recommendations", "/sign-out", "/v1/me/password", "/account/password"})
 
@@ -80,15 +80,15 @@ def needed(method: str, path: str) -> Right | None:
     return "read" if method in SAFE or path in READS_BY_POST else "write"
 
 
-def is_act(method: str, path: str) -> bool:
+def is_act(method: str, path: str, audited: Iterable[str] = AUDITED) -> bool:
     """Whether the audit log keeps that this was done."""
     if method in SAFE:
         return False
-    return needed(method, path) == "admin" or method == "DELETE" or _below(path, AUDITED)
+    return needed(method, path) == "admin" or method == "DELETE" or _below(path, audited)
 
 
 class OpenRoutes:
-    """The routes that an operator opened, each ``METHOD /address/{with}/{places}``."""
+    """The routes that an operator opened, each ``METHOD /address/{with}/{places}``, with and without a last slash."""
 
     def __init__(self, listed: Iterable[str]) -> None:
         self._open: list[tuple[str, re.Pattern[str]]] = []
@@ -98,8 +98,8 @@ class OpenRoutes:
                 raise Invalid(
                     f"{entry!r} needs an administrator and cannot be opened to everybody", field="open_routes"
                 )
-            parts = re.split(r"\{[^{}/]+\}", path)
-            self._open.append((method, re.compile("[^/]+".join(map(re.escape, parts)))))
+            parts = re.split(r"\{[^{}/]+\}", path.rstrip("/"))
+            self._open.append((method, re.compile("[^/]+".join(map(re.escape, parts)) + "/?")))
 
     def __contains__(self, asked: tuple[str, str]) -> bool:
         """Whether (method, path) is open."""
@@ -118,10 +118,12 @@ class Guard:
         clock: Callable[[], datetime],
         open_routes: Iterable[str] = (),
         rate: Rate | None = None,
+        audited: Iterable[str] = (),
     ) -> None:
+        """``audited``: places besides ours where the audit log keeps what is done."""
         self.app, self.store, self.pool, self.clock = app, store, pool, clock
         self.opened = OpenRoutes(open_routes)
-        self.rate = rate or Rate(0)
+        self.rate, self.audited = rate or Rate(0), (*AUDITED, *audited)
         self._found: dict[str, tuple[float, KeyRecord]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -150,7 +152,7 @@ class Guard:
         if asker.session and method not in SAFE:
             receive = await checked_form(headers, receive, csrf_token(asker.session))
         scope["state"].update(asker=asker, key=asker.key or asker.name or asker.role)
-        await self.app(scope, receive, self._noting(scope, send, asker) if is_act(method, path) else send)
+        await self.app(scope, receive, self._noting(scope, send, asker) if is_act(method, path, self.audited) else send)
 
     def _check(self, asker: Asker, right: Right, scope: Scope) -> None:
         if asker.is_member:

@@ -45,8 +45,19 @@ def refusals(error: Sequence[Any]) -> list[dict[str, str]]:
             reason = f"there is no field {where[-1]!r} here; remove it or mend its name"
         elif entry["type"] == "missing":
             reason = "it is missing"
+        elif entry["type"] in ("model_type", "model_attributes_type"):
+            reason = "input should be an object with named fields"
         found.append({"field": ".".join(where) or "body", "reason": reason[:1].lower() + reason[1:]})
     return found
+
+
+def _as_sent(found: Sequence[Any], body: object) -> list[Any]:
+    """The faults of what ``body`` is: where it may be one record or a list, pydantic tells what is wrong as either."""
+    of_list = [len(entry["loc"]) > 1 and str(entry["loc"][1]).startswith("list[") for entry in found]
+    if not any(of_list):
+        return list(found)
+    kept = (entry for entry, as_list in zip(found, of_list, strict=True) if as_list == isinstance(body, list))
+    return [{**entry, "loc": ("body", *entry["loc"][2:])} for entry in kept]
 
 
 def details(error: BaseException, scope: Scope) -> tuple[dict[str, Any], dict[str, str]]:
@@ -54,7 +65,7 @@ def details(error: BaseException, scope: Scope) -> tuple[dict[str, Any], dict[st
     more: dict[str, Any] = {}
     headers: dict[str, str] = {}
     if isinstance(error, RequestValidationError | ValidationError):
-        status, more["errors"] = 422, refusals(error.errors())
+        status, more["errors"] = 422, refusals(_as_sent(error.errors(), getattr(error, "body", None)))
         detail = "; ".join(f"{entry['field']}: {entry['reason']}" for entry in more["errors"][:3])
     elif isinstance(error, HTTPException):
         status, detail, headers = error.status_code, error.detail, dict(error.headers or {})

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from serendip.domain import NotFound
-from serendip.sources.datasets import books, films, online_retail, otto, sequences, stackexchange
+from serendip.domain import Invalid, NotFound
+from serendip.sources.datasets import (
+    amazon,
+    books,
+    crawled,
+    films,
+    movielens,
+    online_retail,
+    otto,
+    sequences,
+    stackexchange,
+)
 from serendip.sources.datasets.fetching import Progress, fetch_known
 from serendip.sources.datasets.known import Known, LoadedSet, Part, Rows
 
@@ -81,9 +92,33 @@ SETS = [
         "about 100,000 film ratings of 610 people, 1996 to 2018",
         GROUPLENS,
         "https://grouplens.org/datasets/movielens/latest/",
-        "a folder with ratings.csv and movies.csv",
+        "a folder with ratings.csv and movies.csv (and links.csv and tags.csv, if there)",
         "https://files.grouplens.org/datasets/movielens/ml-latest-small.zip",
         "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
+    ),
+    Known(
+        "movielens",
+        "MovieLens of any size",
+        "film ratings; genres and people's words as tags, a link to each film's poster",
+        GROUPLENS,
+        "https://grouplens.org/datasets/movielens/",
+        "a folder with ratings.csv and movies.csv, or with ratings.dat and movies.dat, or with u.data",
+    ),
+    Known(
+        "amazon-books",
+        "Amazon Books (2018)",
+        "book reviews of people who wrote from 500 to 1,500, with descriptions, covers and prices",
+        "none is stated; its authors ask to be cited (Ni, Li, McAuley 2019)",
+        "https://nijianmo.github.io/amazon/",
+        "a folder with a file of reviews, as Books.json.gz, and meta_Books.json.gz",
+    ),
+    Known(
+        "amazon-sneakers",
+        "Amazon Sneakers",
+        "shoes with prices, and their ratings, as a crawler left them",
+        "as the crawled site's terms say",
+        "your own crawl",
+        "a folder with items.jsonl and ratings.jsonl",
     ),
     Known(
         "sequences",
@@ -103,7 +138,10 @@ LOADERS: dict[str, Callable[[Path], LoadedSet]] = {
     "goodbooks": books.goodbooks,
     "movielens-100k": films.movielens_100k,
     "movielens-1m": films.movielens_1m,
-    "movielens-latest-small": films.movielens_latest_small,
+    "movielens-latest-small": partial(movielens.with_header, name="movielens-latest-small"),
+    "movielens": movielens.movielens,
+    "amazon-books": amazon.amazon_books,
+    "amazon-sneakers": crawled.amazon_sneakers,
     "sequences": sequences.sequences,
 }
 """For each known set, what reads its files."""
@@ -119,12 +157,19 @@ def known(name: str) -> Known:
     return NAMES[name]
 
 
-def load(name: str, path: str | Path) -> LoadedSet:
-    """The files of a known set at ``path`` as users, items and interactions."""
+def load(name: str, path: str | Path, reviews: tuple[int, int] | None = None) -> LoadedSet:
+    """The files of a known set at ``path`` as users, items and interactions.
+
+    ``reviews`` is for ``amazon-books``: the fewest and the most reviews of the people who are kept.
+    """
     found, folder = known(name), Path(path)
     if not folder.exists():
         raise NotFound(f"there is nothing at {folder}; {name} is read from {found.files}")
-    return LOADERS[name](folder)
+    if reviews is None:
+        return LOADERS[name](folder)
+    if name != "amazon-books":
+        raise Invalid(f"how many reviews people wrote is asked of amazon-books only, not of {name}", field="reviews")
+    return amazon.amazon_books(folder, reviews)
 
 
 def fetch(name: str, to: str | Path, progress: Progress | None = None) -> Path:

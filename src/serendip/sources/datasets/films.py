@@ -8,7 +8,6 @@ import polars as pl
 
 from serendip.domain import InteractionKind
 from serendip.sources.datasets.known import LoadedSet, file_in, rows, split_title, table
-from serendip.sources.opening import open_source
 from serendip.sources.source import Batch, Reshaped, Source, with_frame
 
 GENRES = [
@@ -62,7 +61,8 @@ OCCUPATIONS = [
 RATINGS = "user item value at"
 
 
-def _rating(low: float, high: float) -> InteractionKind:
+def rating(low: float, high: float) -> InteractionKind:
+    """Of a person and a film the newest counts."""
     return InteractionKind("rating", mode="latest", scale=(low, high))
 
 
@@ -83,7 +83,7 @@ def movietweetings(folder: Path) -> LoadedSet:
         rows(films, "items", "id title tags", attributes=["year"], defaults={"catalogue": "films"}),
         rows(ratings, "interactions", RATINGS, scale=(0, 10), defaults={"kind": "rating"}),
     ]
-    return LoadedSet("movietweetings", parts, [_rating(0, 10)])
+    return LoadedSet("movietweetings", parts, [rating(0, 10)])
 
 
 def movielens_100k(folder: Path) -> LoadedSet:
@@ -99,7 +99,7 @@ def movielens_100k(folder: Path) -> LoadedSet:
         rows(films, "items", "id title url tags", attributes=["year"], defaults={"catalogue": "films"}),
         rows(ratings, "interactions", RATINGS, scale=(1, 5), defaults={"kind": "rating"}),
     ]
-    return LoadedSet("movielens-100k", parts, [_rating(1, 5)])
+    return LoadedSet("movielens-100k", parts, [rating(1, 5)])
 
 
 def _u_item(batch: Batch) -> Batch:
@@ -121,27 +121,10 @@ def movielens_1m(folder: Path) -> LoadedSet:
         rows(films, "items", "id title tags", attributes=["year"], defaults={"catalogue": "films"}),
         rows(ratings, "interactions", RATINGS, scale=(1, 5), defaults={"kind": "rating"}),
     ]
-    return LoadedSet("movielens-1m", parts, [_rating(1, 5)])
+    return LoadedSet("movielens-1m", parts, [rating(1, 5)])
 
 
 def _occupation(batch: Batch) -> Batch:
     codes = dict(enumerate(OCCUPATIONS))
     named = pl.col("occupation").replace({str(code): name for code, name in codes.items()})
     return with_frame(batch, batch.frame.with_columns(named))
-
-
-def movielens_latest_small(folder: Path) -> LoadedSet:
-    """``ratings.csv`` and ``movies.csv``; ratings from 0.5 to 5."""
-    films = _renamed(open_source(file_in(folder, "movies.csv")), {"movieId": "id", "genres": "tags"})
-    names = {"userId": "user", "movieId": "item", "rating": "value", "timestamp": "at"}
-    ratings = _renamed(open_source(file_in(folder, "ratings.csv")), names)
-    parts = [
-        rows(_titled(films), "items", "id title tags", attributes=["year"], defaults={"catalogue": "films"}),
-        rows(ratings, "interactions", RATINGS, scale=(0.5, 5), defaults={"kind": "rating"}),
-    ]
-    return LoadedSet("movielens-latest-small", parts, [_rating(0.5, 5)])
-
-
-def _renamed(source: Source, names: dict[str, str]) -> Source:
-    columns = [names.get(name, name) for name in source.columns]
-    return Reshaped(source, columns, lambda batch: with_frame(batch, batch.frame.rename(names)), "renamed")

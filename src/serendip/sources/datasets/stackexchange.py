@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,6 +13,7 @@ import polars as pl
 
 from serendip.domain import InteractionKind, NotFound
 from serendip.sources.datasets.known import LoadedSet, Part, rows
+from serendip.sources.datasets.wording import plain_text
 from serendip.sources.json_lines import line_blocks
 from serendip.sources.source import Batch, Reshaped, RowError, Source, file_digest, with_frame
 
@@ -137,24 +137,3 @@ def _deeds(batch: Batch, prefix: str) -> Batch:
     }
     counted = {reason: n for reason, n in left_out.items() if n}
     return Batch(frame.filter(keep), batch.lines[keep.to_numpy()], batch.errors, counted, batch.done)
-
-
-class _Words(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.words: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
-        if tag in ("p", "br", "li", "pre", "blockquote", "h1", "h2", "h3", "tr", "hr"):
-            self.words.append(" ")
-
-
-def plain_text(html: str) -> str:
-    """The words of a piece of HTML, with single spaces."""
-    words = _Words()
-    words.feed(html)
-    words.close()
-    return " ".join("".join(words.words).split())

@@ -53,7 +53,7 @@ class ErasuresPage(BaseModel):
 
 
 class ErasedShown(ErasureShown):
-    """What was deleted; ``accounts`` stood for the user, are signed out and stand for nobody now.
+    """What was deleted; ``accounts`` stood for the user: those of members are gone, the others signed out.
 
     ``versions_to_retrain`` hold what the user took, under a hash of the id: train again, and drop them.
     """

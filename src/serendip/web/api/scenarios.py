@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body
 from pydantic import BaseModel, JsonValue
+from starlette.requests import Request
 from starlette.responses import Response
 
 from serendip.flows.promote import promote, rollback
@@ -14,6 +15,7 @@ from serendip.pipeline import ScenarioConfig
 from serendip.web import shapes
 from serendip.web.answered import PromotionShown
 from serendip.web.api import READING, WRITING, refusals
+from serendip.web.asker import noted
 from serendip.web.json import Json, StrictRoute
 from serendip.web.sent import PromoteBody, RollbackBody
 from serendip.web.services import Parts, Services
@@ -119,9 +121,10 @@ def delete_scenario_(parts: Parts, scenario: str) -> Response:
     response_model=PromotionShown,
     responses=refusals(*WRITING, 404, 409),
 )
-def promote_model(parts: Parts, scenario: str, body: PromoteBody) -> Response:
+def promote_model(request: Request, parts: Parts, scenario: str, body: PromoteBody) -> Response:
     """Make a version live. The gate refuses one that is not better beyond noise, unless `override` says why."""
     done = promote(parts.store, parts.artifacts, body.version, scenario, parts.clock(), body.override)
+    noted(request, version=done.version, override=body.override)
     parts.live.refresh()
     return Json(shapes.promotion_json(done))
 
@@ -133,9 +136,10 @@ def promote_model(parts: Parts, scenario: str, body: PromoteBody) -> Response:
     response_model=PromotionShown,
     responses=refusals(*WRITING, 404, 409),
 )
-def rollback_model(parts: Parts, scenario: str, body: RollbackBody) -> Response:
+def rollback_model(request: Request, parts: Parts, scenario: str, body: RollbackBody) -> Response:
     """Back to the version that was live before; nothing is computed."""
     done = rollback(parts.store, parts.artifacts, scenario, parts.clock(), body.reason)
+    noted(request, version=done.version, reason=body.reason)
     parts.live.refresh()
     return Json(shapes.promotion_json(done))
 

@@ -34,6 +34,16 @@ def wires(switched_on: tuple[str, ...]) -> list[tuple[str, APIRouter]]:
     return found
 
 
+AUDITED = {"community": ("/api/similarity-matrix", "/api/similarity-matrix-cells", "/api/recommenders")}
+"""Where in a format matrices and recommenders are changed; the audit log keeps who did so."""
+
+
+def audited(switched_on: tuple[str, ...]) -> list[str]:
+    """The addresses of the formats that are switched on at which changes are kept in the audit log."""
+    named = (entry.partition("=") for entry in switched_on)
+    return [prefix + place for name, _, prefix in named for place in AUDITED.get(name, ())]
+
+
 def reshaped(switched_on: tuple[str, ...], path: str) -> Reshape | None:
     """What a refusal at ``path`` becomes; none: it stays problem details."""
     for entry in switched_on:
