@@ -106,6 +106,14 @@ class Journey:
             assert set(rows[name]) - first, "not the first 20 items"
         assert rows["SVD"] != rows["NMF"]
 
+    def see_my_page(self) -> None:
+        address = f"{self.address}/people/{regular_user(self.store)}"
+        headers = {"X-API-Key": self.key, "accept": "text/html"}
+        for page in (address, f"{address}/lists"):
+            told = httpx2.get(page, headers=headers).raise_for_status().text
+            titles = re.findall(r"<h2[^>]*>(SVD|NMF|Content|Cosine)\b", told)
+            assert titles == ["SVD", "NMF", "Content", "Cosine"], page
+
     def list_versions(self) -> None:
         assert self.asked("GET", "/api/similarity-matrix/1/versions/") == [{"version": 1}, {"version": 2}]
 
@@ -129,7 +137,8 @@ def steps(journey: Journey) -> dict[str, Callable[[], None]]:
         "GET /api/items/?offset=0&limit=100": journey.read_pages,
         "POST /api/interactions/": journey.vote,
         "python examples/community/sample_job.py ADDRESS TOKEN": journey.run_a_job_of_ones_own,
-        "GET /v1/recommenders/SVD/recommendations": journey.recommend,
+        "GET /v1/recommenders/SVD/recommendations?user=ann": journey.recommend,
+        "GET /people/ann": journey.see_my_page,
         "GET /api/similarity-matrix/1/versions/": journey.list_versions,
         "DELETE /api/similarity-matrix/1/versions/1/": journey.delete_a_version,
     }

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from serendip.domain import Invalid
 from serendip.flows.accounts import create_account
 from serendip.settings import Settings
+from serendip.store.matrices import RecommenderRecord
 from serendip.web.forms import csrf_token
 from serendip.web.guard import new_key
 from serendip.web.limits import Attempts, Rate, address_of
@@ -82,11 +83,13 @@ OWN, OTHERS = "user-1", "user-2"
         ("GET", "/people/{user}"),
         ("GET", "/people/{user}/items/film-1"),
         ("GET", "/people/{user}/lists"),
+        ("GET", "/v1/recommenders/SVD/recommendations?user={user}"),
         ("POST", "/people/{user}/did"),
     ],
 )
 def test_a_member_touches_its_own_and_nobody_elses(server: Server, method: str, path: str) -> None:
     browser = person(server, "member")
+    server.store.add_recommender(RecommenderRecord("SVD"))
     for user, mine in ((OWN, True), (OTHERS, False), ("user%2D2", False), (OWN + " ", False)):
         answer = browser.request(method, path.format(user=quote(user, safe="%")), data={"item": "film-1"})
         if mine:

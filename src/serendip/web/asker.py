@@ -76,6 +76,8 @@ IN_BODY = (("POST", "/v1/recommendations"), ("POST", "/v1/interactions"))
 """The user stands in the body: these routes call ``own``."""
 IN_QUERY = ("/v1/recommendations", "/v1/interactions", "/v1/slates", "/v1/relations")
 """Reading these, a member says ``user=`` and names the own one."""
+OWN_ROW = re.compile(r"/v1/recommenders/[^/]+/recommendations")
+"""The same of a recommender's row."""
 IN_PATH = ("/v1/users/", "/people/")
 """The user is the segment that follows."""
 READS = frozenset({"GET", "HEAD"})
@@ -91,7 +93,7 @@ def check_member(asker: Asker, method: str, path: str, query: bytes) -> None:
         return
     if (method, path) in IN_BODY:
         return
-    if method in READS and path in IN_QUERY:
+    if method in READS and (path in IN_QUERY or OWN_ROW.fullmatch(path)):
         named = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("user")
         own(asker, *(named or (None,)))
         return

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from serendip.domain import Interaction, Invalid, Item, NotFound, User, checked_id
+from serendip.flows.live import FOR_YOU, HOME
 from serendip.flows.recommend import similar
 from serendip.flows.record import record
 from serendip.web.addresses import segment
@@ -100,7 +101,7 @@ def person(request: Request, parts: Parts, user: str, since: str = "", did: str 
         lately=_lately(parts, history, doing),
         n_events=len(history),
         rows=rows,
-        slates=".".join(row.slate for row in rows if row.slate and row.id != "popular"),
+        slates=".".join(row.slate for row in rows if row.slate and row.id in (FOR_YOU, HOME)),
         done=done,
         stars=stars if 0 < stars <= STARS else 0,
         doing=doing,

@@ -18,9 +18,12 @@ from serendip.domain import (
 )
 from serendip.flows.live import FOR_YOU, HOME
 from serendip.flows.recommend import Ask, recommend, recommend_session, similar
+from serendip.flows.rows import recommend_by_matrices
 from serendip.web.services import Services
 
 N_CARDS = 12
+N_RECOMMENDERS = 4
+"""Recommenders that have a row; all of them are on the page of lists."""
 STARS = 5
 
 
@@ -90,7 +93,11 @@ def rows_for(parts: Services, look: Look, history: Sequence[Interaction]) -> lis
         rows.append(_row(parts, look, HOME, "Home"))
     if home is not None and home.personal:
         rows.append(_popular(parts, look))
-    return [*rows, *_because(parts, history, look.now)]
+    by_recommender = _by_recommenders(parts, look)
+    if by_recommender:
+        # A site may go by its recommenders alone, with nothing live as a scenario.
+        rows = [row for row in rows if row.cards]
+    return [*rows, *by_recommender, *_because(parts, history, look.now)]
 
 
 def _row(parts: Services, look: Look, scenario: str, title: str) -> Row:
@@ -107,6 +114,19 @@ def _popular(parts: Services, look: Look) -> Row:
     """What an asker without a history is shown: the fallback, recent popularity."""
     slate = recommend_session(parts.store, parts.live, [], Ask(HOME, N_CARDS), look.now)
     return _filled(parts, slate, Row("popular", "Popular this week", "the same for everybody", (), slate.id), look)
+
+
+def _by_recommenders(parts: Services, look: Look) -> list[Row]:
+    """A row by each recommender, from its matrices."""
+    rows = []
+    for one in parts.store.recommenders()[:N_RECOMMENDERS]:
+        row = Row(f"recommender-{one.id}", one.name, one.description or "", ())
+        slate = recommend_by_matrices(parts.store, one.name, look.user, N_CARDS, look.now, explain=True)
+        row = _filled(parts, slate, replace(row, slate=slate.id, note=slate.note), look)
+        # Likeness times liking is on another scale than the row's scores: a reason has no part in percent here.
+        cards = (replace(card, because=card.because and replace(card.because, share=None)) for card in row.cards)
+        rows.append(replace(row, cards=tuple(cards)))
+    return rows
 
 
 def _filled(parts: Services, slate: Slate, row: Row, look: Look) -> Row:
