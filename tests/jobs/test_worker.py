@@ -238,3 +238,16 @@ def test_a_job_that_takes_too_long_is_stopped_and_not_tried_again(place: Place):
         until(lambda: place.job(job).state == "failed", 30)
     assert "job_minutes" in (place.job(job).error or "")
     assert place.job(job).attempts == 1
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_settings_file_that_was_spoilt_meanwhile_is_named_in_the_job_that_met_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(place.folder)
+    Path("serendip.toml").write_text("prot = 80\n")
+    job = place.add("clean-up")
+    with working(Worker(place.store, place.settings, clock)):
+        until(lambda: place.job(job).error, 30)
+    assert "there is no setting 'prot'" in (place.job(job).error or "")
+    assert place.job(job).state == "queued", "mended in time, the next attempt does it"

@@ -285,13 +285,18 @@ def test_who_changes_matrices_recommenders_or_what_is_live_is_in_the_audit_log(
         ("post", "/v1/matrices", {"name": "m", "of": "users"}),
         ("put", "/v1/recommenders/r", {"user_matrix": "m"}),
         ("post", old, {"name": "n", "type": 1}),
+        ("post", "/v1/users/bulk", {"put": [{"id": "bulk"}], "delete": ["user-1", "user-2"]}),
+        ("delete", "/v1/users/bulk", None),
         ("post", "/v1/scenarios/home/promote", {"version": ease, "override": "for the test"}),
         ("post", "/v1/scenarios/home/rollback", {"reason": "it was a test"}),
     )
     for method, path, body in done:
-        answer = getattr(server.client, method)(path, json=body)
-        assert answer.status_code in (200, 201), answer.text
+        answer = server.client.request(method, path, json=body)
+        assert answer.status_code in (200, 201, 204), answer.text
+    # What deletes nothing is no act.
+    server.client.post("/v1/users/bulk", json={"put": [{"id": "new"}]}).raise_for_status()
     kept = acts(server)[::-1]
     assert [act["target"] for act in kept] == [path for _, path, _ in done]
-    assert kept[3]["detail"] == {"version": ease, "override": "for the test"}
-    assert kept[4]["detail"] == {"version": server.versions["popular-7-days"], "reason": "it was a test"}
+    assert kept[3]["detail"] == {"deleted": 2}
+    assert kept[5]["detail"] == {"version": ease, "override": "for the test"}
+    assert kept[6]["detail"] == {"version": server.versions["popular-7-days"], "reason": "it was a test"}

@@ -124,6 +124,23 @@ def test_a_member_records_and_is_answered(server: Server) -> None:
     assert browser.get("/").headers["location"] == "/people/user-1"
 
 
+def test_a_member_brings_no_new_items_and_kinds_before_everybody(server: Server) -> None:
+    browser = person(server, "member")
+    for event, why in (
+        ({"user": OWN, "item": "my-own-film", "kind": "view"}, "no item 'my-own-film'"),
+        ({"user": OWN, "item": "film-1", "kind": "my-own-kind"}, "no kind 'my-own-kind'"),
+    ):
+        alone = browser.post("/v1/interactions", json=event)
+        assert (alone.status_code, why in alone.json()["detail"]) == (422, True)
+        rows = browser.post("/v1/interactions", json=[event, {"user": OWN, "item": "film-1"}]).json()
+        assert rows["recorded"] == 1
+        assert [(row["index"], why in row["reason"]) for row in rows["refused"]] == [(0, True)]
+        assert browser.post("/v1/interactions", json=[event]).status_code == 422
+    assert server.store.item("my-own-film") is None
+    assert "my-own-kind" not in server.store.kinds()
+    assert server.client.post("/v1/interactions", json={"user": OWN, "item": "my-own-film"}).status_code == 201
+
+
 def test_a_member_without_a_user_touches_nobodys(server: Server) -> None:
     browser = person(server, "member")
     account = browser.get("/v1/me").json()["account"]

@@ -14,10 +14,11 @@ import threading
 from datetime import UTC, datetime
 from types import FrameType
 
+from serendip.domain import Invalid
 from serendip.jobs.carry import Clock, carry_out
 from serendip.jobs.kind import Stopped
 from serendip.logs import set_up_logs
-from serendip.settings import Settings
+from serendip.settings import read_settings
 from serendip.store import Artifacts, Leased, Store
 
 log = logging.getLogger("serendip.jobs")
@@ -31,7 +32,12 @@ STOPPED = 4
 def main() -> None:
     """Do the job that the command line names."""
     number, lease = int(sys.argv[1]), sys.argv[2]
-    settings = Settings(**json.loads(sys.stdin.readline()))
+    told = json.loads(sys.stdin.readline())
+    try:
+        settings = read_settings(**told)
+    except Invalid as error:
+        _refused(told["database_url"], number, lease, str(error))
+        sys.exit(STOPPED)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     signal.signal(signal.SIGTERM, _stop)
     set_up_logs(settings, rotated=False)
@@ -43,6 +49,15 @@ def main() -> None:
         carry_out(store, Artifacts(settings.artifacts), settings, Leased(job, lease), _now)
     except Stopped:
         sys.exit(STOPPED)
+    finally:
+        store.close()
+
+
+def _refused(database_url: str, number: int, lease: str, said: str) -> None:
+    """Write down that the settings, which the worker could still read, cannot be read any more."""
+    store = Store.open(database_url)
+    try:
+        store.fail_job(number, lease, _now(), f"the settings were changed since the worker began: {said}")
     finally:
         store.close()
 

@@ -52,6 +52,8 @@ ADMIN = ("/v1/accounts", "/v1/keys", "/v1/audit", "/v1/erasures")
 ADMIN_TO_CHANGE = ("/v1/models", "/v1/scenarios")
 AUDITED = ("/v1/jobs", "/v1/timetable", "/v1/matrices", "/v1/recommenders")
 """Operators may change what lies here; who did so is kept."""
+BULK = "/bulk"
+"""Ends where rows may be deleted among others; the route says whether any were."""
 READS_BY_POST = frozenset({"/v1/recommendations", "/sign-out", "/v1/me/password", "/account/password"})
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -152,7 +154,9 @@ class Guard:
         if asker.session and method not in SAFE:
             receive = await checked_form(headers, receive, csrf_token(asker.session))
         scope["state"].update(asker=asker, key=asker.key or asker.name or asker.role)
-        await self.app(scope, receive, self._noting(scope, send, asker) if is_act(method, path, self.audited) else send)
+        act = is_act(method, path, self.audited)
+        noting = act or path.endswith(BULK)
+        await self.app(scope, receive, self._noting(scope, send, asker, act) if noting else send)
 
     def _check(self, asker: Asker, right: Right, scope: Scope) -> None:
         if asker.is_member:
@@ -173,11 +177,12 @@ class Guard:
             {"WWW-Authenticate": "Bearer", **away},
         )
 
-    def _noting(self, scope: Scope, send: Send, asker: Asker) -> Send:
-        """Keeps what was done in the audit log before the answer says that it was done."""
+    def _noting(self, scope: Scope, send: Send, asker: Asker, always: bool) -> Send:
+        """Keeps what was done in the audit log before the answer says that it was done; or only if the route tells."""
 
         async def noting(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] < 400:
+            done = message["type"] == "http.response.start" and message["status"] < 400
+            if done and (always or "noted" in scope["state"]):
                 route = scope.get("route")
                 act = Act(
                     self.clock(),

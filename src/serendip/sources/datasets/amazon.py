@@ -81,7 +81,8 @@ def _hash(ids: pl.Series) -> NDArray[np.uint64]:
 def _among(ids: pl.Series, chosen: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Which of ``ids`` are chosen; one that is missing is let through, to be refused with its line."""
     among: NDArray[np.bool_] = np.isin(_hash(ids), chosen)
-    return among | ids.is_null().to_numpy()
+    among |= ids.is_null().to_numpy()
+    return among
 
 
 def _review(batch: Batch, people: NDArray[np.uint64], what: str) -> Batch:

@@ -56,4 +56,5 @@ async def record_interactions(
     ] = None,
 ) -> None:
     """What is acknowledged is on disk. Of a list, the valid rows are kept in one transaction and the rest are named in
-    `refused`; a list of which no row can be kept is refused with 422. Unknown users and items are made."""
+    `refused`; a list of which no row can be kept is refused with 422. Unknown users and items are made,
+    but not for members of the place."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
@@ -131,17 +131,19 @@ def told(events: Sequence[Event], now: datetime) -> list[Interaction]:
 async def record_interactions(request: Request) -> Response:
     """One interaction or a list of them."""
     parts: Services = request.app.state.services
-    content = await _content(request)
+    content, asker = await _content(request), current(request)
     named = request.headers.get("idempotency-key")
     now = parts.clock()
     if isinstance(content, list):
         if named is not None:
             raise Invalid("an Idempotency-Key header goes with one interaction; give each row its key", field="key")
-        own(current(request), *(row.get("user") if isinstance(row, dict) else None for row in content))
-        return await _record_many(parts, content, now)
+        own(asker, *(row.get("user") if isinstance(row, dict) else None for row in content))
+        return await _record_many(parts, content, now, asker.is_member)
     body = checked(InteractionBody, content)
-    own(current(request), body.user)
+    own(asker, body.user)
     event = body.interaction(now)
+    if asker.is_member and (unknown := await parts.pool.run(lambda: _unknown(parts.store, {0: event}))):
+        raise unknown[0]
     if named is not None:
         if event.key not in (None, named):
             raise Invalid("the Idempotency-Key header and the field key differ; send one of them", field="key")
@@ -155,12 +157,15 @@ async def record_interactions(request: Request) -> Response:
     )
 
 
-async def _record_many(parts: Services, content: list[Any], now: datetime) -> Response:
+async def _record_many(parts: Services, content: list[Any], now: datetime, by_member: bool) -> Response:
     if not 1 <= len(content) <= MAX_ROWS:
         raise Invalid(f"the list has {len(content)} rows; send 1 to {MAX_ROWS} at a time", field="body")
 
     def work() -> dict[str, Any]:
         events, refused = _rows(content, now)
+        unknown = _unknown(parts.store, events) if by_member else {}
+        refused += [_refused(index, wrong) for index, wrong in unknown.items()]
+        events = {index: event for index, event in events.items() if index not in unknown} if unknown else events
         places = list(events)
         kept, faults = record_valid(parts.store, list(events.values()), now)
         refused += [_refused(places[place], wrong) for place, wrong in faults.items()]
@@ -177,6 +182,19 @@ async def _record_many(parts: Services, content: list[Any], now: datetime) -> Re
     if len(answer["refused"]) == len(content):
         raise Refused(422, f"none of the {len(content)} rows can be recorded", errors=answer["refused"][:100])
     return Json(answer)
+
+
+def _unknown(store: Store, events: Mapping[int, Interaction]) -> dict[int, Invalid]:
+    """Which ``events`` a member may not record, and why: a new item or kind would be there for everybody."""
+    items = store.cards({event.item for event in events.values()})
+    kinds = {*store.kinds(), InteractionBody.model_fields["kind"].default}
+    found: dict[int, Invalid] = {}
+    for index, event in events.items():
+        if event.item not in items:
+            found[index] = Invalid(f"there is no item {event.item!r}; GET /v1/items lists them", field="item")
+        elif event.kind not in kinds:
+            found[index] = Invalid(f"there is no kind {event.kind!r}; use one that is declared", field="kind")
+    return found
 
 
 def _rows(content: list[Any], now: datetime) -> tuple[dict[int, Interaction], list[dict[str, Any]]]:

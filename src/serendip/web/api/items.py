@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from serendip.domain import Item, NotFound, checked_id
@@ -32,6 +33,7 @@ from serendip.web.api.records import (
     read,
     taken,
 )
+from serendip.web.asker import noted
 from serendip.web.json import Json, StrictRoute
 from serendip.web.sent import Body, Count, Id, ItemBody, ItemFields, ItemPatch, Question
 from serendip.web.services import Parts
@@ -118,9 +120,11 @@ def create_item(parts: Parts, body: ItemBody, idempotency_key: IdempotencyKey = 
 
 
 @router.post("/v1/items/bulk", operation_id="change_items", response_model=ChangedShown, responses=refusals(*WRITING))
-def change_items(parts: Parts, body: ItemsChange) -> Response:
+def change_items(request: Request, parts: Parts, body: ItemsChange) -> Response:
     """Keep and forget many. Valid rows are taken in one transaction and the rest are named; sent again, it changes
     nothing more. A body of which no row can be taken is refused with 422."""
+    if body.delete:
+        noted(request, deleted=len(body.delete))
     return change_many(
         body.put,
         body.delete,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from starlette.requests import Request
 from starlette.responses import Response
 
 from serendip.domain import NotFound, Relation, checked_id
@@ -13,6 +14,7 @@ from serendip.web import shapes
 from serendip.web.answered import ChangedShown, RelationShown, RelationsPage
 from serendip.web.api import READING, WRITING, refusals
 from serendip.web.api.records import MANY, ListQuestion, Tried, change_many, stretch_of
+from serendip.web.asker import noted
 from serendip.web.json import Json, StrictRoute
 from serendip.web.sent import Body, Id
 from serendip.web.services import Parts, Services
@@ -80,9 +82,11 @@ def create_relation(parts: Parts, body: RelationBody) -> Response:
 @router.post(
     "/v1/relations/bulk", operation_id="change_relations", response_model=ChangedShown, responses=refusals(*WRITING)
 )
-def change_relations(parts: Parts, body: RelationsChange) -> Response:
+def change_relations(request: Request, parts: Parts, body: RelationsChange) -> Response:
     """Keep and drop many, in one transaction; `replaced` counts those that were there already. Rows that do not read
     are named; a body of which no row can be taken is refused with 422."""
+    if body.delete:
+        noted(request, deleted=len(body.delete))
 
     def change(put: list[Relation], drop: list[Relation]) -> Changed:
         made, dropped = parts.store.change_relations(put, drop)
