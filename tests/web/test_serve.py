@@ -120,7 +120,7 @@ from serendip.store import Artifacts, Store
 from serendip.web.serve import serve
 folder = Path(sys.argv[1])
 store = Store.open(f"sqlite:///{folder / 'serendip.db'}")
-serve(store, Artifacts(folder / "artifacts"), Settings(port=0))
+serve(store, Artifacts(folder / "artifacts"), Settings(port=0), lambda address: print(address, flush=True))
 store.close()
 print("ended well")
 """
@@ -138,12 +138,12 @@ def test_sigterm_lets_what_runs_finish_and_ends_well(world: World, tmp_path: Pat
         env={**os.environ, "PYTHONPATH": str(source)},
     )
     assert process.stdout is not None
-    address = ""
-    for line in process.stdout:
-        told = json.loads(line)
-        if told["message"] == "listening":
-            address = told["address"]
-            break
+    address = process.stdout.readline().strip()
+    assert not address.endswith(":0")
+    assert (
+        next(told["address"] for line in process.stdout if (told := json.loads(line))["message"] == "listening")
+        == address
+    )
     for _ in range(100):
         try:
             urllib.request.urlopen(f"{address}/healthz", timeout=5).close()

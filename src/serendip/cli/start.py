@@ -37,15 +37,17 @@ def serve(host: str | None, port: int | None, worker: bool | None, database: str
     store = Store.open(settings.database_url)
     try:
         declare_file(store)
-        address = f"http://{settings.host}:{settings.port}"
         made = first_administrator(store, now := clock())
         if made is not None:
             account, password = made
             note(store, now, "create_account", account.name, role=account.role)
             click.echo(f"The first administrator: name {account.name}, password {password}")
             click.echo("It is not shown again; change it on the page /account, or by `serendip account set-password`.")
-        click.echo(f"Sign in at {address}/sign-in. API keys: serendip key create NAME")
-        serve(store, Artifacts(settings.artifacts), settings)
+
+        def ready(address: str) -> None:
+            click.echo(f"Sign in at {address}/sign-in. API keys: serendip key create NAME")
+
+        serve(store, Artifacts(settings.artifacts), settings, ready)
     finally:
         store.close()
 

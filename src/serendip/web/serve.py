@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from time import monotonic, sleep
 from typing import Any
@@ -131,12 +131,19 @@ def _server(store: Store, artifacts: Artifacts, settings: Settings) -> uvicorn.S
     return uvicorn.Server(uvicorn.Config(create_app(store, artifacts, settings), **options))
 
 
-def serve(store: Store, artifacts: Artifacts, settings: Settings) -> None:
-    """Answer requests, and do jobs unless told not to, until SIGTERM or SIGINT; what runs then may finish."""
+def serve(
+    store: Store, artifacts: Artifacts, settings: Settings, ready: Callable[[str], None] = lambda _: None
+) -> None:
+    """Answer requests, and do jobs unless told not to, until SIGTERM or SIGINT; what runs then may finish.
+
+    ``ready`` is told the address once it is ours.
+    """
     with bound(settings.host, settings.port) as opened:
         set_up_logs(settings)
         host, port = opened.getsockname()[:2]
-        logging.getLogger("serendip.web").info("listening", extra={"address": f"http://{host}:{port}"})
+        address = f"http://{host}:{port}"
+        ready(address)
+        logging.getLogger("serendip.web").info("listening", extra={"address": address})
         # uvicorn drains, then sends itself the signal once more; by then we only want to return.
         before = signal.signal(signal.SIGTERM, lambda *_: None)
         jobs = working(Worker(store, settings, system_clock)) if settings.worker else nullcontext()
