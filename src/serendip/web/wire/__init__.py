@@ -8,14 +8,19 @@ from typing import Any
 from fastapi import APIRouter
 
 from serendip.domain import Invalid
-from serendip.web.wire import community, social
+from serendip.web.wire import community, feed, social
 
-WIRES: dict[str, APIRouter] = {"community": community.router, "social": social.router}
+WIRES: dict[str, APIRouter] = {"community": community.router, "feed": feed.router, "social": social.router}
 """Every wire format and its routes."""
 
 Reshape = Callable[[Mapping[str, Any]], dict[str, Any]]
 
-REFUSALS: dict[str, tuple[str, Reshape]] = {"community": ("/api/", lambda problem: {"detail": problem["detail"]})}
+
+def _detail(problem: Mapping[str, Any]) -> dict[str, Any]:
+    return {"detail": problem["detail"]}
+
+
+REFUSALS: dict[str, tuple[str, Reshape]] = {"community": ("/api/", _detail), "feed": ("/post/", _detail)}
 """Formats whose refusals have a shape of their own: under which addresses, and what it makes of problem details."""
 
 
