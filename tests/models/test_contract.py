@@ -52,6 +52,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("segments", {"n_segments": 2, "columns": "R|F|M"}),
     ("profile-knn", {}),
     ("profile-knn", {"columns": "age|hobbies", "n_neighbours": 3, "binary": False}),
+    ("tag-popularity", {}),
+    ("tag-popularity", {"half_life_days": 3.0, "column": "title"}),
     ("tag-svd", TAGS),
     ("tag-svd", {**TAGS, "clusters": {"even": "colour", "odd": "colour", "third-0": "third", "third-1": "other"}}),
 ]
@@ -408,6 +410,9 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("profile-knn", "columns"): ({}, {"columns": "town"}),
     ("profile-knn", "n_neighbours"): ({}, {"n_neighbours": 2}),
     ("profile-knn", "binary"): ({}, {"binary": False}),
+    ("tag-popularity", "column"): ({}, {"column": "title"}),
+    ("tag-popularity", "half_life_days"): ({}, {"half_life_days": 3.0}),
+    ("tag-popularity", "window_days"): ({}, {"window_days": 7.0}),
     ("tag-svd", "column"): (TAGS, {"column": "title"}),
     ("tag-svd", "clusters"): (TAGS, {"clusters": {"even": "a", "odd": "b", "third-0": "a"}}),
     ("tag-svd", "n_factors"): (TAGS, {"n_factors": 5}),

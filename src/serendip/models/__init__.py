@@ -18,6 +18,7 @@ from serendip.models import (
     profile_knn,
     segments,
     svd,
+    tag_popularity,
     tag_svd,
     user_knn,
 )
@@ -39,7 +40,7 @@ KINDS: dict[str, Kind] = {
     module.KIND.name: module.KIND
     for module in (
         *(chance, popularity, again, item_knn, user_knn, ease, als, svd, nmf),
-        *(content_knn, tag_svd, profile_knn, segments),
+        *(content_knn, tag_popularity, tag_svd, profile_knn, segments),
     )
 }
 """Every kind by its name."""
