@@ -12,6 +12,7 @@ from serendip.sources.datasets import (
     books,
     crawled,
     films,
+    inditex,
     movielens,
     online_retail,
     otto,
@@ -121,6 +122,14 @@ SETS = [
         "a folder with items.jsonl and ratings.jsonl",
     ),
     Known(
+        "inditex",
+        "Inditex",
+        "a fashion shop's views, carts and purchases, 85% of sessions without a customer; products with pictures",
+        "as its contest's terms say",
+        "your own copy, or what examples/shop/generate.py makes",
+        "a folder with products.parquet and train.parquet (and users.csv and embeddings.csv, if there)",
+    ),
+    Known(
         "sequences",
         "user item item ...",
         "any text file with a user and their items a line",
@@ -142,6 +151,7 @@ LOADERS: dict[str, Callable[[Path], LoadedSet]] = {
     "movielens": movielens.movielens,
     "amazon-books": amazon.amazon_books,
     "amazon-sneakers": crawled.amazon_sneakers,
+    "inditex": inditex.inditex,
     "sequences": sequences.sequences,
 }
 """For each known set, what reads its files."""
