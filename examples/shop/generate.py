@@ -144,8 +144,8 @@ def write_customers(rng: np.random.Generator, made: Customers, file: Path) -> No
 
 
 def write_events(
-    rng: np.random.Generator, goods: Products, people: Customers, size: Size, until: datetime, number: NDArray[np.int64],
-    file: Path,
+    rng: np.random.Generator, goods: Products, people: Customers, size: Size, until: datetime,
+    number: NDArray[np.int64], file: Path,
 ) -> int:  # fmt: skip
     """All sessions in order of their beginning, a block at a time; gives how many rows there are."""
     families = np.stack([_favoured(goods, style) for style in range(N_STYLES)])
@@ -198,7 +198,9 @@ def _rows(
     again = (rng.random(len(session)) < AGAIN) & (place > 0)
     back = np.maximum(1, (rng.random(len(session)) * (place + 1)).astype(np.int64))
     item = np.where(again, item[np.arange(len(session)) - np.minimum(back, place)], item)
-    ms = (begun[session] * 86_400_000).astype(np.int64) + np.cumsum(rng.exponential(25_000, len(session))).astype(np.int64)
+    ms = (begun[session] * 86_400_000).astype(np.int64) + np.cumsum(rng.exponential(25_000, len(session))).astype(
+        np.int64
+    )
     ms -= np.repeat(ms[np.cumsum(length) - length] - (begun * 86_400_000).astype(np.int64), length)
     wish = -5.6 + 0.9 * goods.suits[item, style[session]] + 0.4 * goods.discount[item] + 1.6 * again
     cart = rng.random(len(session)) < 1 / (1 + np.exp(-wish))

@@ -1,4 +1,4 @@
-"""Inditex: a fashion shop's views, carts and purchases, mostly of sessions without a customer; products with pictures."""
+"""Inditex: a fashion shop's views, carts and purchases, most of them of sessions without a customer."""
 
 from __future__ import annotations
 
@@ -117,7 +117,8 @@ SEVERAL = "further rows of customers who have several; that of most purchases co
 
 def _product(batch: Batch) -> Batch:
     words = [
-        pl.concat_str(pl.lit(f"{name.removeprefix('cod_').removesuffix('_id')} "), _whole(pl.col(name))) for name in TAGS
+        pl.concat_str(pl.lit(f"{name.removeprefix('cod_').removesuffix('_id')} "), _whole(pl.col(name)))
+        for name in TAGS
     ]
     return with_frame(
         batch,
@@ -195,12 +196,29 @@ def _event(batch: Batch) -> Batch:
     frame = batch.frame
     flag = texts(frame["add_to_cart"].cast(pl.String))
     bad = ~flag.str.strip_suffix(".0").is_in(["0", "1", "true", "false"]).fill_null(False)
-    cleaned = frame.with_columns(
-        flag.str.strip_suffix(".0").replace({"true": "1", "false": "0"}).alias("add_to_cart")
-    )
+    cleaned = frame.with_columns(flag.str.strip_suffix(".0").replace({"true": "1", "false": "0"}).alias("add_to_cart"))
     errors = [
-        RowError(int(batch.lines[row]), "add_to_cart", "is neither 0 nor 1", flag[row]) for row in np.flatnonzero(bad)
+        RowError(int(batch.lines[row]), "add_to_cart", "is neither 0 nor 1", flag[int(row)])
+        for row in np.flatnonzero(bad)
     ]
     told = cleaned.select(event_columns(frame.columns)).filter(~bad)
     merged = sorted([*batch.errors, *errors], key=lambda error: error.line)
     return Batch(told, batch.lines[~bad.to_numpy()], merged, batch.left_out, batch.done)
+
+
+def has_sessions(columns: list[str]) -> bool:
+    """Whether a file's columns are those of ``train.parquet``."""
+    return all(name in columns for name in NEEDED["train"] if name != "add_to_cart")
+
+
+def session_events(source: Source) -> Part:
+    """The events of a file of sessions, such as the one that is to be answered; ``session`` stands beside each."""
+    columns = ["user", "item", "at", "kind", "context"]
+
+    def told(batch: Batch) -> Batch:
+        frame = batch.frame
+        if "add_to_cart" not in frame.columns:
+            frame = frame.with_columns(add_to_cart=pl.lit("0"))
+        return _event(with_frame(batch, frame))
+
+    return rows(Reshaped(source, columns, told, "sessions"), "interactions", " ".join(columns))
