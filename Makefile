@@ -9,14 +9,14 @@ FULL ?=
 DATASETS ?=
 ONLY ?=
 
-.PHONY: help demo social community test lint format bench docs clean
+.PHONY: help demo social community extras test lint format bench docs clean
 
 help:
 	@echo "make demo            a small world, trained, measured and served on http://127.0.0.1:$(PORT)"
 	@echo "make demo DATA=path  the same with a known data set; ONCE=1 asks once and ends"
 	@echo "make social          events and people for a made social network, served; ONCE=1 asks both routes and ends"
 	@echo "make community       the reference application community, see examples/community; ONCE=1 shows it and ends"
-	@echo "make test            all tests"
+	@echo "make test            all tests; make extras before it installs what the tests of rankers and networks need"
 	@echo "make lint            format, style, types, import contract"
 	@echo "make bench           every benchmark beside its peers, in quick sizes; FULL=1 for the large ones,"
 	@echo "                     DATASETS=folder for the tables on real data, ONLY=als,knn for some"
@@ -32,6 +32,18 @@ help:
 .venv/developing: .venv/serving
 	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[server,postgres,mysql]" --group dev
 	@touch $@
+
+.venv/ranking: .venv/serving
+	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[server,rank]"
+	@touch $@
+
+.venv/thinking: .venv/serving
+	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[server,neural]"
+	@touch $@
+
+# Every extra, so that no test is skipped for the want of one.
+extras: .venv/developing .venv/ranking .venv/thinking
+	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[rank-light,tune]"
 
 demo: .venv/serving
 	@$(BIN)/serendip demo --port $(PORT) $(if $(DATA),--data "$(DATA)") $(if $(ONCE),--once)
