@@ -1,8 +1,8 @@
 """A made fashion shop: what customers and passers-by view, put into the cart and buy, as its files have it.
 
-``users.csv``, ``products.parquet`` and ``train.parquet`` in one folder. About 85% of the rows are of sessions without a
-customer. The same seed and moment make the same files. Events are made a block of sessions at a time, so that 46.5
-million rows need no more memory than one block.
+``users.csv``, ``products.parquet``, ``train.parquet`` and ``test.parquet`` in one folder. About 85% of the rows are of
+sessions without a customer. The same seed and moment make the same files. Events are made a block of sessions at a
+time, so that 46.5 million rows need no more memory than one block.
 """
 
 from __future__ import annotations
@@ -147,13 +147,16 @@ def write_events(
     rng: np.random.Generator, goods: Products, people: Customers, size: Size, until: datetime,
     number: NDArray[np.int64], file: Path,
 ) -> int:  # fmt: skip
-    """All sessions in order of their beginning, a block at a time; gives how many rows there are."""
+    """All sessions in order of their beginning, a block at a time; gives how many rows there are to learn from.
+
+    Of the last day a quarter of the sessions is kept apart, its first halves in ``test.parquet``: those to be answered.
+    """
     families = np.stack([_favoured(goods, style) for style in range(N_STYLES)])
     n_sessions = max(1, round(size.rows / PER_SESSION))
     parts = file.with_name(file.name + ".parts")
     parts.mkdir(parents=True, exist_ok=True)
     came = np.cumsum(people.activity)
-    done = 0
+    done, tests = 0, list[pl.DataFrame]()
     for place, first in enumerate(range(0, n_sessions, BLOCK)):
         here = min(BLOCK, n_sessions - first)
         span = size.days * first / n_sessions, size.days * (first + here) / n_sessions
@@ -176,9 +179,13 @@ def write_events(
             pl.Series("device_type", (session * 7919 % 3 + 1).astype(np.int8)),
             pl.Series("pagetype", np.where(frame["cart"].to_numpy() > 0, 24, 8).astype(np.int8)),
         ).with_columns(pl.col("timestamp_local").dt.date().alias("date"))  # fmt: skip
-        told.write_parquet(parts / f"{place:05}.parquet")
-        done += told.height
+        apart = pl.Series((begun >= size.days - 1) & (np.arange(first, first + here) % 4 == 0)).gather(session)
+        told.filter(~apart).write_parquet(parts / f"{place:05}.parquet")
+        done += told.height - int(apart.sum())
+        halves = told.filter(apart).filter(pl.int_range(pl.len()).over("session_id") * 2 < pl.len().over("session_id"))
+        tests.append(halves)
     pl.scan_parquet(parts / "*.parquet").sink_parquet(file)
+    pl.concat(tests).write_parquet(file.with_name("test.parquet"))
     shutil.rmtree(parts)
     return done
 
@@ -264,7 +271,7 @@ def _falling(n: int, power: float) -> NDArray[np.float64]:
 
 
 def generate(folder: Path, until: datetime, seed: int = 7, size: Size | None = None) -> int:
-    """Write the three files of a shop into ``folder``; gives how many rows of events there are."""
+    """Write the four files of a shop into ``folder``; gives how many rows of events there are."""
     size = size or Size()
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
@@ -282,7 +289,7 @@ def midnight() -> datetime:
 
 def main() -> None:
     """Read the command line and write the files."""
-    told = argparse.ArgumentParser(description="A made fashion shop, as three files.")
+    told = argparse.ArgumentParser(description="A made fashion shop, as four files.")
     told.add_argument("folder", type=Path)
     told.add_argument("--until", type=datetime.fromisoformat, default=None, help="an ISO moment; this day's midnight")
     told.add_argument("--seed", type=int, default=7)
@@ -293,7 +300,7 @@ def main() -> None:
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     size = Size(given.customers, given.products, given.rows, given.numbers, given.days)
     n = generate(given.folder, until, given.seed, size)
-    print(f"users.csv, products.parquet and train.parquet ({n:,} rows) are in {given.folder}")
+    print(f"users.csv, products.parquet, test.parquet and train.parquet ({n:,} rows) are in {given.folder}")
 
 
 if __name__ == "__main__":
