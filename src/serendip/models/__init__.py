@@ -41,6 +41,15 @@ KINDS: dict[str, Kind] = {
     module.KIND.name: module.KIND
     for module in (
         *(chance, popularity, again, item_knn, user_knn, ease, als, svd, nmf),
+        *(content_knn, tag_popularity, tag_svd, profile_knn, segments, mlp),
+    )
+}
+"""Every kind by its name."""
+
+MAX_WEIGHT = 1e6
+"""The most that one event may count; sums of more would leave single precision."""
+
+
 EXTRAS = {"two-tower": "neural", "sequence": "neural"}
 """Kinds that come with an extra."""
 
