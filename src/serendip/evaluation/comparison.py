@@ -285,8 +285,8 @@ def rows_of(
 ) -> tuple[Row, ...]:
     """One row a pipeline, the best by ``metric`` first; ``outcomes`` are of the same questions.
 
-    A row holds the metrics ``wanted``, or all where none is named; of tail items their nDCG over ``k`` places. ``alone``
-    names the rows of each ranked pipeline's sources.
+    A row holds the metrics ``wanted``, or all where none is named; of tail items their nDCG over ``k`` places.
+    ``alone`` names the rows of each ranked pipeline's sources.
     """
     users = outcomes[0].user_ix
     names = [

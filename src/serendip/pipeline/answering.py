@@ -27,7 +27,7 @@ from serendip.pipeline.answers import (
     stages_of,
     with_pins,
 )
-from serendip.pipeline.config import PipelineConfig, SourceConfig
+from serendip.pipeline.config import PipelineConfig
 from serendip.pipeline.merging import Merged, merged_shares
 from serendip.pipeline.ranked import Candidates, FittedRanker
 from serendip.pipeline.source import Source
@@ -223,6 +223,14 @@ class Pipeline:
         ranked = Ranked(np.concatenate([part.rows for part in parts]), np.concatenate([part.scores for part in parts]))
         return ranked, np.concatenate(boosts)
 
+    def candidates(
+        self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None, rules: Rules = NO_RULES
+    ) -> ItemLists:
+        """What the first ``n`` places are chosen from while every rule is kept; a list a query."""
+        lists, mask = stages_of(queries, hidden, allowed, rules, None)[0]
+        depth = n if rules.likeness is None else max(n, rules.n_candidates)
+        return ItemLists.of(self.merged.best(queries, depth, lists, mask, rules.lift)[1])
+
     def _scores(self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None, lift: Floats | None) -> Floats:
         """The sources' merged scores, or the ranker's of their candidates; (n_queries, n_items)."""
         if self.ranker is None:
@@ -242,8 +250,8 @@ class Pipeline:
         """For each query and place: what the score is made of, and the shares of the events.
 
         Parts are every source's, or of a ranker the features' with the largest shares; where there was one, the boost's
-        too; None where one source alone said it. Shares are of shape (n_events,), in the score's own unit; None where no
-        source of the item explains itself. Of a ranker's score they divide what the sources' scores and ranks add.
+        too; None where one source alone said it. Shares are of shape (n_events,), in the score's own unit; None where
+        no source of the item explains itself. Of a ranker's score they divide what the sources' scores and ranks add.
         """
         lists = hidden if hidden is not None else nothing_hidden(len(queries))
         shares = [

@@ -10,11 +10,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from serendip import models
-from serendip.domain import Invalid
 from serendip.data.features import Feature, parse_features
+from serendip.domain import Invalid
 from serendip.models import ModelConfig
 from serendip.models.rankers import RANKERS, RankerKind, RankerSettings, ranker_of
-
 
 Config = TypeVar("Config", bound=ModelConfig)
 

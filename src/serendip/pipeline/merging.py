@@ -88,8 +88,8 @@ class Merged:
 
 def placed(ranked: Ranked, query: int) -> ItemRows:
     """The items that a query's places hold, best first."""
-    rows = ranked.rows[query]
-    return rows[rows != NOTHING]
+    rows: ItemRows = ranked.rows[query]
+    return np.asarray(rows[rows != NOTHING])
 
 
 def merged_shares(shares: Sequence[Floats | None], parts: Sequence[float]) -> Floats | None:

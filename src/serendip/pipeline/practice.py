@@ -122,8 +122,8 @@ def practise(
     for groups, when in ((learn, "earlier"), (check, "later")):
         if not groups.sizes:
             raise Invalid(
-                f"of the candidates of the {when} windows since {moment(since):%Y-%m-%d} none was taken, so there is no "
-                "order to learn; name sources that find what people take next, or more candidates",
+                f"of the candidates of the {when} windows since {moment(since):%Y-%m-%d} none was taken, so there is "
+                "no order to learn; name sources that find what people take next, or more candidates",
                 field="ranker",
             )
     parts = learn.groups(len(features.names)), check.groups(len(features.names))

@@ -19,7 +19,7 @@ from serendip.data.features.likeness import Likeness
 from serendip.data.features.moments import clock, histories_before, in_order
 from serendip.data.lists import Floats, ItemRows
 from serendip.data.queries import Queries
-from serendip.data.vocabulary import Arrays, Vocabulary
+from serendip.data.vocabulary import UNKNOWN, Arrays, Vocabulary
 from serendip.domain import Invalid
 
 BATCH_ROWS = 1_000_000
@@ -82,11 +82,25 @@ class Features:
         )
 
     def advanced(self, data: Dataset) -> Features:
-        """The same as of ``data.now``; what columns say stays. ``data`` has the same users and items."""
-        assert len(data.users) == len(self.users), "the counters' rows are those of the users"
+        """The same as of ``data.now``; what columns say stays. ``data`` has the same items, and users begin with these.
+
+        Of users that came since nothing is known but their events.
+        """
+        assert len(data.users) >= len(self.users), "the counters' rows are those of the users"
+        if len(data.users) > len(self.users):
+            return self._joined_by(data.users).advanced(data)
         log, _ = in_order(data)
         swept = (Sweep.over(feature, log, self._sides) for feature in self.definitions if feature.what in COUNTED)
         return replace(self, until=data.now, counters=tuple(sweep.finish(data.now) for sweep in swept))
+
+    def _joined_by(self, users: Vocabulary) -> Features:
+        """The same over more users, of whom no column says anything."""
+        rows = np.arange(len(users))
+        rows[len(self.users) :] = UNKNOWN
+        table = np.full((len(users), self.user_table.shape[1]), np.nan, np.float32)
+        table[: len(self.users)] = self.user_table
+        codes = {name: coding.take(rows) for name, coding in self.user_codes.items()}
+        return replace(self, users=users, user_codes=codes, user_table=table, counters=())
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -144,7 +144,7 @@ def fit(config: BoostedConfig, practice: Practice, rng: np.random.Generator) -> 
         found = _boosted(GROWS[library](again), practice, words, coded)
         parts = np.where(weak, 0, _importances(found, practice.check.features[some]))
     order = np.argsort(-parts, kind="stable")
-    best = max(found.about["curves"].get(f"ndcg@10", [0.0]), default=0.0)
+    best = max(found.about["curves"].get("ndcg@10", [0.0]), default=0.0)
     about = dict(found.about) | {
         "objective": objective,
         "best": {"ndcg@10": best},
@@ -181,8 +181,9 @@ def _without(spread_out: Floats, weak: NDArray[np.bool_], words: NDArray[np.int3
 def restore(config: BoostedConfig, arrays: Arrays) -> Boosted:  # noqa: ARG001
     """The ranker that ``arrays`` was made of."""
     own = {name.removeprefix("trees."): array for name, array in arrays.items() if name.startswith("trees.")}
-    n_features = int(arrays["n_features"][0])  # type: ignore[arg-type]
-    return Boosted(Trees.restore(own), n_features, arrays["words"], arrays["coded"])  # type: ignore[arg-type]
+    n_features = int(np.asarray(arrays["n_features"])[0])
+    words, coded = (np.asarray(arrays[name], np.int32) for name in ("words", "coded"))
+    return Boosted(Trees.restore(own), n_features, words, coded)
 
 
 KIND = RankerKind("boosted", BoostedConfig, fit, restore)

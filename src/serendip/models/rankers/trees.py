@@ -80,7 +80,7 @@ class Trees:
         if self.oblivious:
             firsts = [(1 << level) - 1 for level in range(self.depth)]
             asked = (np.ascontiguousarray(of[:, firsts]) for of in (self.feature, self.threshold, self.nan_right))
-            add_oblivious(np.ascontiguousarray(x, np.float32), *asked, self.leaf, out)
+            add_oblivious(np.ascontiguousarray(x, np.float32), *asked, self.leaf, out)  # type: ignore[call-arg]
         else:
             given = np.ascontiguousarray(x, np.float32)
             add_trees(given, self.feature, self.threshold, self.nan_right, self.leaf, out)
