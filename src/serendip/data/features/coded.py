@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,10 @@ from serendip.data.vocabulary import UNKNOWN, Arrays, Vocabulary
 
 Codes = NDArray[np.int32]
 Ends = NDArray[np.int64]
+
+
+NO_CODE = -2
+"""Instead of the code of a row of which nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,16 @@ class Coded:
     def one(n_rows: int) -> Coded:
         """Every row has the code 0: what is told does not depend on it."""
         return Coded.rows(np.zeros(n_rows, np.int32), 1)
+
+    @cached_property
+    def single(self) -> Codes | None:
+        """The one code of each row, NO_CODE where it has none; None where a row has several."""
+        size = np.diff(self.indptr)
+        if size.max(initial=0) > 1:
+            return None
+        out = np.full(len(size), NO_CODE, np.int32)
+        out[size == 1] = self.codes
+        return out
 
     def take(self, rows: NDArray[np.integer]) -> Coded:
         """The codes of these rows, in this order; none where a row is below 0."""

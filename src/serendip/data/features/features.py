@@ -85,7 +85,7 @@ class Features:
         """The same as of ``data.now``; what columns say stays. ``data`` has the same users and items."""
         assert len(data.users) == len(self.users), "the counters' rows are those of the users"
         log, _ = in_order(data)
-        swept = (Sweep.over(feature, log, self._sides) for feature in self.definitions if feature.what in COUNTED)
+        swept = Sweep.all_over(self.definitions, log, self._sides)
         return replace(self, until=data.now, counters=tuple(sweep.finish(data.now) for sweep in swept))
 
     @cached_property
@@ -125,7 +125,7 @@ class Features:
         for feature, position in zip(self.definitions, self._positions, strict=True):
             stop = position + feature.n_parts
             if feature.what in COUNTED:
-                out[:, :, position] = next(counters).read(asked, *sides.of(feature))
+                out[:, :, position] = _told(next(counters), asked, sides)
             elif feature.what in CLOCK:
                 out[:, :, position] = clock(feature.what, queries.moment)[:, None]
             elif feature.what in OF_SOURCE:
@@ -169,7 +169,7 @@ class Features:
                     f"{feature.text} is told by a candidate source when somebody asks, not by the log; leave it out",
                     field="features",
                 )
-        sweeps = [Sweep.over(feature, data, self._sides) for feature in self.definitions if feature.what in COUNTED]
+        sweeps = list(Sweep.all_over(self.definitions, data, self._sides))
         for begin in range(0, len(data), size):
             end = min(begin + size, len(data))
             shown = emit[begin:end]
@@ -401,6 +401,11 @@ def _table(
         else:
             parts.append(values(feature, column, n_rows, codes.get(_category_of(feature))))
     return np.concatenate(parts, axis=1)
+
+
+def _told(counter: Counter, asked: Asked, sides: Sides) -> Floats:
+    assert counter.feature.entity is not None
+    return counter.read(asked, *sides.of(counter.feature.entity))
 
 
 def _said(feature: Feature, said: Said) -> Floats:
