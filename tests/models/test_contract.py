@@ -12,12 +12,14 @@ import pytest
 import worlds
 from serendip.data import UNKNOWN, Dataset, Queries
 from serendip.domain import Interaction, InteractionKind, Invalid, micros
-from serendip.models import KINDS, Explains, HasFactors, HasNeighbours, Model, Predicts, fit, kind_of, restore
+from serendip.models import EXTRAS, KINDS, Explains, HasFactors, HasNeighbours, Model, Predicts, fit, kind_of, restore
+from serendip.models.neural.torch import torch_is_here
 from serendip.models.parallel import threads
 from worlds import DISLIKE, NOON, rated, worth
 
 SMALL = {"n_factors": 4, "n_epochs": 4, "regularization": 0.5}
 STEEP = {"n_factors": 4, "n_epochs": 8, "learning_rate": 0.05, "init_sigma": 0.3}
+NET = {"hidden": (8, 4), "n_factors": 3, "n_epochs": 4, "learning_rate": 0.02, "n_text": 4}
 TAGS = {"n_factors": 3, "n_epochs": 8, "learning_rate": 0.05, "init_sigma": 0.3}
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("random", {}),
@@ -52,6 +54,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("segments", {"n_segments": 2, "columns": "R|F|M"}),
     ("profile-knn", {}),
     ("profile-knn", {"columns": "age|hobbies", "n_neighbours": 3, "binary": False}),
+    ("mlp", {**NET, "price": "cost"}),
+    ("mlp", {**NET, "hidden": 6, "vectors": "look", "positive": 4.0, "unmet": 0, "popularity": False, "n_factors": 0}),
     ("tag-svd", TAGS),
     ("tag-svd", {**TAGS, "clusters": {"even": "colour", "odd": "colour", "third-0": "third", "third-1": "other"}}),
 ]
@@ -111,6 +115,8 @@ def ask(data: Dataset, *histories: Sequence[Interaction]) -> Queries:
 
 
 def trained(kind: str, settings: dict[str, Any], data: Dataset, seed: int = 0) -> Model:
+    if EXTRAS.get(kind) == "neural" and not torch_is_here():
+        pytest.skip(f"{kind} is trained with the extra neural, which is not installed")
     return fit(kind, kind_of(kind).config(**settings), data, seed)
 
 
@@ -408,6 +414,22 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("profile-knn", "columns"): ({}, {"columns": "town"}),
     ("profile-knn", "n_neighbours"): ({}, {"n_neighbours": 2}),
     ("profile-knn", "binary"): ({}, {"binary": False}),
+    ("mlp", "vectors"): (NET, {"vectors": "look"}),
+    ("mlp", "item_columns"): (NET, {"item_columns": "title"}),
+    ("mlp", "n_text"): (NET, {"n_text": 1}),
+    ("mlp", "price"): (NET, {"price": "cost"}),
+    ("mlp", "popularity"): (NET, {"popularity": False}),
+    ("mlp", "positive"): (NET, {"positive": 4.0}),
+    ("mlp", "unmet"): ({**NET, "positive": 4.0}, {"unmet": 0.0}),
+    ("mlp", "balanced"): ({**NET, "unmet": 5.0}, {"balanced": False}),
+    ("mlp", "hidden"): (NET, {"hidden": "8|4|2"}),
+    ("mlp", "n_factors"): (NET, {"n_factors": 0}),
+    ("mlp", "dropout"): (NET, {"dropout": 0.5}),
+    ("mlp", "regularization"): (NET, {"regularization": 1.0}),
+    ("mlp", "learning_rate"): (NET, {"learning_rate": 0.1}),
+    ("mlp", "batch_size"): (NET, {"batch_size": 20}),
+    ("mlp", "n_epochs"): ({**NET, "learning_rate": 0.1}, {"n_epochs": 1}),
+    ("mlp", "patience"): ({**NET, "n_epochs": 12, "learning_rate": 0.1, "patience": 9}, {"patience": 1}),
     ("tag-svd", "column"): (TAGS, {"column": "title"}),
     ("tag-svd", "clusters"): (TAGS, {"clusters": {"even": "a", "odd": "b", "third-0": "a"}}),
     ("tag-svd", "n_factors"): (TAGS, {"n_factors": 5}),
