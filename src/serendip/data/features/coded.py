@@ -60,6 +60,11 @@ class Coded:
         entries = np.arange(indptr[-1]) - np.repeat(indptr[:-1], size) + np.repeat(start, size)
         return Coded(indptr, self.codes[entries], self.n_codes, self.words)
 
+    def longer(self, n_more: int) -> Coded:
+        """The same with further rows at the end, of which nothing is known."""
+        indptr = np.concatenate([self.indptr, np.full(n_more, self.indptr[-1])])
+        return Coded(indptr, self.codes, self.n_codes, self.words)
+
     @property
     def first(self) -> NDArray[np.float32]:
         """The first code of each row as a number, NaN where there is none or it was never seen; shape (n_rows,)."""
