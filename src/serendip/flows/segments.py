@@ -137,7 +137,7 @@ def _make(folder: Path, config: SegmentsConfig, features: NDArray[np.float64], s
     draft = folder.with_name(f".{folder.name}.draft")
     try:
         draft.mkdir(parents=True, exist_ok=True)
-        write_bundle(draft, {"config": config.model_dump(mode="json"), "seed": seed}, arrays)
+        write_bundle(draft, {"name": ROOM, "config": config.model_dump(mode="json"), "seed": seed}, arrays)
         draft.rename(folder)
         older = sorted(folder.parent.glob("[0-9a-f]*"), key=lambda one: one.stat().st_mtime)[:-KEEP]
         for one in older:
