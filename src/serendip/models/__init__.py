@@ -21,6 +21,7 @@ from serendip.models import (
     svd,
     tag_popularity,
     tag_svd,
+    two_tower,
     user_knn,
 )
 from serendip.models.contract import (
@@ -41,7 +42,7 @@ KINDS: dict[str, Kind] = {
     module.KIND.name: module.KIND
     for module in (
         *(chance, popularity, again, item_knn, user_knn, ease, als, svd, nmf),
-        *(content_knn, tag_popularity, tag_svd, profile_knn, segments, mlp),
+        *(content_knn, tag_popularity, tag_svd, profile_knn, segments, two_tower, mlp),
     )
 }
 """Every kind by its name."""
@@ -50,7 +51,7 @@ MAX_WEIGHT = 1e6
 """The most that one event may count; sums of more would leave single precision."""
 
 
-EXTRAS = {"two-tower": "neural", "sequence": "neural"}
+EXTRAS = {"mlp": "neural", "two-tower": "neural", "sequence": "neural"}
 """Kinds that come with an extra."""
 
 
