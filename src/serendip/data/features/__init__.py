@@ -1,0 +1,5 @@
+"""Point-in-time features: numbers about a user, an item and a moment that see only what happened strictly before it."""
+
+from serendip.data.features.definition import ANY, Entity, Feature, parse_feature, parse_features
+
+__all__ = ["ANY", "Entity", "Feature", "parse_feature", "parse_features"]
