@@ -17,6 +17,7 @@ from serendip.models import (
     popularity,
     profile_knn,
     segments,
+    sequence,
     svd,
     tag_svd,
     user_knn,
@@ -40,6 +41,7 @@ KINDS: dict[str, Kind] = {
     for module in (
         *(chance, popularity, again, item_knn, user_knn, ease, als, svd, nmf),
         *(content_knn, tag_svd, profile_knn, segments),
+        *(sequence,),
     )
 }
 """Every kind by its name."""
@@ -48,7 +50,7 @@ MAX_WEIGHT = 1e6
 """The most that one event may count; sums of more would leave single precision."""
 
 
-EXTRAS = {"boosted": "rank", "two-tower": "neural", "mlp": "neural", "sequence": "neural"}
+EXTRAS = {"boosted": "rank", "two-tower": "neural", "mlp": "neural"}
 """Kinds that come with an extra."""
 
 
