@@ -55,8 +55,11 @@ def train(config: SequenceConfig, lists: Lists, known: NDArray[np.bool_], rng: n
         )
         drop = dropping(torch, rng, config.dropout)
         for epoch in range(config.n_epochs):
-            loss = 0.0
-            for rows in batches(len(runs), config.batch_size, rng):
+            loss, of_epoch = 0.0, list(batches(len(runs), config.batch_size, rng))
+            for done, rows in enumerate(of_epoch):
+                # The rate falls evenly, to nothing at the end of the last epoch.
+                left = 1 - (epoch + done / len(of_epoch)) / config.n_epochs
+                step.param_groups[0]["lr"] = config.learning_rate * left
                 some = runs.take(rows).by_size()
                 wrong = loss_of(torch, p, config, some, pool, drop, rng)
                 step.zero_grad()
