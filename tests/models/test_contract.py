@@ -20,6 +20,7 @@ SMALL = {"n_factors": 4, "n_epochs": 4, "regularization": 0.5}
 STEEP = {"n_factors": 4, "n_epochs": 8, "learning_rate": 0.05, "init_sigma": 0.3}
 NEXT = {"n_factors": 8, "n_epochs": 4, "learning_rate": 0.02, "batch_size": 8, "held_out": 0.0}
 HELD = {**NEXT, "held_out": 0.4, "patience": 1, "n_epochs": 12}
+NET = {"hidden": (8, 4), "n_factors": 3, "n_epochs": 4, "learning_rate": 0.02, "n_text": 4}
 TAGS = {"n_factors": 3, "n_epochs": 8, "learning_rate": 0.05, "init_sigma": 0.3}
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("random", {}),
@@ -54,6 +55,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("segments", {"n_segments": 2, "columns": "R|F|M"}),
     ("profile-knn", {}),
     ("profile-knn", {"columns": "age|hobbies", "n_neighbours": 3, "binary": False}),
+    ("mlp", {**NET, "price": "cost"}),
+    ("mlp", {**NET, "hidden": 6, "vectors": "look", "positive": 4.0, "unmet": 0, "popularity": False, "n_factors": 0}),
     ("tag-svd", TAGS),
     ("tag-svd", {**TAGS, "clusters": {"even": "colour", "odd": "colour", "third-0": "third", "third-1": "other"}}),
     ("sequence", NEXT),
@@ -413,6 +416,22 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("profile-knn", "columns"): ({}, {"columns": "town"}),
     ("profile-knn", "n_neighbours"): ({}, {"n_neighbours": 2}),
     ("profile-knn", "binary"): ({}, {"binary": False}),
+    ("mlp", "vectors"): (NET, {"vectors": "look"}),
+    ("mlp", "item_columns"): (NET, {"item_columns": "title"}),
+    ("mlp", "n_text"): (NET, {"n_text": 1}),
+    ("mlp", "price"): (NET, {"price": "cost"}),
+    ("mlp", "popularity"): (NET, {"popularity": False}),
+    ("mlp", "positive"): (NET, {"positive": 4.0}),
+    ("mlp", "unmet"): ({**NET, "positive": 4.0}, {"unmet": 0.0}),
+    ("mlp", "balanced"): ({**NET, "unmet": 5.0}, {"balanced": False}),
+    ("mlp", "hidden"): (NET, {"hidden": "8|4|2"}),
+    ("mlp", "n_factors"): (NET, {"n_factors": 0}),
+    ("mlp", "dropout"): (NET, {"dropout": 0.5}),
+    ("mlp", "regularization"): (NET, {"regularization": 1.0}),
+    ("mlp", "learning_rate"): (NET, {"learning_rate": 0.1}),
+    ("mlp", "batch_size"): (NET, {"batch_size": 20}),
+    ("mlp", "n_epochs"): ({**NET, "learning_rate": 0.1}, {"n_epochs": 1}),
+    ("mlp", "patience"): ({**NET, "n_epochs": 12, "learning_rate": 0.1, "patience": 9}, {"patience": 1}),
     ("tag-svd", "column"): (TAGS, {"column": "title"}),
     ("tag-svd", "clusters"): (TAGS, {"clusters": {"even": "a", "odd": "b", "third-0": "a"}}),
     ("tag-svd", "n_factors"): (TAGS, {"n_factors": 5}),

@@ -13,6 +13,7 @@ from serendip.models import (
     content_knn,
     ease,
     item_knn,
+    mlp,
     nmf,
     popularity,
     profile_knn,
@@ -40,7 +41,7 @@ KINDS: dict[str, Kind] = {
     module.KIND.name: module.KIND
     for module in (
         *(chance, popularity, again, item_knn, user_knn, ease, als, svd, nmf),
-        *(content_knn, tag_svd, profile_knn, segments),
+        *(content_knn, tag_svd, profile_knn, segments, mlp),
         *(sequence,),
     )
 }
@@ -50,7 +51,7 @@ MAX_WEIGHT = 1e6
 """The most that one event may count; sums of more would leave single precision."""
 
 
-EXTRAS = {"boosted": "rank", "two-tower": "neural", "mlp": "neural"}
+EXTRAS = {"boosted": "rank", "two-tower": "neural"}
 """Kinds that come with an extra."""
 
 

@@ -12,9 +12,11 @@ from serendip.sources.datasets import (
     books,
     crawled,
     films,
+    inditex,
     movielens,
     online_retail,
     otto,
+    reviews,
     sequences,
     stackexchange,
 )
@@ -121,6 +123,23 @@ SETS = [
         "a folder with items.jsonl and ratings.jsonl",
     ),
     Known(
+        "product-reviews",
+        "Product reviews with text",
+        "a shop's reviews: who, of what, stars, summary and text; prices as text; one row a review",
+        "as the file's own",
+        "your own export",
+        "a CSV, JSON lines or Parquet file with userName, itemName, description, price, rating, reviewTime, summary "
+        "and reviewText, or the folder that holds it as reviews.csv",
+    ),
+    Known(
+        "inditex",
+        "Inditex",
+        "a fashion shop's views, carts and purchases, 85% of sessions without a customer; products with pictures",
+        "as its contest's terms say",
+        "your own copy, or what examples/shop/generate.py makes",
+        "a folder with products.parquet and train.parquet (and users.csv and embeddings.csv, if there)",
+    ),
+    Known(
         "sequences",
         "user item item ...",
         "any text file with a user and their items a line",
@@ -142,6 +161,8 @@ LOADERS: dict[str, Callable[[Path], LoadedSet]] = {
     "movielens": movielens.movielens,
     "amazon-books": amazon.amazon_books,
     "amazon-sneakers": crawled.amazon_sneakers,
+    "product-reviews": reviews.reviews,
+    "inditex": inditex.inditex,
     "sequences": sequences.sequences,
 }
 """For each known set, what reads its files."""
