@@ -138,9 +138,10 @@ def fit(config: SequenceConfig, data: Dataset, rng: np.random.Generator) -> Sequ
         f"sequence(n_factors={config.n_factors})",
         "fewer n_factors, n_negatives or a smaller batch_size need less",
     )
-    parameters = train(config, lists, known, rng)
-    parameters["items"][~known] = parameters["items"][known].mean(0)
-    return Sequence(parameters, known, config)
+    model = restore(config, {**train(config, lists, known, rng), "known": known})
+    items = model.parameters["items"]
+    items[~known] = items[known].mean(0)
+    return model
 
 
 def needed_bytes(config: SequenceConfig, n_items: int, lists: Lists) -> int:
