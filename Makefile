@@ -9,7 +9,7 @@ FULL ?=
 DATASETS ?=
 ONLY ?=
 
-.PHONY: help demo social community extras test lint format bench docs clean
+.PHONY: help demo social community feed extras test lint format bench docs clean
 
 help:
 	@echo "make demo            a small world, trained, measured and served on http://127.0.0.1:$(PORT)"
@@ -53,6 +53,9 @@ social: .venv/serving
 
 community: .venv/serving
 	@$(BIN)/python examples/community/run.py --port $(PORT) $(DATA) $(if $(ONCE),--once)
+
+feed: .venv/serving .venv/ranking
+	@$(BIN)/python examples/feed/run.py --port $(PORT) $(if $(ONCE),--once)
 
 test: .venv/developing
 	$(BIN)/python -m pytest -n auto --dist loadfile
