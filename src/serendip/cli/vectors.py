@@ -17,8 +17,12 @@ def vectors() -> None:
 @vectors.command()
 @click.argument("name")
 @click.option("--model", metavar="DIR", help="A sentence model's folder (BERT; safetensors); without it, by words.")
-@click.option("--cache", default="var/vectors", show_default=True, metavar="DIR", help="Where vectors are kept by text.")
-@click.option("--size", default=64, type=click.IntRange(1, 4096), show_default=True, help="Numbers of a vector of words.")
+@click.option(
+    "--cache", default="var/vectors", show_default=True, metavar="DIR", help="Where vectors are kept by text."
+)
+@click.option(
+    "--size", default=64, type=click.IntRange(1, 4096), show_default=True, help="Numbers of a vector of words."
+)
 @click.option("--refit", is_flag=True, help="Learn the words' directions anew from the items there are now.")
 @where
 @as_json
