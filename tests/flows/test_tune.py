@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from serendip.domain import Invalid, NotReady
+from serendip.domain import InteractionKind, Invalid, NotReady
 from serendip.flows.measure_files import Files, read_parts
 from serendip.flows.tune import Tuned, tune, validation_split
 
@@ -244,3 +248,61 @@ def test_one_search_at_a_time_has_a_file_of_trials(tmp_path):
     for _ in range(2):
         with pytest.raises(Invalid, match="is no trial"):
             searched()
+
+
+def test_a_grid_tries_every_combination_and_goes_on_after_a_kill(tmp_path):
+    data, kept = Files(tastes(tmp_path)), tmp_path / "grid.jsonl"
+    spaces = {"n_neighbours": "2|5|20", "similarity": "cosine|bm25"}
+
+    def search(**more):
+        return tune(data, ["item-knn"], kept, spaces=spaces, split="last-out", search="grid", n_trials=1, **more)
+
+    first = search()
+    wanted = {(str(n), name) for n in (2, 5, 20) for name in ("cosine", "bm25")}
+    assert {(one.settings["n_neighbours"], one.settings["similarity"]) for one in first.trials} == wanted
+    lines = kept.read_text().splitlines()
+    kept.write_text("\n".join(lines[:4]) + "\n" + lines[4][:30])
+    assert (search().resumed, len(kept.read_text().splitlines())) == (4, 6)
+    with pytest.raises(Invalid, match="a grid takes values"):
+        tune(data, ["item-knn"], kept, spaces={"n_neighbours": "2..9"}, split="last-out", search="grid")
+    with pytest.raises(Invalid, match="needs values to combine"):
+        tune(data, ["item-knn"], kept, spaces={}, split="last-out", search="grid")
+
+
+def test_a_search_that_is_killed_goes_on_where_it_stopped(tmp_path):
+    data, kept = tastes(tmp_path, 400), tmp_path / "killed.jsonl"
+    command = [sys.executable, "-m", "serendip", "tune", "item-knn", "--data", str(data), "--split", "last-out"]
+    command += ["--space", "n_neighbours=" + "|".join(map(str, range(1, 401))), "--search", "grid", "--json"]
+    command += ["--trials-file", str(kept)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    searching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd=tmp_path)
+    deadline = time.monotonic() + 120
+    while (not kept.exists() or kept.read_bytes().count(b"\n") < 3) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert searching.poll() is None, searching.communicate()
+    searching.send_signal(signal.SIGKILL)
+    searching.communicate()
+    before = kept.read_bytes().count(b"\n")
+    assert 3 <= before < 400
+    first = [json.loads(line)["settings"] for line in kept.read_text().splitlines()[:before]]
+    again = tune(
+        Files(data), ["item-knn"], kept, split="last-out", search="grid",
+        spaces={"n_neighbours": "|".join(one["n_neighbours"] for one in first) + "|401"},
+    )  # fmt: skip
+    assert (len(again.trials), again.resumed) == (before + 1, before)
+
+
+def test_a_declared_weight_counts_in_a_search(tmp_path):
+    rows = ["user,item,kind,at"]
+    for user in range(40):
+        rows += [
+            f"u{user},i{user % 3},cart,2026-01-0{1 + user % 5}",
+            f"u{user},j{user % 4},view,2026-01-0{1 + user % 5}",
+        ]
+        rows += [f"u{user},i{(user + 1) % 3},cart,2026-01-{10 + user % 9}"]
+    data = put(tmp_path, "events.csv", "\n".join(rows) + "\n")
+    kinds = (InteractionKind("view", weight=0.0), InteractionKind("cart", weight=10.0))
+    found = read_parts(Files(data, kinds=kinds)).rows
+    names = [kind.name for kind in found.kinds]
+    assert set(found.weight[found.kind == names.index("cart")]) == {10.0}
+    assert set(found.weight[found.kind == names.index("view")]) == {0.0}

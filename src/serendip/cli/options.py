@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serendip.domain import Invalid
+from serendip.domain import InteractionKind, Invalid
 
 if TYPE_CHECKING:
     from serendip.flows.live import Live
@@ -78,6 +78,18 @@ def declare_file(store: Store) -> None:
         from serendip.flows.declare import declare, read
 
         declare(store, read(path), clock())
+
+
+def declared_kinds() -> tuple[InteractionKind, ...]:
+    """The kinds of interaction that serendip.toml declares, if there is such a file."""
+    from serendip.settings import settings_file
+
+    path = settings_file()
+    if path is None:
+        return ()
+    from serendip.flows.declare import read
+
+    return tuple(read(path).kinds.values())
 
 
 @contextmanager

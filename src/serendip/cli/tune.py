@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from serendip.cli.options import as_json, files, parse_pairs, print_json
+from serendip.cli.options import as_json, declared_kinds, files, parse_pairs, print_json
 
 
 @click.command()
@@ -35,10 +35,11 @@ from serendip.cli.options import as_json, files, parse_pairs, print_json
 @click.option("--trials", "n_trials", default=12, show_default=True, help="How many each pipeline gets.")
 @click.option(
     "--search",
-    type=click.Choice(["random", "halving", "optuna"]),
+    type=click.Choice(["random", "grid", "halving", "optuna"]),
     default="random",
     show_default=True,
-    help="halving: begin with few users; the best third goes on to three times as many. optuna: by what was reached "
+    help="grid: every combination of the values in --space NAME=a|b, whatever --trials says. "
+    "halving: begin with few users; the best third goes on to three times as many. optuna: by what was reached "
     "before; needs serendip[tune].",
 )
 @click.option("--halving", is_flag=True, help="Short for --search halving.")
@@ -69,7 +70,7 @@ def tune(
     split: str,
     spaces: tuple[str, ...],
     n_trials: int,
-    search: Literal["random", "halving", "optuna"],
+    search: Literal["random", "grid", "halving", "optuna"],
     halving: bool,
     metrics: str | None,
     seed: int,
@@ -92,7 +93,10 @@ def tune(
         raise Invalid("name what is to be searched, such as als or --model als", field="pipelines")
     with steps(quiet=json) as progress:
         found = tune(
-            Files(data, train, validation, columns=parse_pairs(columns, "--map"), items=items, users=users),
+            Files(
+                data, train, validation, columns=parse_pairs(columns, "--map"), items=items, users=users,
+                kinds=declared_kinds(),
+            ),
             pipelines, Path(trials_file),
             spaces=parse_pairs(spaces, "--space"), split=split, n_trials=n_trials,
             search="halving" if halving else search, metrics=metrics.split(",") if metrics else (),

@@ -11,6 +11,7 @@ from serendip.cli.options import (
     as_json,
     clock,
     declare_file,
+    declared_kinds,
     files,
     opened,
     parse_pairs,
@@ -171,7 +172,8 @@ def evaluate(
     if data or train or validation or test or candidates or join_validation or columns or items or users:
         if scenario or diverse_by:
             raise Invalid("--scenario and --diverse-by are for what the store holds, not for files", field="scenario")
-        files = Files(data, train, validation, test, candidates, parse_pairs(columns, "--map"), items, users)
+        named = parse_pairs(columns, "--map")
+        files = Files(data, train, validation, test, candidates, named, items, users, declared_kinds())
         with steps(quiet=json) as progress:
             table = evaluate_files(
                 files, configs_for(pipelines, chosen), split, protocol=protocol, join_validation=join_validation,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, exp, log
+from itertools import product
+from math import ceil, exp, log, prod
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ HALVING = 3
 
 ATTEMPTS = 20
 """Draws for each trial before a space counts as exhausted."""
+
+MOST_TRIALS = 10_000
+"""The largest grid."""
 
 SPACES: Mapping[str, Mapping[str, str]] = {
     "als": {
@@ -129,6 +133,23 @@ def draw(space: Space, seed: int, pipeline: str, n: int) -> list[dict[str, Any]]
         if len(drawn) == n:
             break
     return drawn
+
+
+def grid(space: Space, said: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Every combination of the values that are ``said`` of ``space``; what nobody says is left as it is."""
+    space = {name: span for name, span in space.items() if name in said}
+    if not space:
+        raise Invalid("a grid needs values to combine; say --space NAME=a|b|c", field="space")
+    names, lists = sorted(space), []
+    for name in names:
+        span = space[name]
+        if not isinstance(span, Choice):
+            raise Invalid(f"{name} has a range, and a grid takes values; say --space {name}=a|b|c", field=name)
+        lists.append(span.values)
+    n = prod(map(len, lists))
+    if n > MOST_TRIALS:
+        raise Invalid(f"the grid has {n:,} combinations; name fewer values, or search at random", field="space")
+    return [dict(zip(names, values, strict=True)) for values in product(*lists)]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from serendip.data import Dataset, dataset_of, described
-from serendip.domain import Invalid
+from serendip.domain import InteractionKind, Invalid
 from serendip.evaluation import Protocol, RatingTable, Split, Table, evaluate, given_split, splits_of
 from serendip.flows.train import USUAL, parse_days, with_settings
 from serendip.pipeline import PipelineConfig
@@ -39,6 +39,8 @@ class Files:
     """Attributes of items, a row each."""
     users: str | Path | None = None
     """Attributes of users, a row each."""
+    kinds: Sequence[InteractionKind] = ()
+    """What is declared of kinds of interaction; others count as events of weight 1."""
 
     def __post_init__(self) -> None:
         if self.data is not None and (self.train or self.test or self.validation):
@@ -83,7 +85,7 @@ def read_parts(files: Files, progress: Progress = lambda _: None) -> Parts:
     if "at" in rows.columns:
         rows = rows.with_columns(pl.col("at").fill_null(0))
     told = described(
-        dataset_of(rows),
+        dataset_of(rows, files.kinds),
         None if files.items is None else attributes_of(files.items, "items"),
         None if files.users is None else attributes_of(files.users, "users"),
     )

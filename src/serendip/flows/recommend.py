@@ -73,23 +73,34 @@ def recommend_many(
 
 def recommend_session(store: Store, live: Live, history: Sequence[Interaction], ask: Ask, now: datetime) -> Slate:
     """The live pipeline's answer to events that belong to nobody known."""
+    slate = recommend_histories(store, live, [history], [None], ask, now)[0]
+    store.log_slate(slate)
+    return slate
+
+
+def recommend_histories(
+    store: Store, live: Live, histories: Sequence[Sequence[Interaction]], users: Sequence[str | None], ask: Ask,
+    now: datetime,
+) -> list[Slate]:  # fmt: skip
+    """One slate a history, all of one version, kept by nobody; ``users`` are whose profiles count, None: nobody's."""
     scenario = live.scenario(ask.scenario)
     if scenario.config.recommend == "users":
         raise Invalid(f"{ask.scenario} recommends people to users; name one instead of a history", field="history")
-    before = [event for event in history if event.at < now]
-    seen = [event.item for event in before if event.kind not in scenario.showing]
+    told = [[event for event in history if event.at < now] for history in histories]
+    seen = [[event.item for event in events if event.kind not in scenario.showing] for events in told]
     disliking = {kind.name for kind in scenario.pipeline.kinds if kind.negative}
-    disliked = [event.item for event in before if event.kind in disliking]
+    disliked = [[event.item for event in events if event.kind in disliking] for events in told]
 
     def asking(one: LiveScenario) -> Askers:
-        hidden, never = (
-            ItemLists.of([rows[rows != UNKNOWN]]) for rows in map(one.pipeline.items.rows, (seen, disliked))
-        )
-        return Askers(one.pipeline.queries([history], now), hidden, [False], never)
+        def met(lists: Sequence[Sequence[str]]) -> ItemLists:
+            found = [one.pipeline.items.rows(items) for items in lists]
+            return ItemLists.of([rows[rows != UNKNOWN] for rows in found])
 
-    slate = _slates(live, scenario, asking, [None], lambda _: seen, ask, now)[0]
-    store.log_slate(slate)
-    return slate
+        queries = one.pipeline.queries(told, now, users)
+        queries = replace(queries, profile=profiles_of(store, one.pipeline, users))
+        return Askers(queries, met(seen), [user is not None for user in users], met(disliked))
+
+    return _slates(live, scenario, asking, users, lambda q: seen[q], ask, now)
 
 
 def _slates(

@@ -25,13 +25,13 @@ from serendip.evaluation import (
     split_of,
 )
 from serendip.evaluation.metrics import LESS_IS_BETTER
-from serendip.evaluation.tuning import Choice, Range, Rung, Space, best, draw, rungs, some_users, space_of
+from serendip.evaluation.tuning import Choice, Range, Rung, Space, best, draw, grid, rungs, some_users, space_of
 from serendip.flows.measure_files import Files, Parts, read_parts
 from serendip.flows.trials import Trial, Trials
 from serendip.pipeline import PipelineConfig
 
-Search = Literal["random", "halving", "optuna"]
-SEARCHES: tuple[Search, ...] = ("random", "halving", "optuna")
+Search = Literal["random", "grid", "halving", "optuna"]
+SEARCHES: tuple[Search, ...] = ("random", "grid", "halving", "optuna")
 
 Progress = Callable[[str], None]
 
@@ -92,7 +92,8 @@ def tune(
 
     Of parts, ``train`` is learnt from and ``validation`` asked for. Of one file, ``split`` first cuts the test part
     off, which is not looked at, and then the validation part off the rest. The first of ``metrics`` decides; without
-    any, rmse for models of ratings alone, else nDCG@10. ``optuna`` needs the extra ``tune``.
+    any, rmse for models of ratings alone, else nDCG@10. ``grid`` tries every combination of values.
+    ``optuna`` needs the extra ``tune``.
     """
     configs = [PipelineConfig.parse(pipeline) for pipeline in pipelines]
     given = [str(one) for one in parse_metrics(metrics)]
@@ -104,6 +105,12 @@ def tune(
     for name in spaces:
         if not any(name in space for space in searched.values()):
             raise Invalid(f"none of {', '.join(pipelines)} has a setting {name!r}", field=name)
+    chosen = {
+        pipeline: grid(space, spaces) if search == "grid" else draw(space, seed, pipeline, n_trials)
+        for pipeline, space in searched.items()
+    }
+    if search == "grid":
+        n_trials = max(map(len, chosen.values()))
     steps = rungs(n_trials, search == "halving")
     if search == "optuna":
         sampler_of(seed)  # says so at once where it is not installed
@@ -114,7 +121,7 @@ def tune(
         asked = {
             pipeline: study.optuna(pipeline, space, n_trials)
             if search == "optuna"
-            else study.draws(pipeline, space, steps)
+            else study.draws(pipeline, chosen[pipeline], steps)
             for pipeline, space in searched.items()
         }
     finals: list[Trial] = []
@@ -128,8 +135,8 @@ def tune(
     budget = said_of(steps)
     if skipped:
         budget += f"; nobody could be asked among fewer than {steps[0].share:.3g} of the users, so it began there"
-    for pipeline, space in searched.items():
-        if search != "optuna" and (n := len(draw(space, seed, pipeline, n_trials))) < n_trials:
+    for pipeline in searched:
+        if search != "optuna" and (n := len(chosen[pipeline])) < n_trials:
             budget += f"; the space of {pipeline} holds only {n} settings"
     return Tuned(
         wanted[0],
@@ -212,9 +219,8 @@ class _Study:
     progress: Progress
     done: list[Trial] = field(default_factory=list)
 
-    def draws(self, pipeline: str, space: Space, steps: Sequence[Rung]) -> list[Trial]:
-        """Random settings, all on everybody, or the best of each step on ever more users."""
-        settings = draw(space, self.question.seed, pipeline, steps[0].n_trials)
+    def draws(self, pipeline: str, settings: Sequence[Mapping[str, Any]], steps: Sequence[Rung]) -> list[Trial]:
+        """These settings, all on everybody, or the best of each step on ever more users."""
         alive, done = list(range(len(settings))), []
         for step in steps:
             part = some_users(self.question.cut, step.share, self.question.seed)

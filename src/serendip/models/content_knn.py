@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from serendip.data import Arrays, Dataset, Floats, Vocabulary
+from serendip.data.text import directions, terms_of, tfidf
 from serendip.domain import Invalid
 from serendip.models.attributes import Names, given_vectors, item_columns, named
 from serendip.models.contract import Kind, ModelConfig
@@ -18,7 +19,6 @@ from serendip.models.kernels.item_item import Csr, nearest_rows, product_cost
 from serendip.models.memory import claim
 from serendip.models.near import BLOCK, nearest_vectors, unit_rows
 from serendip.models.parallel import equal_work, in_chunks, one_blas_thread
-from serendip.models.text import directions, terms_of, tfidf
 
 
 class ContentKnnConfig(ModelConfig):

@@ -11,10 +11,10 @@ import numpy as np
 from scipy import sparse
 
 from serendip.data import UNKNOWN, Arrays, Column, Floats, Vocabulary
+from serendip.data.text import WORD, directions, terms_of, tfidf
 from serendip.domain import Invalid
 from serendip.models.near import unit_rows
 from serendip.models.parallel import one_blas_thread
-from serendip.models.text import WORD, directions, terms_of, tfidf
 
 
 class TextEncoder(Protocol):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
-from serendip.data import Arrays, Floats
+from serendip.data import Floats
 from serendip.models.near import unit_rows
 from serendip.models.parallel import one_blas_thread
 
@@ -74,7 +74,7 @@ class SentenceEncoder:
     """Embeddings of pieces, places and types, then layers of attention (Devlin 2018), then the mean over the pieces."""
 
     pieces: WordPieces
-    weights: Arrays
+    weights: Mapping[str, Floats]
     """As the published files name them, without a prefix such as ``bert.``."""
     n_layers: int
     n_heads: int

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from serendip.domain import Invalid, NotFound
 
 FILES = ("config.json", "vocab.txt", "model.safetensors")
-TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I64": np.dtype("<i8")}
+TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I64": np.dtype("<i8")}
 MOST_HEADER = 100 << 20
 
 

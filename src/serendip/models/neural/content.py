@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from serendip.data import Column, Columns, Floats
+from serendip.data.text import directions, terms_of, tfidf
 from serendip.models.attributes import Names, given_vectors, named
 from serendip.models.memory import claim
 from serendip.models.near import unit_rows
 from serendip.models.parallel import one_blas_thread
 from serendip.models.profiles import Encoder
-from serendip.models.text import directions, terms_of, tfidf
 
 
 def content_of(

@@ -12,6 +12,7 @@ from serendip.sources.datasets import (
     books,
     crawled,
     films,
+    inditex,
     movielens,
     online_retail,
     otto,
@@ -131,6 +132,14 @@ SETS = [
         "and reviewText, or the folder that holds it as reviews.csv",
     ),
     Known(
+        "inditex",
+        "Inditex",
+        "a fashion shop's views, carts and purchases, 85% of sessions without a customer; products with pictures",
+        "as its contest's terms say",
+        "your own copy, or what examples/shop/generate.py makes",
+        "a folder with products.parquet and train.parquet (and users.csv and embeddings.csv, if there)",
+    ),
+    Known(
         "sequences",
         "user item item ...",
         "any text file with a user and their items a line",
@@ -153,6 +162,7 @@ LOADERS: dict[str, Callable[[Path], LoadedSet]] = {
     "amazon-books": amazon.amazon_books,
     "amazon-sneakers": crawled.amazon_sneakers,
     "product-reviews": reviews.reviews,
+    "inditex": inditex.inditex,
     "sequences": sequences.sequences,
 }
 """For each known set, what reads its files."""

@@ -8,10 +8,11 @@ from typing import Any
 from fastapi import APIRouter
 
 from serendip.domain import Invalid
-from serendip.web.wire import community, reviews, social
+from serendip.web.wire import community, feed, reviews, social
 
 WIRES: dict[str, APIRouter] = {
     "community": community.router,
+    "feed": feed.router,
     "reviews": reviews.router,
     "social": social.router,
 }
@@ -19,8 +20,14 @@ WIRES: dict[str, APIRouter] = {
 
 Reshape = Callable[[Mapping[str, Any]], dict[str, Any]]
 
+
+def _detail(problem: Mapping[str, Any]) -> dict[str, Any]:
+    return {"detail": problem["detail"]}
+
+
 REFUSALS: dict[str, tuple[tuple[str, ...], Reshape]] = {
-    "community": (("/api/",), lambda problem: {"detail": problem["detail"]}),
+    "community": (("/api/",), _detail),
+    "feed": (("/post/",), _detail),
     "reviews": (reviews.ADDRESSES, lambda problem: {"error": problem["detail"]}),
 }
 """Formats whose refusals have a shape of their own: under which addresses, and what it makes of problem details."""

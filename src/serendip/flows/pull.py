@@ -1,0 +1,142 @@
+"""Customers out of a REST service into the store, a batch at a time; a pull that was cut short goes on."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from serendip.domain import Invalid, NotReady, checked_id
+from serendip.flows.bring import digest_of
+from serendip.sources.service import IN_A_ROW, Failed, Service
+from serendip.store import ImportProgress, Store
+
+BATCH = 500
+"""Customers that are asked for, and kept in one transaction."""
+
+Progress = Callable[[int, int], None]
+"""Told how many customers of how many are done."""
+
+
+@dataclass
+class Pulled:
+    """What became of a service's customers: those listed are done before, added, repeated, left out or failed."""
+
+    service: str
+    listed: int = 0
+    done_before: int = 0
+    """Of an earlier pull that was cut short."""
+    added: int = 0
+    repeated: int = 0
+    """Customers that were there already,"""
+    changed: int = 0
+    """of whom this many were changed."""
+    forgotten: int = 0
+    """Customers who asked to be forgotten; they are left out."""
+    failed: list[dict[str, str]] = field(default_factory=list)
+    """Everybody of whom nothing was learnt, and why; with those of the earlier pull."""
+    failed_file: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+def pull(
+    store: Store,
+    service: Service,
+    *,
+    only: Sequence[str] | None = None,
+    failed_file: Path | None = None,
+    batch: int = BATCH,
+    progress: Progress = lambda _done, _total: None,
+) -> Pulled:
+    """Keep every customer of ``service``, or only these, as users with attributes.
+
+    A batch is one transaction that also notes how far it came, so that after a kill the same pull goes on behind it.
+    Customers who cannot be read are listed in ``failed_file``; where so many in a row give no answer that the service
+    must be away, the pull ends.
+    """
+    ids = service.ids() if only is None else sorted(set(only))
+    if not ids:
+        raise Invalid(f"{service.url} lists no customers; nothing was kept", field="url")
+    identity = digest_of("pull", service.url, *([] if only is None else ids))
+    before = store.import_progress(identity)
+    report = Pulled(service.url, len(ids))
+    after = ""
+    if before is not None:
+        after, report.failed = before.report["after"], list(before.report["failed"])
+    left = [one for one in ids if one > after]
+    report.done_before = len(ids) - len(left)
+    for start in range(0, len(left), batch):
+        chunk = left[start : start + batch]
+        told = service.users(chunk)
+        if is_away(told):
+            raise NotReady(
+                f"{service.url} gives no answers any more ({told[-1].what}); "  # type: ignore[union-attr]
+                f"{report.done_before + start:,} of {len(ids):,} customers are kept; run the same command again, "
+                "it goes on there"
+            )
+        known = [one for one in told if not isinstance(one, Failed)]
+        report.failed += [{"user": one.id, "what": one.what} for one in told if isinstance(one, Failed)]
+        done = report.done_before + start + len(chunk)
+        mark = ImportProgress(identity, done, {"after": chunk[-1], "failed": report.failed})
+        frame = pl.DataFrame(
+            [(one["id"], orjson.dumps(one["attributes"]).decode()) for one in known],
+            schema={"id": pl.String, "attributes": pl.String},
+            orient="row",
+        )
+        loaded = store.load_users(frame, mark)
+        report.added += loaded.added
+        report.repeated += loaded.repeated
+        report.changed += loaded.changed
+        report.forgotten += loaded.forgotten
+        progress(done, len(ids))
+    if report.failed and failed_file is not None:
+        write_failed(failed_file, report.failed)
+        report.failed_file = str(failed_file)
+    store.finish_import(identity)
+    if len(report.failed) == len(ids):
+        first = report.failed[0]
+        raise Invalid(
+            f"nothing was kept: none of {len(ids):,} customers could be read, the first, {first['user']!r}: "
+            f"{first['what']}",
+            field="url",
+        )
+    return report
+
+
+def is_away(told: Sequence[dict[str, Any] | Failed]) -> bool:
+    """Whether the last answers of a batch were none, and asking later may help."""
+    last = told[-IN_A_ROW:]
+    return len(last) == IN_A_ROW and all(isinstance(one, Failed) and one.again for one in last)
+
+
+def write_failed(file: Path, failed: Sequence[dict[str, str]]) -> None:
+    """Who could not be read, and why; ``read_ids`` takes the same file."""
+    try:
+        with file.open("w", newline="", encoding="utf-8") as out:
+            rows = csv.DictWriter(out, ("user", "what"))
+            rows.writeheader()
+            rows.writerows(failed)
+    except OSError as error:
+        raise NotReady(
+            f"{file} cannot be written: {error.strerror}; name another with --failed, and run the same command again"
+        ) from None
+
+
+def read_ids(file: Path) -> list[str]:
+    """The ids in the column user of a CSV file."""
+    try:
+        with file.open(newline="", encoding="utf-8") as told:
+            rows = csv.DictReader(told)
+            if "user" not in (rows.fieldnames or []):
+                raise Invalid(f"{file} has no column user; it needs one with the ids", field="only")
+            return [checked_id(row["user"] or "", "user") for row in rows]
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", field="only") from None
