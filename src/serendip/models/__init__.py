@@ -18,6 +18,7 @@ from serendip.models import (
     popularity,
     profile_knn,
     segments,
+    sequence,
     svd,
     tag_svd,
     two_tower,
@@ -41,7 +42,8 @@ KINDS: dict[str, Kind] = {
     module.KIND.name: module.KIND
     for module in (
         *(chance, popularity, again, item_knn, user_knn, ease, als, svd, nmf),
-        *(content_knn, tag_svd, profile_knn, segments, two_tower, mlp),
+        *(content_knn, tag_svd, profile_knn, segments),
+        *(sequence, two_tower, mlp),
     )
 }
 """Every kind by its name."""
@@ -50,7 +52,7 @@ MAX_WEIGHT = 1e6
 """The most that one event may count; sums of more would leave single precision."""
 
 
-EXTRAS = {"boosted": "rank", "two-tower": "neural", "mlp": "neural", "sequence": "neural"}
+EXTRAS = {"boosted": "rank"}
 """Kinds that come with an extra."""
 
 
