@@ -15,11 +15,14 @@ from serendip.store import Store
 ALWAYS = np.iinfo(np.int64)
 
 
-def gather(store: Store, until: datetime | None = None, items: Vocabulary | None = None) -> Dataset:
+def gather(
+    store: Store, until: datetime | None = None, items: Vocabulary | None = None, users: Vocabulary | None = None
+) -> Dataset:
     """All interactions strictly before ``until``, as one dataset over all users and items of the store.
 
     Rows that came without moments have an order only; data of nothing else is given without moments.
     ``items``: another vocabulary to use, such as a live pipeline's; events with items outside it are left out.
+    ``users``: those that come first, in this order, whether the store has them still or not.
     """
     columns = store.interaction_columns(until=until)
     # Ids are read after the rows, so that every row finds its ids unless they were deleted meanwhile.
@@ -28,7 +31,10 @@ def gather(store: Store, until: datetime | None = None, items: Vocabulary | None
     vocabulary = items if items is not None else Vocabulary(tuple(item_ids))
     row_of_key = np.arange(len(item_ids)) if items is None else vocabulary.rows(item_ids)
     kinds, code = kinds_of(store)
-    user_ix = rows_of_keys(columns["user_key"].to_numpy(), user_keys)
+    everybody = Vocabulary(tuple(user_ids)) if users is None else Vocabulary.of((*users, *user_ids))
+    user_place = rows_of_keys(columns["user_key"].to_numpy(), user_keys)
+    user_row = np.arange(len(user_ids)) if users is None else everybody.rows(user_ids)
+    user_ix = np.where(user_place == UNKNOWN, UNKNOWN, user_row[user_place] if len(user_row) else UNKNOWN)
     item_place = rows_of_keys(columns["item_key"].to_numpy(), item_keys)
     item_ix = np.where(item_place == UNKNOWN, UNKNOWN, row_of_key[item_place] if len(row_of_key) else UNKNOWN)
     at = columns["at"].to_numpy()
@@ -39,7 +45,7 @@ def gather(store: Store, until: datetime | None = None, items: Vocabulary | None
     found = Dataset.of(
         user_ix[keep],
         item_ix[keep],
-        Vocabulary(tuple(user_ids)),
+        everybody,
         vocabulary,
         kind=kind[keep],
         value=value[keep],

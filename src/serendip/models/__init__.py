@@ -52,16 +52,10 @@ MAX_WEIGHT = 1e6
 """The most that one event may count; sums of more would leave single precision."""
 
 
-EXTRAS = {"boosted": "rank"}
-"""Kinds that come with an extra."""
-
-
 def kind_of(name: str) -> Kind:
     """The kind called ``name``."""
-    if name in EXTRAS and name not in KINDS:
-        raise Invalid(
-            f"models of kind {name!r} come with the extra {EXTRAS[name]}, which is not here yet", field="kind"
-        )
+    if name == "boosted":
+        raise Invalid("boosted ranks what others recommend; name it after them, as in item-knn:boosted", field="kind")
     if name not in KINDS:
         raise Invalid(f"no model of kind {name!r}; the kinds are {', '.join(sorted(KINDS))}", field="kind")
     return KINDS[name]
