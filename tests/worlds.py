@@ -78,7 +78,8 @@ def rated(data: Dataset) -> Dataset:
 def described(data: Dataset) -> Dataset:
     """The same events with attributes of every item and user, each by its number.
 
-    Items: a title and tags that an item shares with those of its colour, and a vector that points its colour's way.
+    Items: a title and tags that an item shares with those of its colour, what some cost, and a vector that points its
+    colour's way.
     Users: an age, a town, and hobbies that all of one colour have.
     """
     items, users = ([int(one[1:]) for one in names.ids] for names in (data.items, data.users))
@@ -86,6 +87,7 @@ def described(data: Dataset) -> Dataset:
         {
             "title": f"{('plain', 'odd')[i % 2]} thing of row {i % 3}",
             "tags": [("even", "odd")[i % 2], f"third-{i % 3}"] + ["every"] * (i % 4 == 0),
+            "cost": None if i % 4 == 3 else 2.5 * (1 + i % 6),
             "look": [1.0, i % 2, (i % 5) / 4] if i % 2 else [-1.0, 1.0, (i % 3) / 2],
         }
         for i in items

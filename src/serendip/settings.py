@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from serendip.domain import Invalid
+from serendip.flows.groups import Experiment
 from serendip.flows.providers import Provider
 
 PREFIX = "SERENDIP_"
@@ -24,7 +25,7 @@ DECLARING = ("catalogues", "kinds", "models", "scenarios", "timetable")
 COMMON_NAMES = {"database_url": "DATABASE_URL", "port": "PORT"}
 """Settings that hosting platforms set under a name of their own."""
 
-LISTS = ("image_hosts", "wire")
+LISTS = ("image_hosts", "wire", "experiment_groups")
 """Settings that hold several values, separated by commas or spaces in the environment."""
 
 
@@ -78,6 +79,12 @@ class Settings(BaseSettings):
     """Jobs asked for over HTTP import files of this folder only."""
     export_folder: Path = Path("var/exports")
     """Jobs asked for over HTTP write files into this folder only."""
+    cold_start: bool = False
+    """The wire format ``feed`` also answers users that are not known, instead of 404."""
+    experiment_groups: tuple[Annotated[str, Field(pattern=r"^[^=\s,]+(=[^=\s,]+)?$")], ...] = ()
+    """Groups of an experiment and the scenario that answers each, such as ``control=home`` and ``test=topics``."""
+    experiment_salt: str = ""
+    """Beside the user's id, what decides the group; another salt throws everybody anew."""
     save_url: str = ""
     """The database that saved answers go to, as SQLAlchemy writes it; none: the one of ``database_url``."""
 
@@ -97,6 +104,12 @@ class Settings(BaseSettings):
         if len({one.name for one in value}) < len(value):
             raise ValueError("two providers have the same name")
         return value
+
+    @model_validator(mode="after")
+    def _experiment(self) -> Settings:
+        if self.experiment_groups:
+            Experiment.parse(self.experiment_salt, self.experiment_groups)
+        return self
 
     @classmethod
     def settings_customise_sources(

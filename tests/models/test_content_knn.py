@@ -8,11 +8,11 @@ import pytest
 from scipy import sparse
 
 from serendip.data import Columns, Dataset, Queries
+from serendip.data.text import directions, terms_of, tfidf
 from serendip.domain import Invalid
 from serendip.models import fit
 from serendip.models.content_knn import ContentKnn, ContentKnnConfig
 from serendip.models.near import keep_best, nearest_vectors, unit_rows
-from serendip.models.text import directions, terms_of, tfidf
 from worlds import ask, took, world
 
 FILMS: list[dict[str, Any]] = [

@@ -40,6 +40,8 @@ def least(method: str, path: str) -> str:
         return "administrator"
     if path.startswith(("/v1/models", "/v1/scenarios")) and not reads:
         return "administrator"
+    if path in ("/wire-reviews/reload_data", "/wire-reviews/reload_model"):
+        return "administrator"
     catalogue = ("/v1/items", "/v1/items/film-1", "/v1/items/film-1/neighbours", "/posters/film-1.svg")
     own = ("/v1/me", "/v1/me/password", "/account", "/account/password", "/sign-out", "/", "/somebody")
     if path in own or (method == "POST" and path in ("/v1/recommendations", "/v1/interactions")):
@@ -60,7 +62,7 @@ def test_every_role_reaches_what_the_manual_says_and_no_more(make_server: Callab
         wanted = ROLES.index(least(method, path))
         for rank, role in enumerate(ROLES):
             answer = people[role].request(method, path, headers={"accept": "application/json"})
-            told = answer.json()["detail"] if answer.status_code == 403 else ""
+            told = str(answer.json()) if answer.status_code == 403 else ""
             refused = "this needs the" in told or "own user only" in told
             assert refused == (rank < wanted), (method, path, role, answer.status_code, told)
             assert answer.status_code != 401, (method, path, role)

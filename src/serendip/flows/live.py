@@ -155,8 +155,27 @@ class Live:
             self._seen = changes
             return True
 
-    def _load_versions(self) -> None:
-        """Take over every promoted version that can be loaded; keep the last good one where it cannot."""
+    def reload_versions(self) -> None:
+        """Read every promoted version from its files again; NotReady where one cannot be, and the old goes on."""
+        with self._lock:
+            self._load_versions(anew=True)
+            self._seen = {**self._seen, "items": -1}
+        if self._problems:
+            raise NotReady(". ".join(self.problems))
+        self.catch_up()
+
+    def reload_data(self) -> None:
+        """Read items, histories and trends from the store again, whether anything is known to have changed or not."""
+        with self._lock:
+            self._seen = {**self._seen, "items": -1}
+            self._everybody, self._trends_of = {}, ""
+        self.catch_up()
+
+    def _load_versions(self, anew: bool = False) -> None:
+        """Take over every promoted version that can be loaded; keep the last good one where it cannot.
+
+        ``anew``: those that are loaded already are read again too.
+        """
         known, problems = readable(self._store.scenarios())
         loaded: dict[str, LiveScenario] = {}
         catalogues: dict[str, Catalogue] = {}
@@ -166,10 +185,11 @@ class Live:
                 continue
             old, config, version = self._scenarios.get(name), known[name].config, promotion.version
             try:
-                if old is not None and old.version == version and old.config == config:
+                if not anew and old is not None and old.version == version and old.config == config:
                     found = Opened(old.pipeline, old.rows, old.user_keys, old.note)
                 else:
-                    back = self._back.get(version) or Back(open_version(self._artifacts, version))
+                    kept = None if anew else self._back.get(version)
+                    back = kept or Back(open_version(self._artifacts, version))
                     found = back.opened
                     if back.catalogue is None:
                         back = Back(found, catalogue_of(self._store, found.pipeline.items, found.rows))
@@ -209,10 +229,7 @@ class Live:
         scenarios = dict(self._scenarios)
         asked = {one.version: one for one in scenarios.values() if one.version in self._everybody}
         self._everybody |= {version: everybody(self._store, one.pipeline) for version, one in asked.items()}
-        fresh = {
-            name: replace(one, pipeline=one.pipeline.refreshed(gather(self._store, items=one.pipeline.items)))
-            for name, one in scenarios.items()
-        }
+        fresh = {name: replace(one, pipeline=self._with_trends(one.pipeline)) for name, one in scenarios.items()}
         with self._lock:
             for name, one in fresh.items():
                 now = self._scenarios.get(name)
@@ -220,6 +237,9 @@ class Live:
                     return
                 self._scenarios = {**self._scenarios, name: replace(now, pipeline=one.pipeline)}
             self._trends_of = state
+
+    def _with_trends(self, pipeline: Pipeline) -> Pipeline:
+        return pipeline.refreshed(gather(self._store, items=pipeline.items, users=pipeline.users))
 
     def catch_up(self) -> None:
         """Everything at once that ``start`` keeps up: versions, items and trends."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from serendip.data import Column, Columns, Dataset
+from serendip.data import Column, Columns, Dataset, Floats
 from serendip.domain import Invalid
 
 
@@ -46,3 +46,11 @@ def named(columns: Columns, names: tuple[str, ...], who: str, field: str) -> Map
             known = ", ".join(sorted(columns.columns)) or "none"
             raise Invalid(f"{who}: there is no attribute {name!r}; the attributes are {known}", field=field)
     return {name: columns.columns[name] for name in names} if names else columns.columns
+
+
+def given_vectors(columns: Columns, name: str, who: str) -> Floats:
+    """The vectors of the column called ``name``, rows of NaN where there is none; another type is refused."""
+    column = named(columns, (name,), who, "vectors")[name]
+    if column.vectors is None:
+        raise Invalid(f"{who}: the attribute {name!r} is {column.what or 'empty'}, not a vector", field="vectors")
+    return column.vectors

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from serendip.data import Arrays, Columns, Dataset, Floats, Vocabulary
+from serendip.data import Arrays, Dataset, Floats, Vocabulary
+from serendip.data.text import directions, terms_of, tfidf
 from serendip.domain import Invalid
-from serendip.models.attributes import Names, item_columns, named
+from serendip.models.attributes import Names, given_vectors, item_columns, named
 from serendip.models.contract import Kind, ModelConfig
 from serendip.models.item_knn import ItemKnn
 from serendip.models.kernels.item_item import Csr, nearest_rows, product_cost
 from serendip.models.memory import claim
 from serendip.models.near import BLOCK, nearest_vectors, unit_rows
 from serendip.models.parallel import equal_work, in_chunks, one_blas_thread
-from serendip.models.text import directions, terms_of, tfidf
 
 
 class ContentKnnConfig(ModelConfig):
@@ -75,7 +75,7 @@ def fit(config: ContentKnnConfig, data: Dataset, rng: np.random.Generator) -> Co
     k = min(config.n_neighbours, data.n_items)
     claim(data.n_items * (k * 16 + 32 + BLOCK * 4), "content-knn", "lower n_neighbours")
     if config.vectors is not None:
-        rows = nearest_vectors(unit_rows(_given(columns, config.vectors)), k)
+        rows = nearest_vectors(unit_rows(given_vectors(columns, config.vectors, "content-knn")), k)
         nothing = Csr(np.zeros(data.n_items + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
         return ContentKnn(rows, config.binary, nothing, Vocabulary(()))
     counts, terms = terms_of(named(columns, config.columns, "content-knn", "columns"), data.n_items)
@@ -95,13 +95,6 @@ def fit(config: ContentKnnConfig, data: Dataset, rng: np.random.Generator) -> Co
     with one_blas_thread():
         vectors = directions(x, config.n_factors, rng)
     return ContentKnn(nearest_vectors(unit_rows(vectors), k), config.binary, words, terms)
-
-
-def _given(columns: Columns, name: str) -> Floats:
-    column = named(columns, (name,), "content-knn", "vectors")[name]
-    if column.vectors is None:
-        raise Invalid(f"content-knn: the attribute {name!r} is {column.what or 'empty'}, not a vector", field="vectors")
-    return column.vectors
 
 
 def _nearest_by_words(words: Csr, holders: Csr, k: int) -> Csr:

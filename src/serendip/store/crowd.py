@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from serendip.domain import User
 from serendip.store.engine import Part
@@ -34,6 +34,30 @@ class Crowd(Part):
         """Records by id, of those that there are."""
         with self._db.read() as c:
             return USERS.by_id(c, sorted(ids))
+
+    def users_named(self, names: Collection[str]) -> dict[str, list[str]]:
+        """The ids of those who bear each of ``names``, rising; a name that nobody bears is left out."""
+        found: dict[str, list[str]] = {}
+        with self._db.read() as c:
+            for start in range(0, len(names), AT_ONCE):
+                some = sorted(names)[start : start + AT_ONCE]
+                query = select(users.c.name, users.c.id).where(users.c.name.in_(some))
+                for name, user in c.execute(query):
+                    found.setdefault(name, []).append(user)
+        return {name: sorted(ids) for name, ids in found.items()}
+
+    def count_users(self, besides: Collection[str], beginning: str) -> int:
+        """How many there are whose name, in small letters, is none of ``besides``, nor their id so ``beginning``."""
+        with self._db.read() as c:
+            return int(
+                c.execute(select(func.count()).select_from(users).where(*_others(besides, beginning))).scalar_one()
+            )
+
+    def some_users(self, n: int, besides: Collection[str], beginning: str) -> list[User]:
+        """``n`` of these users, or all where there are fewer, drawn by the database."""
+        query = select(users.c.id, users.c.name).where(*_others(besides, beginning)).order_by(func.random()).limit(n)
+        with self._db.read() as c:
+            return [User(user, name) for user, name in c.execute(query)]
 
     def related(self, asked: Sequence[str], kinds: Collection[str]) -> dict[str, set[str]]:
         """Whom each of ``asked`` has a relation of ``kinds`` to."""
@@ -69,3 +93,9 @@ class Crowd(Part):
         """Users whose records came last, newest first."""
         with self._db.read() as c:
             return [row.id for row in c.execute(select(users.c.id).order_by(users.c.key.desc()).limit(limit))]
+
+
+def _others(besides: Collection[str], beginning: str) -> tuple[ColumnElement[bool], ...]:
+    """Users who are called otherwise than ``besides``, and whose id does not start with ``beginning``."""
+    called = func.lower(func.coalesce(users.c.name, users.c.id))
+    return (called.not_in(sorted(besides)), users.c.id.not_like(f"{beginning}%"))

@@ -59,7 +59,7 @@ from serendip.web.pages.paper import page
 from serendip.web.pool import Pool
 from serendip.web.problems import details, problem
 from serendip.web.services import Clock, Services, system_clock
-from serendip.web.wire import audited, reshaped, wires
+from serendip.web.wire import administrators_change, audited, reshaped, wires
 
 PASSWORD_THREADS, PASSWORD_SECONDS = 2, 10.0
 OUTSIDE_THREADS, OUTSIDE_SECONDS = 4, 20.0
@@ -138,6 +138,7 @@ def create_app(
                 open_routes=settings.open_routes,
                 rate=Rate(settings.requests_per_second),
                 audited=audited(settings.wire),
+                admin=administrators_change(settings.wire),
             ),
         ],
         exception_handlers=dict.fromkeys((SerendipError, HTTPException, RequestValidationError), _handle),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from http.cookies import CookieError, SimpleCookie
@@ -73,11 +73,11 @@ def _below(path: str, places: Iterable[str]) -> bool:
     return any(path == place or path.startswith(place + "/") for place in places)
 
 
-def needed(method: str, path: str) -> Right | None:
-    """The right that a request needs; None: everybody may."""
+def needed(method: str, path: str, admin: Iterable[str] = ()) -> Right | None:
+    """The right that a request needs; None: everybody may. ``admin``: more places that administrators change."""
     if is_open(path):
         return None
-    if _below(path, ADMIN) or (method not in SAFE and _below(path, ADMIN_TO_CHANGE)):
+    if _below(path, ADMIN) or (method not in SAFE and _below(path, (*ADMIN_TO_CHANGE, *admin))):
         return "admin"
     return "read" if method in SAFE or path in READS_BY_POST else "write"
 
@@ -92,11 +92,11 @@ def is_act(method: str, path: str, audited: Iterable[str] = AUDITED) -> bool:
 class OpenRoutes:
     """The routes that an operator opened, each ``METHOD /address/{with}/{places}``, with and without a last slash."""
 
-    def __init__(self, listed: Iterable[str]) -> None:
+    def __init__(self, listed: Iterable[str], admin: Sequence[str] = ()) -> None:
         self._open: list[tuple[str, re.Pattern[str]]] = []
         for entry in listed:
             method, _, path = entry.partition(" ")
-            if needed(method, path) == "admin":
+            if needed(method, path, admin) == "admin":
                 raise Invalid(
                     f"{entry!r} needs an administrator and cannot be opened to everybody", field="open_routes"
                 )
@@ -121,11 +121,12 @@ class Guard:
         open_routes: Iterable[str] = (),
         rate: Rate | None = None,
         audited: Iterable[str] = (),
+        admin: Sequence[str] = (),
     ) -> None:
-        """``audited``: places besides ours where the audit log keeps what is done."""
+        """Places besides ours: ``audited`` where the log keeps what is done, ``admin`` which administrators change."""
         self.app, self.store, self.pool, self.clock = app, store, pool, clock
-        self.opened = OpenRoutes(open_routes)
-        self.rate, self.audited = rate or Rate(0), (*AUDITED, *audited)
+        self.opened, self.admin = OpenRoutes(open_routes, admin), admin
+        self.rate, self.audited = rate or Rate(0), (*AUDITED, *audited, *admin)
         self._found: dict[str, tuple[float, KeyRecord]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,7 +135,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         method, path, headers = scope["method"], scope["path"], Headers(scope=scope)
-        right = needed(method, path)
+        right = needed(method, path, self.admin)
         if right is None:
             if method not in SAFE:
                 same_site(headers)

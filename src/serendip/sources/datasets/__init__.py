@@ -16,6 +16,7 @@ from serendip.sources.datasets import (
     movielens,
     online_retail,
     otto,
+    reviews,
     sequences,
     stackexchange,
 )
@@ -122,6 +123,15 @@ SETS = [
         "a folder with items.jsonl and ratings.jsonl",
     ),
     Known(
+        "product-reviews",
+        "Product reviews with text",
+        "a shop's reviews: who, of what, stars, summary and text; prices as text; one row a review",
+        "as the file's own",
+        "your own export",
+        "a CSV, JSON lines or Parquet file with userName, itemName, description, price, rating, reviewTime, summary "
+        "and reviewText, or the folder that holds it as reviews.csv",
+    ),
+    Known(
         "inditex",
         "Inditex",
         "a fashion shop's views, carts and purchases, 85% of sessions without a customer; products with pictures",
@@ -151,6 +161,7 @@ LOADERS: dict[str, Callable[[Path], LoadedSet]] = {
     "movielens": movielens.movielens,
     "amazon-books": amazon.amazon_books,
     "amazon-sneakers": crawled.amazon_sneakers,
+    "product-reviews": reviews.reviews,
     "inditex": inditex.inditex,
     "sequences": sequences.sequences,
 }

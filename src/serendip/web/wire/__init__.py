@@ -8,14 +8,28 @@ from typing import Any
 from fastapi import APIRouter
 
 from serendip.domain import Invalid
-from serendip.web.wire import community, social
+from serendip.web.wire import community, feed, reviews, social
 
-WIRES: dict[str, APIRouter] = {"community": community.router, "social": social.router}
+WIRES: dict[str, APIRouter] = {
+    "community": community.router,
+    "feed": feed.router,
+    "reviews": reviews.router,
+    "social": social.router,
+}
 """Every wire format and its routes."""
 
 Reshape = Callable[[Mapping[str, Any]], dict[str, Any]]
 
-REFUSALS: dict[str, tuple[str, Reshape]] = {"community": ("/api/", lambda problem: {"detail": problem["detail"]})}
+
+def _detail(problem: Mapping[str, Any]) -> dict[str, Any]:
+    return {"detail": problem["detail"]}
+
+
+REFUSALS: dict[str, tuple[tuple[str, ...], Reshape]] = {
+    "community": (("/api/",), _detail),
+    "feed": (("/post/",), _detail),
+    "reviews": (reviews.ADDRESSES, lambda problem: {"error": problem["detail"]}),
+}
 """Formats whose refusals have a shape of their own: under which addresses, and what it makes of problem details."""
 
 
@@ -40,15 +54,28 @@ AUDITED = {"community": ("/api/similarity-matrix", "/api/similarity-matrix-cells
 
 def audited(switched_on: tuple[str, ...]) -> list[str]:
     """The addresses of the formats that are switched on at which changes are kept in the audit log."""
+    return _places(AUDITED, switched_on)
+
+
+ADMIN = {"reviews": reviews.RELOADS}
+"""Where in a format only administrators change anything."""
+
+
+def administrators_change(switched_on: tuple[str, ...]) -> list[str]:
+    """The addresses of the formats that are switched on at which only administrators may do more than read."""
+    return _places(ADMIN, switched_on)
+
+
+def _places(table: Mapping[str, tuple[str, ...]], switched_on: tuple[str, ...]) -> list[str]:
     named = (entry.partition("=") for entry in switched_on)
-    return [prefix + place for name, _, prefix in named for place in AUDITED.get(name, ())]
+    return [prefix + place for name, _, prefix in named for place in table.get(name, ())]
 
 
 def reshaped(switched_on: tuple[str, ...], path: str) -> Reshape | None:
     """What a refusal at ``path`` becomes; none: it stays problem details."""
     for entry in switched_on:
         name, _, prefix = entry.partition("=")
-        under, reshape = REFUSALS.get(name, (None, None))
-        if under is not None and path.startswith(prefix + under):
+        under, reshape = REFUSALS.get(name, ((), None))
+        if path.startswith(tuple(prefix + place for place in under)):
             return reshape
     return None

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from serendip.data import Column, Floats, Vocabulary
+from serendip.data.columns import Column
+from serendip.data.lists import Floats
+from serendip.data.vocabulary import Vocabulary
 
 WORD = re.compile(r"\w\w+")
 """Two letters or digits or more, of any script."""

@@ -1,0 +1,437 @@
+"""Everything from which the features of a user and an item at a moment are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serendip.data.columns import Columns
+from serendip.data.dataset import Dataset
+from serendip.data.features.coded import Coded, coded
+from serendip.data.features.counters import Asked, Counter, Sides, Sweep
+from serendip.data.features.definition import ANY, CLOCK, COUNTED, OF_SOURCE, OWN, Feature
+from serendip.data.features.described import checked, components, is_category, named, values
+from serendip.data.features.likeness import Likeness
+from serendip.data.features.moments import clock, histories_before, in_order
+from serendip.data.lists import Floats, ItemRows
+from serendip.data.queries import Queries
+from serendip.data.vocabulary import Arrays, Vocabulary
+from serendip.domain import Invalid
+
+BATCH_ROWS = 1_000_000
+"""Rows of a log whose features are held at once."""
+
+Said = Mapping[str, tuple[Floats, Floats]]
+"""By the name of a candidate source: scores and ranks."""
+
+Coding = Mapping[str, Coded]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Definitions, what columns say of users and items, and counters as of ``until``."""
+
+    definitions: tuple[Feature, ...]
+    until: int
+    """Events before this moment, in microseconds, are counted."""
+    users: Vocabulary
+    """Whose own counters there are."""
+    n_items: int
+    user_codes: Coding
+    """By column: the words of users, where events are counted by them or they are a category."""
+    item_codes: Coding
+    user_table: Floats
+    """What columns say of users, in the order of the definitions about them; (n_users, n_numbers)."""
+    item_table: Floats
+    likenesses: tuple[Likeness, ...]
+    counters: tuple[Counter, ...]
+
+    @staticmethod
+    def of(definitions: Sequence[Feature], data: Dataset, rng: np.random.Generator) -> Features:
+        """Features as of ``data.now``: counters over all of ``data``, and what its columns say."""
+        return Features.described(definitions, data, rng).advanced(data)
+
+    @staticmethod
+    def described(definitions: Sequence[Feature], data: Dataset, rng: np.random.Generator) -> Features:
+        """What the columns of ``data`` say, and no event counted yet."""
+        _check_kinds(definitions, data)
+        user_codes = _codes(definitions, data.user_columns, "user")
+        item_codes = _codes(definitions, data.item_columns, "item")
+        likenesses = []
+        for feature in definitions:
+            if feature.what in ("likeness", "gap"):
+                assert feature.column is not None
+                column = named(data.item_columns, feature.column, "item", feature)
+                checked(feature, column)
+                likenesses.append(Likeness.of(feature, column, data.n_items))
+        return Features(
+            tuple(definitions),
+            0,
+            data.users,
+            data.n_items,
+            user_codes,
+            item_codes,
+            _table(definitions, data.user_columns, "user", data.n_users, user_codes, rng),
+            _table(definitions, data.item_columns, "item", data.n_items, item_codes, rng),
+            tuple(likenesses),
+            (),
+        )
+
+    def advanced(self, data: Dataset) -> Features:
+        """The same as of ``data.now``; what columns say stays.
+
+        ``data`` has the same items, and the same users or more at their end: of those only events are known.
+        """
+        log, _ = in_order(data)
+        grown = self._of_users(data.users)
+        assert data.n_items == self.n_items, "the columns' rows are those of the items"
+        swept = Sweep.all_over(self.definitions, log, grown._sides)
+        return replace(grown, until=data.now, counters=tuple(sweep.finish(data.now) for sweep in swept))
+
+    def _of_users(self, users: Vocabulary) -> Features:
+        """The same with further users at the end, of whom columns say nothing."""
+        n_more = len(users) - len(self.users)
+        assert users.ids[: len(self.users)] == self.users.ids, "the counters' rows are those of the users"
+        if not n_more:
+            return self
+        codes = {name: one.longer(n_more) for name, one in self.user_codes.items()}
+        nothing = np.full((n_more, self.user_table.shape[1]), np.nan, np.float32)
+        return replace(self, users=users, user_codes=codes, user_table=np.concatenate([self.user_table, nothing]))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """A name for each number; shape (n_features,)."""
+        return tuple(name for feature in self.definitions for name in feature.names)
+
+    @cached_property
+    def categories(self) -> Mapping[int, tuple[str, ...]]:
+        """The words of each number that is a category, by its position; its value is a place among them."""
+        out = {}
+        for feature, position in zip(self.definitions, self._positions, strict=True):
+            if feature.what not in ("column", "category"):
+                continue
+            coding = self._coding(feature).get(_category_of(feature))
+            if coding is not None and coding.words is not None:
+                out[position] = coding.words.ids
+        return out
+
+    def at(self, queries: Queries, among: ItemRows, said: Said | None = None) -> Floats:
+        """The features of every asker and each item of ``among``, float32 (n_queries, n_among, n_features).
+
+        ``among``: (n_queries, n_among) padded with -1. ``said``: of every source that a feature names, scores and
+        ranks, both (n_queries, n_among). NaN where nothing is known, and at padding.
+
+        Counters are as of ``until``, and the asker's events from then on are taken in. An asker who is no user of
+        ours, or asks at a moment before ``until``, is told from the history alone, beside items as of ``until``.
+        """
+        rows = np.ascontiguousarray(np.broadcast_to(among, (len(queries), np.shape(among)[-1])), np.int32)
+        asked = Asked.of(queries, rows, self.until)
+        sides = self._asking(queries)
+        out = np.empty((*rows.shape, len(self.names)), np.float32)
+        counters, likenesses = iter(self.counters), iter(self.likenesses)
+        user_parts = self._user_parts(queries)
+        user_place, item_place = 0, 0
+        items = np.maximum(rows, 0)
+        for feature, position in zip(self.definitions, self._positions, strict=True):
+            stop = position + feature.n_parts
+            if feature.what in COUNTED:
+                out[:, :, position] = _told(next(counters), asked, sides)
+            elif feature.what in CLOCK:
+                out[:, :, position] = clock(feature.what, queries.moment)[:, None]
+            elif feature.what in OF_SOURCE:
+                out[:, :, position] = _said(feature, said or {})
+            elif feature.what in ("likeness", "gap"):
+                ends = queries.indptr[:-1], queries.indptr[1:]
+                out[:, :, position] = next(likenesses).read(*ends, queries.item_ix, queries.weight > 0, rows)
+            elif feature.of_asker:
+                out[:, :, position:stop] = user_parts[:, None, user_place : user_place + feature.n_parts]
+                user_place += feature.n_parts
+            else:
+                out[:, :, position:stop] = self.item_table[items, item_place : item_place + feature.n_parts]
+                item_place += feature.n_parts
+        out[rows < 0] = np.nan
+        return out
+
+    def rows(self, data: Dataset, emit: NDArray[np.bool_] | None = None) -> Floats:
+        """The features of the rows of ``data`` that ``emit`` (n,) names, as of each row's own moment.
+
+        Float32 (n_emitted, n_features), in the order of the rows, whatever order of time that is. Rows of one moment do
+        not see each other. The counters of these features are not used: ``data`` itself is counted.
+        """
+        wanted = np.ones(len(data), np.bool_) if emit is None else emit
+        log, order = in_order(data)
+        out = np.empty((int(wanted.sum()), len(self.names)), np.float32)
+        where = np.cumsum(wanted) - 1
+        for places, block in self.batches(log, wanted if order is None else wanted[order]):
+            out[where[places if order is None else order[places]]] = block
+        return out
+
+    def batches(
+        self, data: Dataset, emit: NDArray[np.bool_], size: int = BATCH_ROWS, start: int = 0
+    ) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+        """``rows`` of a log in order of time, a batch of ``size`` rows after the other: which they are, and theirs.
+
+        Batches before row ``start`` are counted and not given; ``start`` is a multiple of ``size``.
+        """
+        refuse_sources(self.definitions)
+        sweeps = list(Sweep.all_over(self.definitions, data, self._sides))
+        for begin in range(0, len(data), size):
+            end = min(begin + size, len(data))
+            shown = emit[begin:end]
+            if begin < start:
+                shown = np.zeros(end - begin, np.bool_)
+            places = begin + np.flatnonzero(shown)
+            block = np.empty((len(places), len(self.names)), np.float32)
+            self._write_rows(data, places, sweeps, begin, end, shown, block)
+            if begin >= start:
+                yield places, block
+
+    def _write_rows(
+        self,
+        data: Dataset,
+        places: NDArray[np.int64],
+        sweeps: Sequence[Sweep],
+        begin: int,
+        end: int,
+        shown: NDArray[np.bool_],
+        out: Floats,
+    ) -> None:
+        assert data.at is not None, "data without moments knows no before"
+        user_ix, item_ix, moments = data.user_ix[places], data.item_ix[places], data.at[places]
+        remaining, likenesses = iter(sweeps), iter(self.likenesses)
+        user_place, item_place = 0, 0
+        column = np.empty(len(places), np.float32)
+        for feature, position in zip(self.definitions, self._positions, strict=True):
+            stop = position + feature.n_parts
+            if feature.what in COUNTED:
+                next(remaining).run(begin, end, shown, column)
+                out[:, position] = column
+            elif feature.what in CLOCK:
+                out[:, position] = clock(feature.what, moments)
+            elif feature.what in ("likeness", "gap"):
+                likeness = next(likenesses)
+                if len(places):
+                    order = data.by_user[1]
+                    before = histories_before(data, places)
+                    told = likeness.read(*before, data.item_ix[order], data.weight[order] > 0, item_ix[:, None])
+                    out[:, position] = told[:, 0]
+            elif feature.of_asker:
+                out[:, position:stop] = self.user_table[user_ix, user_place : user_place + feature.n_parts]
+                user_place += feature.n_parts
+            else:
+                out[:, position:stop] = self.item_table[item_ix, item_place : item_place + feature.n_parts]
+                item_place += feature.n_parts
+
+    @cached_property
+    def _positions(self) -> tuple[int, ...]:
+        sizes = [feature.n_parts for feature in self.definitions]
+        return tuple(int(sum(sizes[:i])) for i in range(len(sizes)))
+
+    def _coding(self, feature: Feature) -> Coding:
+        return self.user_codes if feature.of_asker else self.item_codes
+
+    @cached_property
+    def _sides(self) -> Sides:
+        """The codes of all users and items."""
+        n_users = len(self.users)
+        users: dict[str | None, Coded] = {None: Coded.one(n_users), OWN: Coded.rows(np.arange(n_users), n_users)}
+        items: dict[str | None, Coded] = {
+            None: Coded.one(max(1, self.n_items)),
+            OWN: Coded.rows(np.arange(self.n_items), self.n_items),
+        }
+        users.update(self.user_codes)
+        items.update(self.item_codes)
+        return Sides(users, items)
+
+    def _asking(self, queries: Queries) -> Sides:
+        """The codes of the askers, and of all items; who is told from the history alone has no own counters."""
+        alone = (queries.moment < self.until) | (queries.own < 0)
+        users: dict[str | None, Coded] = {
+            None: Coded.one(len(queries)),
+            OWN: Coded.rows(np.where(alone, -1, queries.own), len(self.users)),
+        }
+        counted = {feature.entity.user for feature in self.definitions if feature.entity and feature.what in COUNTED}
+        for name, own in self.user_codes.items():
+            if name in counted:
+                users[name] = self._asker_codes(queries, name, own)
+        return Sides(users, self._sides.items)
+
+    def _asker_codes(self, queries: Queries, name: str, own: Coded) -> Coded:
+        """What a column says of the askers: by their profiles, or where these are not told, as it was learnt."""
+        if queries.profile is None:
+            return own.take(queries.own)
+        column = queries.profile.columns.get(_column_of(name))
+        if column is None:
+            return own.take(np.full(len(queries), -1))
+        return coded(column, len(queries), own.words)
+
+    def _user_parts(self, queries: Queries) -> Floats:
+        """What columns say of the askers, as ``user_table`` does of users; (n_queries, n_numbers)."""
+        stored = np.full((len(queries), self.user_table.shape[1]), np.nan, np.float32)
+        known = queries.own >= 0
+        stored[known] = self.user_table[queries.own[known]]
+        if queries.profile is None:
+            return stored
+        place = 0
+        for feature in self.definitions:
+            if not feature.of_asker or feature.what not in ("column", "category", "length", "text"):
+                continue
+            assert feature.column is not None
+            column = queries.profile.columns.get(feature.column)
+            if feature.what != "text":
+                told: Floats = np.full((len(queries), 1), np.nan, np.float32)
+                if column is not None:
+                    name = _category_of(feature)
+                    own = self.user_codes.get(name)
+                    words = None if own is None else self._asker_codes(queries, name, own)
+                    told = values(feature, column, len(queries), words)
+                stored[:, place : place + 1] = told
+            place += feature.n_parts
+        return stored
+
+    def arrays(self) -> Arrays:
+        """Everything ``restore`` needs besides the definitions."""
+        out: Arrays = {
+            "until": np.array([self.until]),
+            "n_items": np.array([self.n_items]),
+            "user_table": self.user_table,
+            "item_table": self.item_table,
+        }
+        parts: dict[str, Arrays] = {"users": self.users.arrays()}
+        for of, codes in (("user", self.user_codes), ("item", self.item_codes)):
+            names = Vocabulary(tuple(codes))
+            parts[f"{of}_codes"] = names.arrays()
+            parts |= {f"{of}_codes.{place}": codes[name].arrays() for place, name in enumerate(names)}
+        parts |= {f"likeness.{place}": one.arrays() for place, one in enumerate(self.likenesses)}
+        parts |= {f"counter.{place}": one.arrays() for place, one in enumerate(self.counters)}
+        for part, arrays in parts.items():
+            out |= {f"{part}/{name}": array for name, array in arrays.items()}
+        return out
+
+    @staticmethod
+    def restore(definitions: Sequence[Feature], arrays: Arrays) -> Features:
+        """The features that ``arrays`` was made of."""
+
+        def part(name: str) -> Arrays:
+            mark = f"{name}/"
+            return {key.removeprefix(mark): array for key, array in arrays.items() if key.startswith(mark)}
+
+        def codes(of: str) -> dict[str, Coded]:
+            names = Vocabulary.restore(part(f"{of}_codes"))
+            return {name: Coded.restore(part(f"{of}_codes.{place}")) for place, name in enumerate(names)}
+
+        alike = [feature for feature in definitions if feature.what in ("likeness", "gap")]
+        counted = [feature for feature in definitions if feature.what in COUNTED]
+        return Features(
+            tuple(definitions),
+            int(np.asarray(arrays["until"])[0]),
+            Vocabulary.restore(part("users")),
+            int(np.asarray(arrays["n_items"])[0]),
+            codes("user"),
+            codes("item"),
+            np.asarray(arrays["user_table"]),
+            np.asarray(arrays["item_table"]),
+            tuple(Likeness.restore(one, part(f"likeness.{place}")) for place, one in enumerate(alike)),
+            tuple(Counter.restore(one, part(f"counter.{place}")) for place, one in enumerate(counted)),
+        )
+
+
+def rows_of(
+    definitions: Sequence[Feature], data: Dataset, emit: NDArray[np.bool_] | None, rng: np.random.Generator
+) -> Floats:
+    """The features of rows of ``data`` as of each row's own moment; see ``Features.rows``."""
+    return Features.described(definitions, data, rng).rows(data, emit)
+
+
+def _category_of(feature: Feature) -> str:
+    """Under which name the words are kept that are a feature's values; no column has a blank in its name."""
+    return f"{feature.what} {feature.column}"
+
+
+def _column_of(name: str) -> str:
+    return name.split(" ")[-1]
+
+
+def _check_kinds(definitions: Sequence[Feature], data: Dataset) -> None:
+    names = [kind.name for kind in data.kinds]
+    for feature in definitions:
+        for kind in (feature.kind, feature.base):
+            if kind not in (ANY, *names):
+                raise Invalid(
+                    f"{feature.text}: there are no interactions of kind {kind!r}; the kinds are {', '.join(names)}",
+                    field="features",
+                )
+
+
+def _codes(definitions: Sequence[Feature], columns: Columns | None, of: str) -> dict[str, Coded]:
+    """The codes of the columns that events are counted by, or whose words are values, of users or of items."""
+    out: dict[str, Coded] = {}
+    for feature in definitions:
+        if feature.what in COUNTED and feature.entity is not None:
+            name = feature.entity.user if of == "user" else feature.entity.item
+            key = name
+        elif feature.what in ("column", "category") and feature.of_asker == (of == "user"):
+            name = feature.column
+            key = _category_of(feature)
+        else:
+            continue
+        if name is None or key is None or name == OWN:
+            continue
+        column = named(columns, name, of, feature)
+        checked(feature, column)
+        if key not in out and (feature.what in COUNTED or is_category(feature, column)):
+            assert columns is not None
+            out[key] = coded(column, columns.n_rows)
+    return out
+
+
+def _table(
+    definitions: Sequence[Feature],
+    columns: Columns | None,
+    of: str,
+    n_rows: int,
+    codes: Coding,
+    rng: np.random.Generator,
+) -> Floats:
+    """What columns say of users or of items, in the order of the definitions; (n_rows, n_numbers)."""
+    parts: list[Floats] = [np.empty((n_rows, 0), np.float32)]
+    for feature in definitions:
+        if feature.what not in ("column", "category", "length", "text") or feature.of_asker != (of == "user"):
+            continue
+        assert feature.column is not None
+        column = named(columns, feature.column, of, feature)
+        checked(feature, column)
+        if feature.what == "text":
+            parts.append(components(feature, column, n_rows, rng))
+        else:
+            parts.append(values(feature, column, n_rows, codes.get(_category_of(feature))))
+    return np.concatenate(parts, axis=1)
+
+
+def refuse_sources(definitions: Sequence[Feature]) -> None:
+    """Invalid where a feature is not told by the log alone."""
+    for feature in definitions:
+        if feature.what in OF_SOURCE:
+            raise Invalid(
+                f"{feature.text} is told by a candidate source when somebody asks, not by the log; leave it out",
+                field="features",
+            )
+
+
+def _told(counter: Counter, asked: Asked, sides: Sides) -> Floats:
+    assert counter.feature.entity is not None
+    return counter.read(asked, *sides.of(counter.feature.entity))
+
+
+def _said(feature: Feature, said: Said) -> Floats:
+    """The scores or the ranks of the source that a feature names."""
+    assert feature.source is not None
+    if feature.source not in said:
+        known = ", ".join(said) or "none"
+        raise Invalid(f"{feature.text}: there is no candidate source {feature.source!r}; there are {known}", "features")
+    scores, ranks = said[feature.source]
+    return scores if feature.what == "score" else ranks
