@@ -137,8 +137,7 @@ def fit(config: TwoTowerConfig, data: Dataset, rng: np.random.Generator) -> TwoT
     taken = Taken(indptr, item_ix, np.ones_like(weight) if config.binary else weight)
     plan = Plan(**config.model_dump(include=set(Plan.__dataclass_fields__)))
     with one_blas_thread():
-        trained, met = train_towers(plan, Known(taken, content, profiles), rng)
-        weights = {name: np.asarray(one, np.float32) for name, one in trained.items()}
+        weights, met = train_towers(plan, Known(taken, content, profiles), rng)
         sides = [weights.pop(name) * met[:, None] for name in ("history", "items")]
         for place, name in enumerate(("content_history", "content_items")):
             if name in weights:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from serendip.data import Arrays, Floats, ItemRows
+from serendip.data import Floats, ItemRows
 from serendip.models.neural.stopping import Best
 from serendip.models.neural.torch import generator, training
 
@@ -39,6 +39,7 @@ BATCH = 256
 """Lists that are judged at once."""
 
 Flags = NDArray[np.bool_]
+Weights = dict[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def shares(owner: NDArray[np.integer], weight: Floats, n: int) -> Floats:
     return np.asarray(weight * scale[owner], np.float32)
 
 
-def train_towers(plan: Plan, known: Known, rng: np.random.Generator) -> tuple[Arrays, Flags]:
+def train_towers(plan: Plan, known: Known, rng: np.random.Generator) -> tuple[Weights, Flags]:
     """Parameters of the epoch with the best nDCG on what was held out, or of the last; which items were learnt from.
 
     An epoch parts every history anew: some items are targets and the rest is the asker, so that no target is in its own
@@ -192,7 +193,7 @@ class _Towers:
             self.weights[f"layer.{place}.bias"] = torch.zeros(wide, requires_grad=True)
             self.weights[f"layer.{place}.out"] = drawn(wide, k, sigma=INIT / wide**0.5)
 
-    def copied(self) -> Arrays:
+    def copied(self) -> Weights:
         """The parameters as they are."""
         return {name: one.detach().numpy().copy() for name, one in self.weights.items()}
 
