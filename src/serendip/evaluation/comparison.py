@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
 from typing import NamedTuple
 
@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip import models
-from serendip import pipeline as pipelines
 from serendip.data import Dataset
 from serendip.domain import Invalid, moment
 from serendip.evaluation.bootstrap import Estimate, estimates
-from serendip.evaluation.measure import Fits, Outcome, Progress, joined, measure
+from serendip.evaluation.measure import CEILING, Fits, Outcome, Progress, joined, measure
 from serendip.evaluation.metrics import BY_QUERY
-from serendip.evaluation.rounds import Round, frozen, replayed
+from serendip.evaluation.rounds import frozen
 from serendip.evaluation.ruled import Ruled, hiding, likeness_of, with_hides
 from serendip.evaluation.split import Split, splits_of
 from serendip.evaluation.table import Difference, Protocol, Row, Slice, Table
 from serendip.pipeline import PipelineConfig
+from serendip.pipeline.rounds import Round, replayed
 from serendip.ranking import RulesConfig
 
 MOST_PLACES = 10_000
@@ -77,6 +77,7 @@ def compare(
     baselines, refusals = able(baselines, configs, parts.train, seed, fits)
     notes += refusals
     lineup, named = line_up(configs, baselines)
+    lineup, alone = with_singles(lineup)
     asked = []
     for fold in folds:
         rounds = rounds_of(data, fold, checked, window_days, candidates)
@@ -106,7 +107,7 @@ def compare(
         seed,
         named,
         tuple(notes),
-        rows_of(lineup, outcomes, str(first), ks[0], [str(one) for one in wanted], seed),
+        rows_of(lineup, outcomes, str(first), ks[0], [str(one) for one in wanted], seed, alone),
         sampled=candidates is not None,
     )
 
@@ -217,7 +218,7 @@ def able(
     for baseline in baselines:
         try:
             if baseline not in configs:
-                pipelines.fit(baseline, data, seed, fits.model)
+                fits.pipeline(baseline, data, seed)
         except Invalid as error:
             notes.append(f"the baseline {baseline.name} is left out: {error}")
         else:
@@ -247,6 +248,32 @@ def line_up(
     return lineup, named
 
 
+def with_singles(lineup: Sequence[PipelineConfig]) -> tuple[list[PipelineConfig], dict[str, tuple[str, ...]]]:
+    """``lineup`` with each source alone of its ranked pipelines, and the names of these rows by pipeline.
+
+    A source that is a row already is not measured twice; one whose name is taken is called "... alone".
+    """
+    out, alone = list(lineup), {}
+    for config in lineup:
+        names = []
+        for single in config.singles:
+            plain = [(one.model_copy(update={"weight": 1.0}) for one in other.sources) for other in out]
+            same = [
+                other.name
+                for other, sources in zip(out, plain, strict=True)
+                if other.ranker is None and tuple(sources) == single.sources and other.fallback == single.fallback
+            ]
+            if not same:
+                taken = single.name in {other.name for other in out}
+                name = f"{single.name} alone ({config.name})" if taken else single.name
+                out.append(single.model_copy(update={"name": name}))
+                same = [name]
+            names.append(same[0])
+        if names:
+            alone[config.name] = tuple(names)
+    return out, alone
+
+
 def rows_of(
     configs: Sequence[PipelineConfig],
     outcomes: Sequence[Outcome],
@@ -254,10 +281,12 @@ def rows_of(
     k: int,
     wanted: Sequence[str],
     seed: int,
+    alone: Mapping[str, tuple[str, ...]],
 ) -> tuple[Row, ...]:
     """One row a pipeline, the best by ``metric`` first; ``outcomes`` are of the same questions.
 
     A row holds the metrics ``wanted``, or all where none is named; of tail items their nDCG over ``k`` places.
+    ``alone`` names the rows of each ranked pipeline's sources.
     """
     users = outcomes[0].user_ix
     names = [
@@ -278,9 +307,12 @@ def rows_of(
         }
         own = dict(zip(names, means[i * len(names) : (i + 1) * len(names)], strict=True))
         kinds = tuple(source.model for source in config.sources)
-        personal = any(models.KINDS[kind].personal for kind in kinds)
-        catalogue = {name: one for name, one in outcome.catalogue.items() if not wanted or name in wanted}
-        rows.append(Row(config.name, kinds, personal, own, catalogue, slices[i], vs))
+        personal = config.ranker is not None or any(models.KINDS[kind].personal for kind in kinds)
+        kinds += () if config.ranker is None else (config.ranker.ranker,)
+        catalogue = {
+            name: one for name, one in outcome.catalogue.items() if not wanted or name in wanted or name == CEILING
+        }
+        rows.append(Row(config.name, kinds, personal, own, catalogue, slices[i], vs, alone.get(config.name, ())))
     return tuple(sorted(rows, key=lambda row: -row.metrics[metric].mean))
 
 

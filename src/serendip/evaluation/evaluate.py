@@ -78,4 +78,8 @@ def rates(configs: Sequence[PipelineConfig], metrics: Sequence[str]) -> bool:
     if metrics:
         return bool(errors)
     kinds = [models.kind_of(source.model) for config in configs for source in config.sources]
-    return bool(kinds) and all(kind.rates for kind in kinds) and all(len(config.sources) == 1 for config in configs)
+    return (
+        bool(kinds)
+        and all(kind.rates for kind in kinds)
+        and all(len(config.sources) == 1 and config.ranker is None for config in configs)
+    )

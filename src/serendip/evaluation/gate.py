@@ -25,12 +25,15 @@ def judge(table: Table, candidate: str, live: str | None, repeats: bool) -> Verd
     """Whether ``candidate`` is better, beyond noise, than what is live and than the baselines.
 
     ``live`` is the row of what is live now, refitted at the same cut, or None. The lower end of the 95% interval of
-    the difference must be above 0 against it, popular, popular-7-days and, where ``repeats`` are allowed, again.
-    Popularity may always go live.
+    the difference must be above 0 against it, popular, popular-7-days and, where ``repeats`` are allowed, again; of a
+    ranked pipeline also against the best of its sources alone. Popularity may always go live.
     """
     row = table.row(candidate)
     needed = ["popular", "popular-7-days", *(["again"] if repeats else [])]
     others = dict.fromkeys(table.baselines[name] for name in needed if name in table.baselines)
+    best = max(row.sources, key=lambda name: table.row(name).metrics[table.metric].mean, default=None)
+    if best is not None:
+        others[best] = None
     if live is not None:
         others = {table.row(live).name: None} | others
     against = [other for other in others if other != candidate]
@@ -45,13 +48,17 @@ def judge(table: Table, candidate: str, live: str | None, repeats: bool) -> Verd
     note = f"; {' '.join(table.notes[:1])}" if missing else ""
     way_out = 'measure a better one, or override with a reason (--override "reason")'
     if not_beaten:
-        gaps = " and ".join(f"{other} ({_gap(row.vs[other])})" for other in not_beaten)
+        gaps = " and ".join(f"{_called(other, best)} ({_gap(row.vs[other])})" for other in not_beaten)
         return Verdict(False, f"{candidate} does not beat {gaps} in {about}{note}; {way_out}", beaten, not_beaten)
     if table.n_users < FEWEST_USERS:
         sentence = f"{table.n_users} users are too few to tell; {FEWEST_USERS} are needed to let {candidate} live"
         return Verdict(False, f"{sentence}; {way_out}", beaten, not_beaten)
-    gaps = " and ".join(f"{other} by {_gap(row.vs[other])}" for other in beaten)
+    gaps = " and ".join(f"{_called(other, best)} by {_gap(row.vs[other])}" for other in beaten)
     return Verdict(True, f"{candidate} beats {gaps} in {about}{note}", beaten, not_beaten)
+
+
+def _called(name: str, best: str | None) -> str:
+    return f"{name}, its best single source" if name == best else name
 
 
 def _gap(gap: Difference) -> str:

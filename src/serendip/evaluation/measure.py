@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from serendip import models
 from serendip import pipeline as pipelines
-from serendip.data import DAY, Dataset
+from serendip.data import DAY, Dataset, ItemLists
 from serendip.evaluation import metrics
-from serendip.evaluation.rounds import Round
 from serendip.models import Model, ModelConfig
 from serendip.pipeline import Answers, Pipeline, PipelineConfig
+from serendip.pipeline.rounds import Round
 from serendip.ranking import NOTHING, Likeness, Mask
 
 CELLS = 32_000_000
@@ -23,6 +23,9 @@ CELLS = 32_000_000
 
 TAIL_SHARE = 0.2
 """Tail items are the least met ones that together hold this share of all meetings before the cut."""
+
+CEILING = "candidate-recall"
+"""What a ranker cannot find more than."""
 
 Progress = Callable[[str], None]
 
@@ -42,7 +45,8 @@ class Outcome:
     """Each query's value, such as ``ndcg@10``; ``tail-ndcg@10`` is NaN where no tail item was to be found."""
     catalogue: dict[str, float]
     """What only all slates together have: ``coverage@10``, ``gini@10``, and ``fallback@10``, the share of places that
-    the pipeline left to its fallback."""
+    the pipeline left to its fallback. Of a ranked pipeline also ``candidate-recall``, the mean share of what was to be
+    found that was among its candidates: no order of them can find more."""
 
 
 class Fits:
@@ -54,6 +58,20 @@ class Fits:
 
     def __init__(self) -> None:
         self._kept: dict[int, dict[tuple[str, str, int, int], Model]] = {}
+        self._ranked: dict[tuple[str, int, int, int], Pipeline] = {}
+
+    def pipeline(self, config: PipelineConfig, data: Dataset, seed: int = 0) -> Pipeline:
+        """The pipeline of ``config`` learnt from ``data``; what a ranker learnt at the first moment is kept."""
+        if config.ranker is None:
+            return pipelines.fit(config, data, seed, self.model)
+        unnamed = config.model_copy(update={"name": ""})
+        key = (unnamed.model_dump_json(), data.now, len(data), seed)
+        if key not in self._ranked:
+            fitted = pipelines.fit(config, data, seed, self.model)
+            if data.now != next(iter(self._kept)):
+                return fitted
+            self._ranked[key] = fitted
+        return replace(self._ranked[key], config=config)
 
     def model(self, kind: str, config: ModelConfig, data: Dataset, seed: int = 0) -> Model:
         """The model of ``kind`` learnt from ``data``, which is known by its moment and its size."""
@@ -74,6 +92,8 @@ class _Tally:
     """How often each item was among the first k places, by k."""
     metrics: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
     n_filled: Counter[int] = field(default_factory=Counter)
+    reached: list[NDArray[np.float64]] = field(default_factory=list)
+    """Of a ranked pipeline, the share of what was to be found that was among the candidates."""
 
     def put(self, values: dict[str, NDArray[np.float64]]) -> None:
         for name, column in values.items():
@@ -92,6 +112,8 @@ class _Tally:
             out[f"coverage@{k}"] = metrics.coverage(shown[among])
             out[f"gini@{k}"] = metrics.gini(shown[among])
             out[f"fallback@{k}"] = self.n_filled[k] / max(1, int(shown.sum()))
+        if self.reached:
+            out[CEILING] = float(np.mean(np.concatenate(self.reached)))
         return out
 
 
@@ -141,6 +163,9 @@ def measure(
                     tally.add(values(first, turn, rows, tail, k), first, k)
                     if likeness is not None:
                         tally.put({f"diversity@{k}": metrics.diversity(likeness, first.rows)})
+                if one.ranker is not None:
+                    found = one.candidates(queries, max(ks), hidden, allowed, turn.rules)
+                    tally.reached.append(reached(found, turn, rows))
                 if whole:
                     plain = replace(turn.rules, likeness=None)
                     ranking = one.answer(queries, most_shown(allowed), hidden, allowed, plain)
@@ -166,7 +191,7 @@ def measure(
 
 def _fit(config: PipelineConfig, data: Dataset, seed: int, fits: Fits, progress: Progress) -> Pipeline:
     progress(f"fitting {config.name}")
-    return pipelines.fit(config, data, seed, fits.model)
+    return fits.pipeline(config, data, seed)
 
 
 def batches(n_queries: int, n_items: int) -> Iterator[slice]:
@@ -208,6 +233,15 @@ def sought(turn: Round, rows: slice) -> tuple[NDArray[np.int64], NDArray[np.int3
     begin, end = turn.relevant.indptr[rows.start], turn.relevant.indptr[rows.stop]
     n_relevant = np.diff(turn.relevant.indptr)[rows]
     return n_relevant, turn.relevant.item_ix[begin:end], np.repeat(np.arange(len(n_relevant)), n_relevant)
+
+
+def reached(candidates: ItemLists, turn: Round, rows: slice) -> NDArray[np.float64]:
+    """Of what each query is to find, the share that is among its candidates; shape (n_queries,)."""
+    n_relevant, items, asker = sought(turn, rows)
+    whose = np.repeat(np.arange(len(candidates)), np.diff(candidates.indptr))
+    n_items = np.int64(turn.known.n_items)
+    there = np.isin(asker * n_items + items, whose * n_items + candidates.item_ix)
+    return np.asarray(np.bincount(asker, there, len(n_relevant)) / n_relevant)
 
 
 def whole_auc(answers: Answers, turn: Round, rows: slice) -> NDArray[np.float64]:

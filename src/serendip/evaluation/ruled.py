@@ -10,8 +10,8 @@ import numpy as np
 
 from serendip.data import Columns, Dataset, ItemLists, Vocabulary
 from serendip.domain import InteractionKind, Invalid
-from serendip.evaluation.rounds import Round
 from serendip.evaluation.split import Split
+from serendip.pipeline.rounds import Round
 from serendip.ranking import Likeness, Mask, Masks, Rules, RulesConfig
 
 

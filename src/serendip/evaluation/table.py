@@ -42,7 +42,7 @@ class Row:
 
     name: str
     models: tuple[str, ...]
-    """The kinds of its sources."""
+    """The kinds of its sources, and of its ranker."""
     personal: bool
     """Its answers depend on the history."""
     metrics: Mapping[str, Estimate]
@@ -53,6 +53,8 @@ class Row:
     """newcomers: askers with few events. tail: only items that few have met are to be found."""
     vs: Mapping[str, Difference]
     """Against every other row, in the table's metric."""
+    sources: tuple[str, ...] = ()
+    """Of a ranked pipeline, the rows of its sources alone."""
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
@@ -102,7 +104,8 @@ class Table:
             cells = (row.metrics[name] for name in shown)
             lines.append([row.name, *(f"{one.mean:.4f} ±{(one.high - one.low) / 2:.4f}" for one in cells)])
         about = f"{self.protocol}, split {self.split}: {self.n_queries:,} questions of {self.n_users:,} users"
-        return "\n".join([about, *aligned(lines), *self.notes])
+        ceilings = [f"{row.name}: {_ceiling(row)}" for row in self.rows if row.sources]
+        return "\n".join([about, *aligned(lines), *ceilings, *self.notes])
 
     def row(self, name: str) -> Row:
         """The row called ``name``."""
@@ -123,8 +126,13 @@ class Table:
         return Table(**{**plain, "notes": tuple(plain["notes"]), "rows": rows})
 
 
+def _ceiling(row: Row) -> str:
+    share = row.catalogue.get("candidate-recall")
+    return "" if share is None else f"{share:.1%} of what was to be found was among the candidates"
+
+
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"models": list(row["models"])}
+    return row | {"models": list(row["models"]), "sources": list(row["sources"])}
 
 
 def _row(plain: Mapping[str, Any]) -> Row:
@@ -136,4 +144,5 @@ def _row(plain: Mapping[str, Any]) -> Row:
         plain["catalogue"],
         {name: Slice(**one) for name, one in plain["slices"].items()},
         {name: Difference(**one) for name, one in plain["vs"].items()},
+        tuple(plain.get("sources", ())),
     )

@@ -72,6 +72,7 @@ def askers(store: Store, pipeline: Pipeline, rows: KeyRows, users: Sequence[str]
         np.concatenate([one.at for one in told])[met],
         micros(now),
         users,
+        pipeline.users,
     )
     hides = np.array([one.hides or one.negative for one in kinds], np.bool_)
     negative = np.array([one.negative for one in kinds], np.bool_)

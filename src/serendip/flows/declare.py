@@ -176,6 +176,7 @@ class _Reading:
 
     def _scenario(self, name: str, own: Mapping[str, Any], models: Mapping[str, NamedModel]) -> ScenarioConfig | None:
         used = names_in(tuple(spec for field in ("candidates", "fallback") for spec in _texts(own.get(field))))
+        used |= names_in((own["ranker"],)) if isinstance(own.get("ranker"), str) else set()
         told = {model: one.model_dump() for model, one in models.items() if model in used}
         own_models = own.get("models", {})
         try:

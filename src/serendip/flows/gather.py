@@ -8,18 +8,21 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from serendip.data import UNKNOWN, Dataset, Vocabulary
+from serendip.data import UNKNOWN, Dataset, Hashes, Vocabulary
 from serendip.domain import ORDER_ONLY, InteractionKind
 from serendip.store import Store
 
 ALWAYS = np.iinfo(np.int64)
 
 
-def gather(store: Store, until: datetime | None = None, items: Vocabulary | None = None) -> Dataset:
+def gather(
+    store: Store, until: datetime | None = None, items: Vocabulary | None = None, users: Hashes | None = None
+) -> Dataset:
     """All interactions strictly before ``until``, as one dataset over all users and items of the store.
 
     Rows that came without moments have an order only; data of nothing else is given without moments.
     ``items``: another vocabulary to use, such as a live pipeline's; events with items outside it are left out.
+    ``users``: those that come first, in this order, whether the store has them still or not.
     """
     columns = store.interaction_columns(until=until)
     # Ids are read after the rows, so that every row finds its ids unless they were deleted meanwhile.
@@ -28,7 +31,10 @@ def gather(store: Store, until: datetime | None = None, items: Vocabulary | None
     vocabulary = items if items is not None else Vocabulary(tuple(item_ids))
     row_of_key = np.arange(len(item_ids)) if items is None else vocabulary.rows(item_ids)
     kinds, code = kinds_of(store)
-    user_ix = rows_of_keys(columns["user_key"].to_numpy(), user_keys)
+    everybody = Vocabulary(tuple(user_ids)) if users is None else joined(users, user_ids)
+    user_place = rows_of_keys(columns["user_key"].to_numpy(), user_keys)
+    user_row = np.arange(len(user_ids)) if users is None else everybody.rows(user_ids)
+    user_ix = np.where(user_place == UNKNOWN, UNKNOWN, user_row[user_place] if len(user_row) else UNKNOWN)
     item_place = rows_of_keys(columns["item_key"].to_numpy(), item_keys)
     item_ix = np.where(item_place == UNKNOWN, UNKNOWN, row_of_key[item_place] if len(row_of_key) else UNKNOWN)
     at = columns["at"].to_numpy()
@@ -39,7 +45,7 @@ def gather(store: Store, until: datetime | None = None, items: Vocabulary | None
     found = Dataset.of(
         user_ix[keep],
         item_ix[keep],
-        Vocabulary(tuple(user_ids)),
+        everybody,
         vocabulary,
         kind=kind[keep],
         value=value[keep],
@@ -47,6 +53,17 @@ def gather(store: Store, until: datetime | None = None, items: Vocabulary | None
         kinds=kinds,
     )
     return replace(found, item_open=open_spans(store, item_keys, row_of_key, len(vocabulary)))
+
+
+def joined(first: Hashes, ids: list[str]) -> Vocabulary:
+    """``first`` by those of ``ids`` that they are hashes of, nameless where there is none; then the other ids."""
+    names, rows = list(first.nameless.ids), first.rows(ids)
+    for name, row in zip(ids, rows.tolist(), strict=True):
+        if row == UNKNOWN:
+            names.append(name)
+        else:
+            names[row] = name
+    return Vocabulary(tuple(names))
 
 
 def open_spans(

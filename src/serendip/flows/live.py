@@ -229,10 +229,7 @@ class Live:
         scenarios = dict(self._scenarios)
         asked = {one.version: one for one in scenarios.values() if one.version in self._everybody}
         self._everybody |= {version: everybody(self._store, one.pipeline) for version, one in asked.items()}
-        fresh = {
-            name: replace(one, pipeline=one.pipeline.refreshed(gather(self._store, items=one.pipeline.items)))
-            for name, one in scenarios.items()
-        }
+        fresh = {name: replace(one, pipeline=self._with_trends(one.pipeline)) for name, one in scenarios.items()}
         with self._lock:
             for name, one in fresh.items():
                 now = self._scenarios.get(name)
@@ -240,6 +237,9 @@ class Live:
                     return
                 self._scenarios = {**self._scenarios, name: replace(now, pipeline=one.pipeline)}
             self._trends_of = state
+
+    def _with_trends(self, pipeline: Pipeline) -> Pipeline:
+        return pipeline.refreshed(gather(self._store, items=pipeline.items, users=pipeline.users))
 
     def catch_up(self) -> None:
         """Everything at once that ``start`` keeps up: versions, items and trends."""

@@ -61,10 +61,10 @@ def _refreshed(store: Store, artifacts: Artifacts, version: str, now: datetime) 
     _, arrays = artifacts.load(version)
     manifest = record.manifest
     config = PipelineConfig.model_validate(manifest["pipeline"])
-    if not any(models.KINDS[one.model].trend for one in (*config.sources, *config.fallback)):
+    if config.ranker is None and not any(models.KINDS[one.model].trend for one in (*config.sources, *config.fallback)):
         return version
     fitted = pipelines.restore(config, kinds_from(manifest["kinds"]), arrays)
-    fresh = fitted.refreshed(gather(store, until=now, items=fitted.items))
+    fresh = fitted.refreshed(gather(store, until=now, items=fitted.items, users=fitted.users))
     named: dict[str, Any] = {
         **manifest,
         "name": str(manifest["name"]).removesuffix(FRESH) + FRESH,

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip import __version__, evaluation, models
-from serendip import pipeline as pipelines
 from serendip.data import Dataset, Vocabulary
 from serendip.domain import ORDER_ONLY, Invalid, micros, moment
 from serendip.evaluation import Fits, Protocol, RatingTable, Table, Verdict, allows_repeats, compare, judge, split_of
@@ -77,7 +76,7 @@ def train(
             continue
         progress(f"fitting {config.name} on everything")
         try:
-            fitted = pipelines.fit(config, data, seed, fits.model)
+            fitted = fits.pipeline(config, data, seed)
         except Invalid as error:
             left_out[config.name] = str(error)
             continue
@@ -152,7 +151,7 @@ def measure_able(
         for config in configs:
             progress(f"fitting {config.name}")
             try:
-                pipelines.fit(config, cut.train, seed, fits.model)
+                fits.pipeline(config, cut.train, seed)
             except Invalid as error:
                 refused[config.name] = str(error)
         able = tuple(config for config in configs if config.name not in refused)
@@ -160,7 +159,7 @@ def measure_able(
     except Invalid as error:
         why = str(error)
     for config in configs:
-        if any(source.model != "popularity" for source in config.sources):
+        if config.ranker is not None or any(source.model != "popularity" for source in config.sources):
             refused.setdefault(config.name, why)
     return Asked((), {}, refused, why)
 
@@ -253,8 +252,10 @@ def with_settings(specs: Sequence[str], settings: Mapping[str, Any]) -> list[Pip
 
 
 def settings_of(spec: str) -> list[Iterable[str]]:
-    """The settings of every source of a pipeline."""
-    return [models.kind_of(source.model).config.model_fields for source in PipelineConfig.parse(spec).sources]
+    """The settings of every source of a pipeline, and of its ranker."""
+    config = PipelineConfig.parse(spec)
+    ranker = [] if config.ranker is None else [config.ranker.kind.config.model_fields]
+    return [*(models.kind_of(source.model).config.model_fields for source in config.sources), *ranker]
 
 
 def usual(repeats: bool, moments: bool = True) -> tuple[str, ...]:
@@ -323,7 +324,7 @@ def describe(fitted: Pipeline, data: Dataset, seed: int) -> dict[str, Any]:
             "n_items": data.n_items,
             "until": None if data.at is None else moment(data.now).isoformat(),
         },
-    }
+    } | ({} if fitted.ranker is None else {"ranker": dict(fitted.ranker.about)})
 
 
 def live_besides(store: Store, configs: Sequence[PipelineConfig]) -> list[PipelineConfig]:

@@ -1,8 +1,9 @@
 """The one object: histories in, ranked items out; the same in a notebook, in a measurement and in the server."""
 
-from serendip.pipeline.answering import FitModel, Pipeline, fit, restore
+from serendip.pipeline.answering import FitModel, Pipeline
 from serendip.pipeline.answers import BOOST, PIN, PINNED, Answers
-from serendip.pipeline.config import POPULAR, POPULAR_7_DAYS, NamedModel, PipelineConfig, SourceConfig
+from serendip.pipeline.config import POPULAR, POPULAR_7_DAYS, NamedModel, PipelineConfig, RankerConfig, SourceConfig
+from serendip.pipeline.fitting import fit, restore
 from serendip.pipeline.scenario import DEFAULTS, FOR_YOU, HOME, ScenarioConfig, check_fallbacks
 from serendip.pipeline.source import Source
 
@@ -20,6 +21,7 @@ __all__ = [
     "NamedModel",
     "Pipeline",
     "PipelineConfig",
+    "RankerConfig",
     "ScenarioConfig",
     "Source",
     "SourceConfig",

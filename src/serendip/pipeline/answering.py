@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip import models
-from serendip.data import DAY, UNKNOWN, Arrays, Dataset, Floats, ItemLists, ItemRows, Queries, Vocabulary
+from serendip.data import DAY, UNKNOWN, Arrays, Dataset, Floats, Hashes, ItemLists, ItemRows, Queries, Vocabulary
 from serendip.domain import HISTORY_LIMIT, Interaction, InteractionKind, Invalid, Reason, SlateItem, moment
 from serendip.models import Explains, HasNeighbours, Model, ModelConfig
 from serendip.pipeline.answers import (
@@ -27,8 +27,9 @@ from serendip.pipeline.answers import (
     stages_of,
     with_pins,
 )
-from serendip.pipeline.config import PipelineConfig, SourceConfig
+from serendip.pipeline.config import PipelineConfig
 from serendip.pipeline.merging import Merged, merged_shares
+from serendip.pipeline.ranked import Candidates, FittedRanker
 from serendip.pipeline.source import Source
 from serendip.ranking import NO_RULES, NOTHING, Mask, Ranked, Rules, diversified, lifted, taken_in, top
 
@@ -57,17 +58,18 @@ class Pipeline:
     kinds: tuple[InteractionKind, ...]
     sources: tuple[Source, ...]
     fallback: tuple[Source, ...]
+    ranker: FittedRanker | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """What ``Answers.source`` counts: the pipeline's candidates as one, then each fallback."""
-        own = self.sources[0].config.name if len(self.sources) == 1 else self.config.name
+        own = self.sources[0].config.name if len(self.sources) == 1 and self.ranker is None else self.config.name
         return (own, *(source.config.name for source in self.fallback))
 
     @property
     def personal(self) -> bool:
-        """Whether any source depends on the history."""
-        return any(models.KINDS[source.config.model].personal for source in self.sources)
+        """Whether the ranker or any source depends on who asks."""
+        return self.ranker is not None or any(models.KINDS[source.config.model].personal for source in self.sources)
 
     def answer(
         self,
@@ -170,13 +172,21 @@ class Pipeline:
         return self._in_runs(queries, n, hidden, allowed, filler, lift)
 
     @property
-    def _searched(self) -> Source | None:
-        """The only source, if its best are found by its vectors."""
-        only = self.sources[0]
-        return only if len(self.sources) == 1 and len(self.items) >= MANY and only.vectors is not None else None
+    def users(self) -> Hashes | None:
+        """Whose own counters the ranker's features hold: an asker among them is known by the row."""
+        return None if self.ranker is None else self.ranker.users
 
     @property
-    def _merged(self) -> Merged:
+    def _searched(self) -> Source | None:
+        """The only source, if its best are found by its vectors."""
+        if self.ranker is not None or len(self.sources) > 1 or len(self.items) < MANY:
+            return None
+        only = self.sources[0]
+        return only if only.vectors is not None else None
+
+    @property
+    def merged(self) -> Merged:
+        """The sources, asked together."""
         return Merged(self.config, self.items, self.sources)
 
     def prepare(self) -> None:
@@ -201,7 +211,7 @@ class Pipeline:
             some = queries if len(queries) <= size else queries.take(run)
             lists = ItemLists(hidden.indptr[run.start : run.stop + 1], hidden.item_ix)
             mask = allowed if allowed is None or allowed.ndim == 1 else allowed[run]
-            scores = only.eligible_scores(some) if only else self._merged.scores(some, n, lists, mask, lift)
+            scores = only.eligible_scores(some) if only else self._scores(some, n, lists, mask, lift)
             scores, spread = (scores, None) if lift is None else lifted(scores, lift)
             best = top(scores, n, self.items.hashes, some.salt, lists, mask)
             parts.append(best)
@@ -212,6 +222,21 @@ class Pipeline:
             return parts[0], boosts[0]
         ranked = Ranked(np.concatenate([part.rows for part in parts]), np.concatenate([part.scores for part in parts]))
         return ranked, np.concatenate(boosts)
+
+    def candidates(
+        self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None, rules: Rules = NO_RULES
+    ) -> ItemLists:
+        """What the first ``n`` places are chosen from while every rule is kept; a list a query."""
+        lists, mask = stages_of(queries, hidden, allowed, rules, None)[0]
+        depth = n if rules.likeness is None else max(n, rules.n_candidates)
+        return ItemLists.of(self.merged.best(queries, depth, lists, mask, rules.lift)[1])
+
+    def _scores(self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None, lift: Floats | None) -> Floats:
+        """The sources' merged scores, or the ranker's of their candidates; (n_queries, n_items)."""
+        if self.ranker is None:
+            return self.merged.scores(queries, n, hidden, allowed, lift)
+        candidates = Candidates.of(self.merged, queries, n, hidden, allowed, lift)
+        return self.ranker.scores(self.merged, queries, candidates)
 
     def explain(
         self,
@@ -224,8 +249,9 @@ class Pipeline:
     ) -> list[list[Explained]]:
         """For each query and place: what the score is made of, and the shares of the events.
 
-        Parts are every source's and, where there was one, the boost's; None where one source alone said it. Shares are
-        of shape (n_events,), in the score's own unit; None where no source of the item explains itself.
+        Parts are every source's, or of a ranker the features' with the largest shares; where there was one, the boost's
+        too; None where one source alone said it. Shares are of shape (n_events,), in the score's own unit; None where
+        no source of the item explains itself. Of a ranker's score they divide what the sources' scores and ranks add.
         """
         lists = hidden if hidden is not None else nothing_hidden(len(queries))
         shares = [
@@ -238,12 +264,12 @@ class Pipeline:
             places: list[Explained] = []
             for place, row in enumerate(answers.rows[q]):
                 boost, source = float(answers.boost[q, place]), answers.source[q, place]
-                said: dict[str, float] | None = parts.get((q, place))
+                said, by_source = parts.get((q, place), (None, []))
                 if row == NOTHING or source:
                     own = None
                 elif said is not None:
                     each = [None if share is None else share[q][place] for share in shares]
-                    own = merged_shares(each, list(said.values()))
+                    own = merged_shares(each, by_source)
                 else:
                     own = None if shares[0] is None else shares[0][q][place]
                 if boost:
@@ -255,11 +281,12 @@ class Pipeline:
 
     def _parts(
         self, queries: Queries, answers: Answers, stages: Sequence[Stage], rules: Rules
-    ) -> dict[tuple[int, int], dict[str, float]]:
-        """Every source's part of the score of each query's places that several sources were merged for."""
-        if len(self.sources) == 1:
+    ) -> dict[tuple[int, int], tuple[dict[str, float] | None, list[float]]]:
+        """What the score is made of and what each source adds to it, of the places that are not one source's alone."""
+        if len(self.sources) == 1 and self.ranker is None:
             return {}
-        n, out = answers.rows.shape[1], {}
+        n = answers.rows.shape[1]
+        out: dict[tuple[int, int], tuple[dict[str, float] | None, list[float]]] = {}
         depth = n if rules.likeness is None else max(n, rules.n_candidates)
         for number, (hidden, allowed) in enumerate(stages):
             here = (answers.rows != NOTHING) & (answers.source == 0) & (answers.stage == number)
@@ -269,12 +296,21 @@ class Pipeline:
             before = (answers.rows != NOTHING) & ((answers.source == PINNED) | (answers.stage < number))
             there = ItemLists.of([answers.rows[q][before[q]] for q in asked])
             mask = allowed if allowed is None or allowed.ndim == 1 else allowed[asked]
-            unions = self._merged.union(queries.take(asked), depth, joined(hidden, asked, there), mask, rules.lift)
+            some, taken = queries.take(asked), joined(hidden, asked, there)
+            if self.ranker is not None:
+                candidates = Candidates.of(self.merged, some, depth, taken, mask, rules.lift)
+                wanted = [answers.rows[q][here[q]] for q in asked]
+                for q, made_of in zip(asked, self.ranker.parts(some, candidates, wanted), strict=True):
+                    for place, explained in zip(np.flatnonzero(here[q]), made_of, strict=True):
+                        out[int(q), int(place)] = explained
+                continue
+            unions = self.merged.union(some, depth, taken, mask, rules.lift)
             for q, (union, parts) in zip(asked, unions, strict=True):
                 for place in np.flatnonzero(here[q]):
                     at = int(np.searchsorted(union, answers.rows[q, place]))
-                    said = {s.config.name: float(parts[i, at]) for i, s in enumerate(self.sources)}
-                    out[int(q), int(place)] = said
+                    own = [float(part) for part in parts[:, at]]
+                    names = (source.config.name for source in self.sources)
+                    out[int(q), int(place)] = dict(zip(names, own, strict=True)), own
         return out
 
     def slate_items(
@@ -334,14 +370,19 @@ class Pipeline:
         raise Invalid(f"{self.config.name} knows no likeness of items; train {kinds} for that")
 
     def refreshed(self, data: Dataset, seed: int = 0, fit_model: FitModel = models.fit) -> Pipeline:
-        """The same pipeline with its trend models refitted to ``data``, whose items are this pipeline's."""
+        """The same pipeline with its trend models refitted to ``data``, whose items are this pipeline's.
+
+        A ranker stays, over features as of ``data.now``; the users of ``data`` begin with those it knows.
+        """
 
         def fresh(source: Source) -> Source:
             if not models.KINDS[source.config.model].trend or not len(data):
                 return source
             return replace(source, model=fit_model(source.config.model, source.config.model_settings(), data, seed))
 
-        return replace(self, sources=tuple(map(fresh, self.sources)), fallback=tuple(map(fresh, self.fallback)))
+        ranker = self.ranker if self.ranker is None or not len(data) else self.ranker.advanced(data)
+        sources, fallback = tuple(map(fresh, self.sources)), tuple(map(fresh, self.fallback))
+        return replace(self, sources=sources, fallback=fallback, ranker=ranker)
 
     def arrays(self) -> Arrays:
         """Everything ``restore`` needs besides the config and the kinds."""
@@ -349,36 +390,5 @@ class Pipeline:
         for room, sources in (("source", self.sources), ("fallback", self.fallback)):
             for i, source in enumerate(sources):
                 out |= {f"{room}{i}.{key}": array for key, array in source.model.arrays().items()}
-        return out
-
-
-def fit(config: PipelineConfig, data: Dataset, seed: int = 0, fit_model: FitModel = models.fit) -> Pipeline:
-    """A pipeline learnt from ``data``; the same seed gives the same pipeline."""
-
-    def fitted(source: SourceConfig) -> Source:
-        return Source(source, fit_model(source.model, source.model_settings(), data, seed))
-
-    return Pipeline(
-        config, data.items, data.kinds, tuple(map(fitted, config.sources)), tuple(map(fitted, config.fallback))
-    )
-
-
-def restore(config: PipelineConfig, kinds: tuple[InteractionKind, ...], arrays: Arrays) -> Pipeline:
-    """The pipeline that ``arrays`` was made of."""
-
-    def own(prefix: str) -> Arrays:
-        return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
-
-    def restored(room: str, sources: tuple[SourceConfig, ...]) -> tuple[Source, ...]:
-        return tuple(
-            Source(source, models.restore(source.model, source.model_settings(), own(f"{room}{i}.")))
-            for i, source in enumerate(sources)
-        )
-
-    return Pipeline(
-        config,
-        Vocabulary.restore(own("items.")),
-        kinds,
-        restored("source", config.sources),
-        restored("fallback", config.fallback),
-    )
+        ranked = {} if self.ranker is None else self.ranker.arrays()
+        return out | {f"ranker.{key}": array for key, array in ranked.items()}

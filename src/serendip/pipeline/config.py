@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from serendip import models
+from serendip.data.features import Feature, parse_features
 from serendip.domain import Invalid
 from serendip.models import ModelConfig
+from serendip.models.rankers import RANKERS, RankerKind, RankerSettings, ranker_of
+
+Config = TypeVar("Config", bound=ModelConfig)
 
 
 class SourceConfig(BaseModel):
@@ -32,15 +36,47 @@ class SourceConfig(BaseModel):
 
     def model_settings(self) -> ModelConfig:
         """The settings, checked; what is wrong with them is named."""
-        try:
-            return models.kind_of(self.model).config.model_validate(self.settings)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "settings"
-            known = ", ".join(models.kind_of(self.model).config.model_fields)
-            raise Invalid(
-                f"{self.model}: {where}: {first['msg'].lower()}; the settings of {self.model} are {known}", field=where
-            ) from None
+        return _checked(models.kind_of(self.model).config, self.model, self.settings)
+
+
+def _checked(config: type[Config], name: str, settings: Mapping[str, Any]) -> Config:
+    """The settings of a model or a ranker; Invalid that names the one that is wrong."""
+    try:
+        return config.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "settings"
+        known = ", ".join(config.model_fields)
+        said = first["msg"].removeprefix("Value error, ")
+        raise Invalid(
+            f"{name}: {where}: {said[:1].lower()}{said[1:]}; the settings of {name} are {known}", field=where
+        ) from None
+
+
+class RankerConfig(BaseModel):
+    """What ranks the candidates of a pipeline anew."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    ranker: str
+    """The kind of ranker."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """The ranker's own configuration."""
+
+    @property
+    def kind(self) -> RankerKind:
+        """The kind of ranker, looked up."""
+        return ranker_of(self.ranker)
+
+    def ranker_settings(self) -> RankerSettings:
+        """The settings, checked; what is wrong with them is named."""
+        return _checked(self.kind.config, self.ranker, self.settings)
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The features that it names; none where it takes the usual ones."""
+        return parse_features(self.ranker_settings().features)
 
 
 POPULAR = SourceConfig(name="popular", model="popularity")
@@ -48,17 +84,20 @@ POPULAR_7_DAYS = SourceConfig(name="popular-7-days", model="popularity", setting
 
 
 class NamedModel(BaseModel):
-    """A kind of model with settings of its own, under a name that sources may use."""
+    """A kind of model or ranker with settings of its own, under a name that scenarios may use."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     kind: str
-    """The kind of model; everything else is a setting of it."""
+    """The kind of model or ranker; everything else is a setting of it."""
 
     @model_validator(mode="after")
     def _checked(self) -> NamedModel:
         try:
-            SourceConfig(name=self.kind, model=self.kind, settings=self.settings).model_settings()
+            if self.kind in RANKERS:
+                RankerConfig(name=self.kind, ranker=self.kind, settings=self.settings).ranker_settings()
+            else:
+                SourceConfig(name=self.kind, model=self.kind, settings=self.settings).model_settings()
         except Invalid as error:
             raise ValueError(str(error)) from None
         return self
@@ -83,29 +122,58 @@ class PipelineConfig(BaseModel):
     """Where several sources are merged, the best of each that join the union."""
     fallback: tuple[SourceConfig, ...] = (POPULAR_7_DAYS, POPULAR)
     """Who fills the places that are left, in this order."""
+    ranker: RankerConfig | None = None
+    """Who ranks the candidates anew; none: their own scores."""
 
     @property
     def reads(self) -> frozenset[str]:
-        """Which columns of a dataset its models may look at besides interactions."""
-        return frozenset(room for one in (*self.sources, *self.fallback) for room in models.kind_of(one.model).reads)
+        """Which columns of a dataset its models and its ranker may look at besides interactions."""
+        rooms = {room for one in (*self.sources, *self.fallback) for room in models.kind_of(one.model).reads}
+        return frozenset(rooms | (ranker_reads(self.ranker) if self.ranker is not None else set()))
+
+    @property
+    def singles(self) -> tuple[PipelineConfig, ...]:
+        """Each source of a ranked pipeline alone, with the same fallback: what the ranker has to be better than."""
+        if self.ranker is None:
+            return ()
+        alone = (one.model_copy(update={"weight": 1.0}) for one in self.sources)
+        return tuple(PipelineConfig(name=one.name, sources=(one,), fallback=self.fallback) for one in alone)
 
     @staticmethod
     def parse(spec: str, settings: Mapping[str, Any] | None = None) -> PipelineConfig:
         """The pipeline called ``spec``: a kind of model, ``popular``, ``popular-14-days``, or several joined by ``+``.
 
-        Settings of its own and a weight may follow a source: ``again(half_life_days=180)+als*0.2+popular-7-days``.
-        ``settings`` go to every source that knows them.
+        Settings of its own and a weight may follow a source: ``again(half_life_days=180)+als*0.2+popular-7-days``. A
+        ranker may follow them all: ``popular-3-days+item-knn:boosted(objective=yetirank)``. ``settings`` go to all that
+        know them.
         """
-        sources = tuple(parse_source(part.strip(), settings or {}) for part in spec.split("+"))
+        before, colon, after = spec.partition(":")
+        sources = tuple(parse_source(part.strip(), settings or {}) for part in before.split("+"))
         named_once(sources, spec)
-        taken = {key for source in sources for key in source.settings}
+        ranker = parse_ranker(after.strip(), settings or {}) if colon else None
+        taken = {key for source in sources for key in source.settings} | set(ranker.settings if ranker else ())
         for key in settings or {}:
             if key not in taken:
-                known = ", ".join(sorted({f for s in sources for f in models.kind_of(s.model).config.model_fields}))
+                fields = {f for s in sources for f in models.kind_of(s.model).config.model_fields}
+                known = ", ".join(sorted(fields | set(ranker.kind.config.model_fields if ranker else ())))
                 raise Invalid(f"{spec} has no setting {key!r}; it has {known}", field=key)
         for source in sources:
             source.model_settings()
-        return PipelineConfig(name=spec, sources=sources)
+        if ranker is not None:
+            ranker.ranker_settings()
+        return PipelineConfig(name=spec, sources=sources, ranker=ranker)
+
+
+def ranker_reads(ranker: RankerConfig) -> set[str]:
+    """Which columns a ranker may look at: those its features name, or all where it takes the usual ones."""
+    if not ranker.features:
+        return {"item_columns", "user_columns"}
+    told: set[str] = set()
+    for feature in ranker.features:
+        if feature.entity is not None:
+            told |= {"user_columns"} if feature.entity.user else set()
+            told |= {"item_columns"} if feature.entity.item else set()
+    return told
 
 
 SOURCE = re.compile(r"(?P<name>[^(*]*?)\s*(?:\((?P<own>[^()]*)\)\s*)?(?:\*\s*(?P<weight>.*))?")
@@ -153,6 +221,23 @@ def parse_source(
     fields = models.kind_of(name).config.model_fields
     own = {key: value for key, value in settings.items() if key in fields} | own
     return SourceConfig(name=name, model=name, settings=own, weight=factor, scale=_scale(name))
+
+
+def parse_ranker(
+    part: str, settings: Mapping[str, Any] | None = None, named: Mapping[str, NamedModel] | None = None
+) -> RankerConfig:
+    """A ranker, such as ``boosted(objective=yetirank, n_trees=300)``; ``settings`` and ``named`` as for a source."""
+    found = SOURCE.fullmatch(part)
+    if found is None or found["weight"]:
+        raise Invalid(f"{part!r} is no ranker; write for example boosted or boosted(n_trees=300)", field="ranker")
+    name, own = found["name"], _own_settings(found["own"], part)
+    if named and name in named:
+        return RankerConfig(
+            name=name, ranker=ranker_of(named[name].kind).name, settings={**named[name].settings, **own}
+        )
+    fields = ranker_of(name).config.model_fields
+    given = {key: value for key, value in (settings or {}).items() if key in fields}
+    return RankerConfig(name=name, ranker=name, settings=given | own)
 
 
 def _scale(kind: str) -> Literal["linear", "log"]:

@@ -11,7 +11,7 @@ from serendip import models
 from serendip.data import Floats, ItemLists, ItemRows, Queries, Vocabulary
 from serendip.pipeline.config import PipelineConfig
 from serendip.pipeline.source import Source
-from serendip.ranking import NOTHING, Mask, lifted, top
+from serendip.ranking import NOTHING, Mask, Ranked, lifted, top
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,19 @@ class Merged:
 
         Where items are lifted, each source's best by its own scores lifted join too.
         """
+        found, unions = self.best(queries, n, hidden, allowed, lift)
+        for q, union in enumerate(unions):
+            parts = np.zeros((len(self.sources), len(union)), np.float32)
+            for s, source in enumerate(self.sources):
+                own = placed(found[s][1], q)
+                if len(own):
+                    parts[s] = source.config.weight * self._part(source, found[s][0][q], union, own)
+            yield union, parts
+
+    def best(
+        self, queries: Queries, n: int, hidden: ItemLists, allowed: Mask | None, lift: Floats | None = None
+    ) -> tuple[list[tuple[Floats, Ranked]], list[ItemRows]]:
+        """Every source's scores (n_queries, n_items) and its best, and for each query the union of these, ascending."""
         depth = max(self.config.n_candidates, n)
         found, raised = [], []
         for source in self.sources:
@@ -49,15 +62,8 @@ class Merged:
             if lift is not None:
                 higher = lifted(scores, lift)[0]
                 raised.append(top(higher, depth, self.items.hashes, queries.salt, hidden, allowed))
-        for q in range(len(queries)):
-            lists = [ranked.rows[q][ranked.rows[q] != NOTHING] for _, ranked in found]
-            more = [ranked.rows[q][ranked.rows[q] != NOTHING] for ranked in raised]
-            union = np.unique(np.concatenate(lists + more))
-            parts = np.zeros((len(self.sources), len(union)), np.float32)
-            for s, (source, own) in enumerate(zip(self.sources, lists, strict=True)):
-                if len(own):
-                    parts[s] = source.config.weight * self._part(source, found[s][0][q], union, own)
-            yield union, parts
+        every = [ranked for _, ranked in found] + raised
+        return found, [np.unique(np.concatenate([placed(one, q) for one in every])) for q in range(len(queries))]
 
     def _part(self, source: Source, scores: Floats, union: ItemRows, own: ItemRows) -> Floats:
         """One source's say about the union, before its weight.
@@ -78,6 +84,12 @@ class Merged:
         spread = values.std()
         standard: Floats = ((values - values.mean()) / (spread if spread > 0 else 1.0)).astype(np.float32)
         return standard
+
+
+def placed(ranked: Ranked, query: int) -> ItemRows:
+    """The items that a query's places hold, best first."""
+    rows: ItemRows = ranked.rows[query]
+    return np.asarray(rows[rows != NOTHING])
 
 
 def merged_shares(shares: Sequence[Floats | None], parts: Sequence[float]) -> Floats | None:

@@ -9,7 +9,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from serendip.domain import Invalid
-from serendip.pipeline.config import SOURCE, NamedModel, PipelineConfig, SourceConfig, named_once, parse_source
+from serendip.pipeline.config import (
+    SOURCE,
+    NamedModel,
+    PipelineConfig,
+    RankerConfig,
+    SourceConfig,
+    named_once,
+    parse_ranker,
+    parse_source,
+)
 from serendip.ranking import RulesConfig
 
 HOME = "home"
@@ -53,8 +62,9 @@ class ScenarioConfig(BaseModel):
     """How several candidates become one score; see ``PipelineConfig``."""
     n_candidates: int = Field(300, ge=1, le=100_000)
     """Where several are merged, the best of each that join."""
-    ranker: str = "none"
-    """What ranks the candidates anew; none: their own scores."""
+    ranker: str = Field("none", min_length=1, max_length=1000)
+    """What ranks the candidates anew, such as boosted, boosted(n_trees=300) or a name of models; none: their own
+    scores."""
     fallback: str | tuple[Source, ...] = ("popular-7-days", "popular")
     """Who fills the places that are left: sources, one after the other, or the name of another scenario."""
     page_size: int = Field(10, ge=1, le=1000)
@@ -77,13 +87,6 @@ class ScenarioConfig(BaseModel):
             return {"gate": "open", "fallback": (), **content}
         return content
 
-    @field_validator("ranker")
-    @classmethod
-    def _ranks(cls, ranker: str) -> str:
-        if ranker != "none":
-            raise ValueError(f"there is no ranker {ranker!r}; rankers come with the extra rank, until then write none")
-        return ranker
-
     @field_validator("fallback")
     @classmethod
     def _scenario_or_sources(cls, fallback: str | tuple[str, ...]) -> str | tuple[str, ...]:
@@ -104,6 +107,14 @@ class ScenarioConfig(BaseModel):
                     source.model_settings()
             except Invalid as error:
                 raise ValueError(f"{field}: {error}") from None
+        try:
+            ranker = self._ranker
+            if ranker is not None:
+                ranker.ranker_settings()
+        except Invalid as error:
+            raise ValueError(f"ranker: {error}") from None
+        if ranker is not None and not self.candidates:
+            raise ValueError(f"ranker: {self.ranker} ranks candidates, and none are named; name some")
         if sum(map(len, self.candidates)) > MAX_SPEC:
             raise ValueError(f"candidates: more than {MAX_SPEC} characters; put settings into models")
         if self.recommend == "users":
@@ -116,6 +127,8 @@ class ScenarioConfig(BaseModel):
         if strangers or not self.candidates:
             said = f"{', '.join(strangers)} knows no likeness of people" if strangers else "it names none"
             raise ValueError(f"candidates: {said}; a scenario of users takes {', '.join(PEOPLE)}")
+        if self._ranker is not None:
+            raise ValueError(f"ranker: {self.ranker} ranks items; a scenario of users has none")
         if self.gate != "open":
             raise ValueError(f"gate: {self.gate} measures items; a scenario of users has the gate open")
         if self.fallback and not isinstance(self.fallback, str):
@@ -129,16 +142,22 @@ class ScenarioConfig(BaseModel):
         return tuple(parse_source(spec.strip(), {}, self.models) for spec in specs)
 
     @property
+    def _ranker(self) -> RankerConfig | None:
+        return None if self.ranker == "none" else parse_ranker(self.ranker.strip(), {}, self.models)
+
+    @property
     def pipeline(self) -> PipelineConfig | None:
         """The pipeline of its candidates; None where it takes whatever was trained."""
         if not self.candidates:
             return None
+        ranker = self._ranker
         return PipelineConfig(
-            name="+".join(spec.strip() for spec in self.candidates),
+            name="+".join(spec.strip() for spec in self.candidates) + (f":{ranker.name}" if ranker else ""),
             sources=self._sources(self.candidates),
             merge=self.merge,
             n_candidates=self.n_candidates,
             fallback=() if isinstance(self.fallback, str) else self._sources(self.fallback),
+            ranker=ranker,
         )
 
     @property
@@ -156,7 +175,8 @@ class ScenarioConfig(BaseModel):
     def named(self) -> set[str]:
         """Names that its sources use, of models and of kinds."""
         fallback = () if isinstance(self.fallback, str) else self.fallback
-        return names_in((*self.candidates, *fallback))
+        ranker = () if self.ranker == "none" else (self.ranker,)
+        return names_in((*self.candidates, *fallback, *ranker))
 
     @staticmethod
     def read(content: Mapping[str, Any], name: str) -> ScenarioConfig:

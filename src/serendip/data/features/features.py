@@ -82,11 +82,25 @@ class Features:
         )
 
     def advanced(self, data: Dataset) -> Features:
-        """The same as of ``data.now``; what columns say stays. ``data`` has the same users and items."""
-        assert len(data.users) == len(self.users), "the counters' rows are those of the users"
+        """The same as of ``data.now``; what columns say stays.
+
+        ``data`` has the same items, and the same users or more at their end: of those only events are known.
+        """
         log, _ = in_order(data)
-        swept = (Sweep.over(feature, log, self._sides) for feature in self.definitions if feature.what in COUNTED)
-        return replace(self, until=data.now, counters=tuple(sweep.finish(data.now) for sweep in swept))
+        grown = self._of_users(data.users)
+        assert data.n_items == self.n_items, "the columns' rows are those of the items"
+        swept = Sweep.all_over(self.definitions, log, grown._sides)
+        return replace(grown, until=data.now, counters=tuple(sweep.finish(data.now) for sweep in swept))
+
+    def _of_users(self, users: Vocabulary) -> Features:
+        """The same with further users at the end, of whom columns say nothing."""
+        n_more = len(users) - len(self.users)
+        assert users.ids[: len(self.users)] == self.users.ids, "the counters' rows are those of the users"
+        if not n_more:
+            return self
+        codes = {name: one.longer(n_more) for name, one in self.user_codes.items()}
+        nothing = np.full((n_more, self.user_table.shape[1]), np.nan, np.float32)
+        return replace(self, users=users, user_codes=codes, user_table=np.concatenate([self.user_table, nothing]))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -125,7 +139,7 @@ class Features:
         for feature, position in zip(self.definitions, self._positions, strict=True):
             stop = position + feature.n_parts
             if feature.what in COUNTED:
-                out[:, :, position] = next(counters).read(asked, *sides.of(feature))
+                out[:, :, position] = _told(next(counters), asked, sides)
             elif feature.what in CLOCK:
                 out[:, :, position] = clock(feature.what, queries.moment)[:, None]
             elif feature.what in OF_SOURCE:
@@ -163,13 +177,8 @@ class Features:
 
         Batches before row ``start`` are counted and not given; ``start`` is a multiple of ``size``.
         """
-        for feature in self.definitions:
-            if feature.what in OF_SOURCE:
-                raise Invalid(
-                    f"{feature.text} is told by a candidate source when somebody asks, not by the log; leave it out",
-                    field="features",
-                )
-        sweeps = [Sweep.over(feature, data, self._sides) for feature in self.definitions if feature.what in COUNTED]
+        refuse_sources(self.definitions)
+        sweeps = list(Sweep.all_over(self.definitions, data, self._sides))
         for begin in range(0, len(data), size):
             end = min(begin + size, len(data))
             shown = emit[begin:end]
@@ -401,6 +410,21 @@ def _table(
         else:
             parts.append(values(feature, column, n_rows, codes.get(_category_of(feature))))
     return np.concatenate(parts, axis=1)
+
+
+def refuse_sources(definitions: Sequence[Feature]) -> None:
+    """Invalid where a feature is not told by the log alone."""
+    for feature in definitions:
+        if feature.what in OF_SOURCE:
+            raise Invalid(
+                f"{feature.text} is told by a candidate source when somebody asks, not by the log; leave it out",
+                field="features",
+            )
+
+
+def _told(counter: Counter, asked: Asked, sides: Sides) -> Floats:
+    assert counter.feature.entity is not None
+    return counter.read(asked, *sides.of(counter.feature.entity))
 
 
 def _said(feature: Feature, said: Said) -> Floats:

@@ -1,0 +1,58 @@
+"""A config and data in, a pipeline out; arrays in, the pipeline that they were made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from serendip import models
+from serendip.data import Arrays, Dataset, Vocabulary
+from serendip.domain import InteractionKind
+from serendip.pipeline.answering import FitModel, Pipeline
+from serendip.pipeline.config import PipelineConfig, SourceConfig
+from serendip.pipeline.merging import Merged
+from serendip.pipeline.practice import fit_ranker
+from serendip.pipeline.ranked import FittedRanker
+from serendip.pipeline.source import Source
+
+
+def fit(config: PipelineConfig, data: Dataset, seed: int = 0, fit_model: FitModel = models.fit) -> Pipeline:
+    """A pipeline learnt from ``data``; the same seed gives the same pipeline."""
+
+    def fitted(source: SourceConfig) -> Source:
+        return Source(source, fit_model(source.model, source.model_settings(), data, seed))
+
+    sources, fallback = tuple(map(fitted, config.sources)), tuple(map(fitted, config.fallback))
+    whole = Pipeline(config, data.items, data.kinds, sources, fallback)
+    if config.ranker is None:
+        return whole
+    bare = config.model_copy(update={"ranker": None, "fallback": ()})
+    past: list[Pipeline] = []
+
+    def practising(known: Dataset) -> Merged:
+        """The sources as they were at the first moment asked for, with the trends of this one."""
+        past[:] = [past[0].refreshed(known, seed, fit_model) if past else fit(bare, known, seed, fit_model)]
+        return past[0].merged
+
+    return replace(whole, ranker=fit_ranker(config.ranker, data, practising, seed))
+
+
+def restore(config: PipelineConfig, kinds: tuple[InteractionKind, ...], arrays: Arrays) -> Pipeline:
+    """The pipeline that ``arrays`` was made of."""
+
+    def own(prefix: str) -> Arrays:
+        return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+
+    def restored(room: str, sources: tuple[SourceConfig, ...]) -> tuple[Source, ...]:
+        return tuple(
+            Source(source, models.restore(source.model, source.model_settings(), own(f"{room}{i}.")))
+            for i, source in enumerate(sources)
+        )
+
+    return Pipeline(
+        config,
+        Vocabulary.restore(own("items.")),
+        kinds,
+        restored("source", config.sources),
+        restored("fallback", config.fallback),
+        None if config.ranker is None else FittedRanker.restore(config.ranker, own("ranker.")),
+    )

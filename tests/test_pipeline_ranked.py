@@ -1,0 +1,261 @@
+"""Two stages in one object: a ranker practises on the past, and keeps every rule of a pipeline."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from serendip import pipeline as pipelines
+from serendip.data import DAY, UNKNOWN, Columns, Dataset, ItemLists, Queries, Vocabulary, hidden_items
+from serendip.domain import InteractionKind, Invalid
+from serendip.evaluation import compare, judge
+from serendip.models.rankers import boosted
+from serendip.pipeline import Pipeline, PipelineConfig, ScenarioConfig
+from serendip.ranking import Rules
+from worlds import ask, took, world
+
+pytest.importorskip("catboost")
+
+N_USERS, N_ITEMS, N_DAYS, TOPICS = 60, 80, 30, ("art", "cars", "food", "law")
+FEATURES = ("count(item, 3d)", "count(user x item.topic)", "age(item)", "rank(popular)", "score(item-knn)", "user.town")
+
+
+def towns(faithful: bool = True) -> Dataset:
+    """Sixty people over thirty days; each takes items of one topic alone, or, where nobody is faithful, any."""
+    rng = np.random.default_rng(4)
+    events = []
+    for day in range(N_DAYS):
+        for user in range(N_USERS):
+            if rng.random() < 0.5:
+                item = int(rng.integers(0, N_ITEMS))
+                item = item - item % 4 + user % 4 if faithful else item
+                events.append(took(user, item, hours_ago=24 * (N_DAYS - day) - float(rng.random() * 20)))
+    data = world(sorted(events, key=lambda one: one.at), N_ITEMS)
+    topics = Columns.of([{"topic": TOPICS[i % 4]} for i in range(N_ITEMS)])
+    homes = Columns.of([{"town": ("North", "South")[int(user[1:]) % 2]} for user in data.users.ids])
+    return replace(data, item_columns=topics, user_columns=homes)
+
+
+def ranked(features: tuple[str, ...] = FEATURES, spec: str = "popular+item-knn", **settings) -> PipelineConfig:
+    told = {"n_trees": 40, "depth": 3, "learning_rate": 0.2, "n_negatives": 15, "features": features, **settings}
+    return PipelineConfig.parse(f"{spec}:boosted", told).model_copy(update={"n_candidates": 40})
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return towns()
+
+
+@pytest.fixture(scope="module")
+def fitted(data) -> Pipeline:
+    return pipelines.fit(ranked(), data, seed=3)
+
+
+def everybody(data: Dataset) -> tuple[Queries, ItemLists]:
+    queries = Queries.of_users(data, np.arange(data.n_users))
+    return queries, hidden_items(data, queries)
+
+
+def test_a_batch_is_answered_as_each_alone(fitted, data):
+    queries, hidden = everybody(data)
+    together = fitted.answer(queries, 5, hidden)
+    for q in (0, 7, 31):
+        alone = fitted.answer(queries.take(slice(q, q + 1)), 5, ItemLists.of([hidden[q]]))
+        np.testing.assert_array_equal(alone.rows[0], together.rows[q])
+        np.testing.assert_allclose(alone.scores[0], together.scores[q], rtol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_arrays_and_they_come_back(fitted, data):
+    again = pipelines.fit(ranked(), data, seed=3)
+    for name, array in fitted.arrays().items():
+        np.testing.assert_array_equal(again.arrays()[name], array, err_msg=name)
+    kept = fitted.arrays()
+    assert not any(b"u17" in np.asarray(array).tobytes() for array in kept.values()), "an artifact names nobody"
+    back = pipelines.restore(fitted.config, fitted.kinds, kept)
+    assert back.users.rows(["u17", "nobody"]).tolist() == [data.users.row("u17"), UNKNOWN]
+    queries, hidden = everybody(data)
+    np.testing.assert_array_equal(back.answer(queries, 5, hidden).scores, fitted.answer(queries, 5, hidden).scores)
+
+
+def test_neither_library_is_needed_to_answer_and_to_explain(fitted, data, monkeypatch):
+    for name in ("catboost", "lightgbm"):
+        monkeypatch.setitem(sys.modules, name, None)
+    back = pipelines.restore(fitted.config, fitted.kinds, fitted.arrays())
+    queries, hidden = everybody(data)
+    answers = back.answer(queries, 3, hidden)
+    assert back.explain(queries, answers, hidden)[0][0][0]
+
+
+def test_people_are_shown_their_own_topic_which_no_source_alone_knows(fitted, data):
+    queries, hidden = everybody(data)
+    rows = fitted.answer(queries, 3, hidden).rows
+    own = np.array([int(user[1:]) % 4 for user in data.users.ids])
+    assert np.mean(rows % 4 == own[:, None]) > 0.9
+
+
+def test_filters_and_what_is_hidden_act_before_the_best_are_taken(fitted, data):
+    queries, hidden = everybody(data)
+    passing = np.arange(N_ITEMS) >= 60
+    answers = fitted.answer(queries, 4, hidden, rules=Rules(passing=passing))
+    assert (answers.rows >= 60).all()
+    for q in range(len(queries)):
+        assert not set(answers.rows[q]) & set(hidden[q])
+
+
+def test_the_last_click_changes_the_answer_of_a_stranger(fitted, data):
+    art, law = ask(data, [took(900, 4, 0.5), took(900, 8, 0.2)]), ask(data, [took(900, 7, 0.5), took(900, 11, 0.2)])
+    tops = [fitted.answer(one, 5).rows[0] % 4 for one in (art, law)]
+    assert np.mean(tops[0] == 0) > 0.5
+    assert np.mean(tops[1] == 3) > 0.5
+
+
+def test_parts_sum_to_the_score_and_reasons_are_the_events_of_sources(fitted, data):
+    queries, hidden = everybody(data)
+    answers = fitted.answer(queries, 4, hidden)
+    told = fitted.explain(queries, answers, hidden)
+    some_reason = False
+    for q in range(len(queries)):
+        for place in range(4):
+            parts, shares = told[q][place]
+            assert parts is not None
+            assert sum(parts.values()) == pytest.approx(float(answers.scores[q, place]), abs=1e-4)
+            some_reason |= shares is not None and bool(np.abs(shares).sum())
+    assert some_reason
+
+
+def test_a_boost_is_a_part_besides_the_features(fitted, data):
+    queries, hidden = everybody(data)
+    rules = Rules(lift=np.where(np.arange(N_ITEMS) % 4 == 1, 2.0, 0.0).astype(np.float32))
+    answers = fitted.answer(queries, 4, hidden, rules=rules)
+    fond = data.users.row("u1")
+    assert answers.rows[fond, 0] % 4 == 1
+    parts = fitted.explain(queries, answers, hidden, rules=rules)[fond][0][0]
+    assert parts["boost"] == pytest.approx(float(answers.boost[fond, 0])) != 0
+    assert sum(parts.values()) == pytest.approx(float(answers.scores[fond, 0]), abs=1e-4)
+
+
+def test_features_follow_what_was_recorded_since_of_new_users_too(fitted, data):
+    fresh = [took(1000 + n, 70, 0.01) for n in range(30)]
+    users = Vocabulary((*data.users.ids, *(f"u{1000 + n}" for n in range(30))))
+    grown = Dataset.of(
+        np.concatenate([data.user_ix, users.rows([one.user for one in fresh])]),
+        np.concatenate([data.item_ix, np.full(30, 70)]),
+        users,
+        data.items,
+        at=np.concatenate([data.at, np.full(30, data.now - 1)]),
+        kinds=data.kinds,
+    )
+    later = fitted.refreshed(replace(grown, until=data.now + 1))
+    assert later.users.row("u1007") == users.row("u1007")
+    place = later.ranker.features.names.index("count(item, 3d)")
+    queries, among = ask(data, []), np.array([[70]], np.int32)
+    said = {name: (np.zeros((1, 1), np.float32),) * 2 for name in ("popular", "item-knn")}
+    before, after = (one.ranker.features.at(queries, among, said)[0, 0, place] for one in (fitted, later))
+    assert after >= before + 30
+    assert later.answer(Queries.of_users(grown, np.array([users.row("u1000")])), 3).filled.tolist() == [3]
+
+
+def test_a_manifest_says_what_was_practised_and_what_mattered(fitted):
+    about = fitted.ranker.about
+    assert about["library"].startswith("catboost ")
+    practice = about["practice"]
+    assert practice["learnt"]["questions"] > 50
+    assert practice["checked"]["questions"] > 10
+    assert practice["negatives"] == 15
+    assert practice["learnt"]["rows"] <= practice["learnt"]["questions"] * 15 + practice["learnt"]["taken"]
+    assert 0.4 < practice["candidate_recall"] <= 1
+    assert "count(user x item.topic)" in list(about["importances"])[:2]
+
+
+def test_where_features_tell_more_than_the_sources_the_gate_lets_the_ranker_live(data):
+    told = ("count(item, 3d)", "count(user x item.topic)", "age(item)", "rank(popular)")
+    config = ranked(told, "popular+popular-7-days")
+    table = compare([config], data, fraction=0.3)
+    row = table.row(config.name)
+    assert row.sources == ("popular", "popular-7-days")
+    assert 0.4 < row.catalogue["candidate-recall"] <= 1
+    assert "of what was to be found was among the candidates" in str(table)
+    verdict = judge(table, row.name, None, repeats=False)
+    assert verdict.passed, verdict.sentence
+    best = max(row.sources, key=lambda name: table.row(name).metrics["ndcg@10"].mean)
+    assert f"{best}, its best single source by +" in verdict.sentence
+    assert type(table).from_dict(table.to_dict()) == table
+
+
+def test_where_they_tell_nothing_the_gate_names_the_source_that_is_as_good(data):
+    table = compare([ranked()], towns(faithful=False), fraction=0.3)
+    verdict = judge(table, ranked().name, None, repeats=False)
+    assert not verdict.passed
+    assert ", its best single source (" in verdict.sentence
+
+
+def test_the_usual_features_are_taken_where_none_are_named(data):
+    usual = pipelines.fit(ranked(features=()), data, seed=3)
+    assert {"item.topic", "score(popular)", "rank(item-knn)"} <= set(usual.ranker.features.names)
+
+
+def refused(config: PipelineConfig, data: Dataset) -> str:
+    with pytest.raises(Invalid) as error:
+        pipelines.fit(config, data, seed=3)
+    return str(error.value)
+
+
+def test_what_cannot_be_practised_is_refused_in_a_sentence(data):
+    assert "the data has no moments" in refused(ranked(), replace(data, at=None))
+    assert "windows of 20 days are needed" in refused(ranked(window_days=20), data)
+    said = refused(ranked(features=("score(als)",)), data)
+    assert "no source 'als'; its sources are popular, item-knn" in said
+    assert "items have no attribute 'price'" in refused(ranked(features=("item.price",)), data)
+    kinds = (InteractionKind("interaction"), InteractionKind("no", negative=True))
+    late = data.at > data.now - 20 * DAY
+    disliked = replace(data, kind=late.astype(np.int16), weight=np.where(late, 0, data.weight).astype(np.float32))
+    assert "none was taken, so there is no order to learn" in refused(ranked(), replace(disliked, kinds=kinds))
+
+
+def test_without_a_library_it_is_said_what_to_install(data, monkeypatch):
+    monkeypatch.setattr(boosted, "find_spec", lambda _: None)
+    assert 'pip install "serendip[rank]"' in refused(ranked(), data)
+    assert 'pip install "serendip[rank-light]"' in refused(ranked(library="lightgbm"), data)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("popular:als", "there is no ranker 'als'; the rankers are boosted"),
+        ("popular:boosted(depth=99)", "boosted: depth"),
+        ("popular:boosted*2", "is no ranker"),
+        ("boosted", "name it after them, as in item-knn:boosted"),
+    ],
+)
+def test_a_spec_that_is_wrong_is_refused_by_name(spec, said):
+    with pytest.raises(Invalid) as error:
+        PipelineConfig.parse(spec)
+    assert said in str(error.value)
+
+
+def test_a_feature_that_is_none_is_refused_where_it_is_written():
+    with pytest.raises(Invalid, match="'cont' is no feature"):
+        ranked(("cont",))
+
+
+def test_a_scenario_names_a_ranker_or_one_of_its_models():
+    told = {
+        "candidates": ["popular", "item-knn"],
+        "ranker": "tuned",
+        "models": {"tuned": {"kind": "boosted", "depth": 3}},
+    }
+    config = ScenarioConfig.read(told, "home").pipeline
+    assert config.name == "popular+item-knn:tuned"
+    assert config.ranker.settings == {"depth": 3}
+    assert ScenarioConfig.read({**told, "ranker": "boosted(n_trees=7)"}, "home").pipeline.ranker.settings
+    for wrong, said in (
+        ({**told, "ranker": "bosted"}, "there is no ranker 'bosted'"),
+        ({"ranker": "boosted"}, "ranks candidates, and none are named"),
+        ({**told, "ranker": "boosted(depth=0)"}, "depth"),
+    ):
+        with pytest.raises(Invalid) as error:
+            ScenarioConfig.read(wrong, "home")
+        assert said in str(error.value)
