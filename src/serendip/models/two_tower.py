@@ -37,7 +37,7 @@ class TwoTowerConfig(ModelConfig):
     """Length of the vectors."""
     n_layers: NonNegativeInt = Field(0, le=4)
     """Layers between what was pooled and the asker's vector, each added to what it is given; 0: none."""
-    shared: bool = False
+    shared: bool = True
     """An item has one vector, in histories and as a target; false: one for each."""
     vectors: str | None = None
     """The items' column of vectors that counts; none: no column does."""
