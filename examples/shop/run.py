@@ -26,6 +26,11 @@ HERE = Path(__file__).parent
 FOUND = {"inditex": "cart,purchase", "otto": "carts,orders", "online-retail": "purchase"}
 """What is to be found in a session, by data set."""
 CARTS = {"inditex": "cart", "otto": "carts", "online-retail": "purchase"}
+MEASURED = {
+    "inditex": ["again+taste+item-knn*0.5+popular-7-days*0.2", "als", "again", "looks+family*0.5", "customers"],
+    "otto": ["again+taste*0.5+item-knn*0.5+popular-7-days*0.2", "als", "again", "item-knn"],
+    "online-retail": ["again+taste*0.5+item-knn*0.5+popular-7-days*0.2", "als", "again", "item-knn", "customers"],
+}
 ANONYMOUS = {"inditex": "session:", "otto": "", "online-retail": "basket:"}
 """How the ids of those begin who are nobody known; an empty one: all."""
 
@@ -35,7 +40,7 @@ def commands(name: str, data: Path, folder: Path, till: str | None) -> list[list
     pulled = [["pull", till, "--failed", str(folder / "users.failed.csv")]] if till else []
     load = [["migrate"], *pulled, ["datasets", "load", name, "--from", str(data)], ["check"], ["train", "--promote"]]
     told = [["sessions", "list", "--to", str(folder / "sessions.csv"), "--take", CARTS[name]]]
-    evaluate = ["sessions", "evaluate", "als", "again", "item-knn", "--find", FOUND[name]]
+    evaluate = ["sessions", "evaluate", *MEASURED[name], "--find", FOUND[name]]
     told += [[*evaluate, "--anonymous", ANONYMOUS[name], "--most", "5000"]]
     if name == "inditex":
         answer = ["sessions", "answer", str(data / "test.parquet"), "--to", str(folder / "target.json")]

@@ -51,6 +51,12 @@ SPACES: Mapping[str, Mapping[str, str]] = {
         "n_epochs": "8..32",
     },
     "mlp": {"hidden": "64|128|256", "dropout": "0..0.5", "learning_rate": "0.0003..0.01:log"},
+    "sequence": {
+        "n_factors": "32|64|128",
+        "n_layers": "1..3",
+        "dropout": "0.1..0.6",
+        "learning_rate": "0.0003..0.003:log",
+    },
     "popularity": {"half_life_days": "1..365:log"},
 }
 """Where each kind is searched unless somebody says otherwise."""

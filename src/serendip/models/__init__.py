@@ -20,6 +20,7 @@ from serendip.models import (
     segments,
     sequence,
     svd,
+    tag_popularity,
     tag_svd,
     two_tower,
     user_knn,
@@ -42,7 +43,7 @@ KINDS: dict[str, Kind] = {
     module.KIND.name: module.KIND
     for module in (
         *(chance, popularity, again, item_knn, user_knn, ease, als, svd, nmf),
-        *(content_knn, tag_svd, profile_knn, segments),
+        *(content_knn, tag_popularity, tag_svd, profile_knn, segments),
         *(sequence, two_tower, mlp),
     )
 }

@@ -16,7 +16,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.domain import HISTORY_LIMIT, Invalid
-from serendip.models.answers import SMALL_BATCH, finish, inner_scores
+from serendip.models.answers import finish, inner_scores
 from serendip.models.contract import Kind, ModelConfig
 from serendip.models.memory import claim
 from serendip.models.near import nearest
@@ -24,6 +24,9 @@ from serendip.models.neural.lists import Lists
 from serendip.models.neural.next_item import train
 from serendip.models.neural.transformer import Parameters, Shape, answer
 from serendip.models.parallel import in_chunks, one_blas_thread
+
+BLOCK = 64
+"""Histories that are answered at once: of about one length, since they stand shortest first."""
 
 
 class SequenceConfig(ModelConfig):
@@ -92,7 +95,8 @@ class Sequence:
         use = queries.counted & self.known[queries.item_ix]
         asked = Lists(queries.indptr, queries.item_ix, queries.weight).keep(use).latest(self.config.max_length)
         out = np.full((len(queries), self.config.n_factors), np.nan, np.float32)
-        told = np.flatnonzero(asked.sizes)
+        told = np.argsort(asked.sizes, kind="stable")
+        told = told[asked.sizes[told] > 0]
 
         def part(start: int, stop: int) -> None:
             some = told[start:stop]
@@ -100,7 +104,7 @@ class Sequence:
 
         if len(told):
             with one_blas_thread():
-                in_chunks(part, [*range(0, len(told), SMALL_BATCH), len(told)])
+                in_chunks(part, [*range(0, len(told), BLOCK), len(told)])
         return out, self.parameters["items"]
 
     def neighbours(self, of: ItemRows, k: int) -> tuple[ItemRows, Floats]:
@@ -134,9 +138,10 @@ def fit(config: SequenceConfig, data: Dataset, rng: np.random.Generator) -> Sequ
         f"sequence(n_factors={config.n_factors})",
         "fewer n_factors, n_negatives or a smaller batch_size need less",
     )
-    parameters = train(config, lists, known, rng)
-    parameters["items"][~known] = parameters["items"][known].mean(0)
-    return Sequence(parameters, known, config)
+    model = restore(config, {**train(config, lists, known, rng), "known": known})
+    items = model.parameters["items"]
+    items[~known] = items[known].mean(0)
+    return model
 
 
 def needed_bytes(config: SequenceConfig, n_items: int, lists: Lists) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serendip.data import DAY, Dataset, Floats, Queries
+from serendip.data import DAY, Dataset, Floats, Hashes, Queries
 from serendip.data.features import Features, usual_features
 from serendip.domain import Invalid, moment
 from serendip.models.rankers import Groups, Practice, RankerSettings
@@ -42,7 +42,7 @@ def fit_ranker(config: RankerConfig, data: Dataset, sources: Sources, seed: int)
     practice, about = practise(settings, features, data, since, sources, merged, rng)
     ranker = config.kind.fit(settings, practice, rng)
     told = {"kind": config.ranker, "features": list(features.names), "practice": about, **ranker.about}
-    return FittedRanker(config, ranker, features.advanced(data), told)
+    return FittedRanker(config, ranker, features.advanced(data), Hashes(data.users.hashes), told)
 
 
 def first_window(name: str, data: Dataset, settings: RankerSettings) -> int:

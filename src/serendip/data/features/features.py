@@ -177,12 +177,7 @@ class Features:
 
         Batches before row ``start`` are counted and not given; ``start`` is a multiple of ``size``.
         """
-        for feature in self.definitions:
-            if feature.what in OF_SOURCE:
-                raise Invalid(
-                    f"{feature.text} is told by a candidate source when somebody asks, not by the log; leave it out",
-                    field="features",
-                )
+        refuse_sources(self.definitions)
         sweeps = list(Sweep.all_over(self.definitions, data, self._sides))
         for begin in range(0, len(data), size):
             end = min(begin + size, len(data))
@@ -415,6 +410,16 @@ def _table(
         else:
             parts.append(values(feature, column, n_rows, codes.get(_category_of(feature))))
     return np.concatenate(parts, axis=1)
+
+
+def refuse_sources(definitions: Sequence[Feature]) -> None:
+    """Invalid where a feature is not told by the log alone."""
+    for feature in definitions:
+        if feature.what in OF_SOURCE:
+            raise Invalid(
+                f"{feature.text} is told by a candidate source when somebody asks, not by the log; leave it out",
+                field="features",
+            )
 
 
 def _told(counter: Counter, asked: Asked, sides: Sides) -> Floats:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from serendip.data import ItemRows
+from serendip.data import Floats, ItemRows
 from serendip.models.neural.lists import Lists, batches
 from serendip.models.neural.stopping import Best
 from serendip.models.neural.torch import dropping, training
@@ -34,7 +34,9 @@ BETAS = (0.9, 0.98)
 """How long Adam remembers gradients and their squares; items are met seldom, so that .999 remembers too much."""
 
 
-def train(config: SequenceConfig, lists: Lists, known: NDArray[np.bool_], rng: np.random.Generator) -> Parameters:
+def train(
+    config: SequenceConfig, lists: Lists, known: NDArray[np.bool_], rng: np.random.Generator
+) -> dict[str, Floats]:
     """Parameters learnt from ``lists``, whose events are all ``known`` (n_items,).
 
     Where enough is held out to tell, those of the best epoch; else those of the last.
@@ -55,8 +57,11 @@ def train(config: SequenceConfig, lists: Lists, known: NDArray[np.bool_], rng: n
         )
         drop = dropping(torch, rng, config.dropout)
         for epoch in range(config.n_epochs):
-            loss = 0.0
-            for rows in batches(len(runs), config.batch_size, rng):
+            loss, of_epoch = 0.0, list(batches(len(runs), config.batch_size, rng))
+            for done, rows in enumerate(of_epoch):
+                # The rate stands for half of the epochs, and then falls evenly to nothing.
+                left = 2 - 2 * (epoch + done / len(of_epoch)) / config.n_epochs
+                step.param_groups[0]["lr"] = config.learning_rate * min(1.0, left)
                 some = runs.take(rows).by_size()
                 wrong = loss_of(torch, p, config, some, pool, drop, rng)
                 step.zero_grad()
@@ -70,7 +75,7 @@ def train(config: SequenceConfig, lists: Lists, known: NDArray[np.bool_], rng: n
     return copies(arrays) if held is None else best.arrays
 
 
-def copies(arrays: Parameters) -> Parameters:
+def copies(arrays: Parameters) -> dict[str, Floats]:
     """The same numbers, which training will not write to again."""
     return {name: array.copy() for name, array in arrays.items()}
 
