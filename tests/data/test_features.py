@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from feature_world import COUNTERS, DAY, OTHERS, literally, made_log
-from serendip.data import UNKNOWN, Columns, Dataset, Queries
+from serendip.data import UNKNOWN, Columns, Dataset, Queries, Vocabulary
 from serendip.data.features import Features, counters, parse_features, rows_of, usual_features
 from serendip.domain import Invalid
 
@@ -91,6 +91,23 @@ def test_before_any_data_nothing_is_known_but_columns_and_the_clock():
     assert told["item.price"][0] == 10
     assert told["hour"][0] == 0
     assert np.isnan([one[1] for one in told.values()]).all()
+
+
+def test_users_who_came_later_are_counted_and_counters_can_go_back():
+    data = made_log()
+    few = replace(data.take(data.user_ix < 4), users=Vocabulary(data.users.ids[:4]))
+    few = replace(few, user_columns=data.user_columns.take(np.arange(4)))
+    grown = Features.of(ALL, few, rng()).advanced(data)
+    ours = Features.of(parse_features(COUNTERS), data, rng())
+    among = np.arange(7, dtype=np.int32)[None]
+    queries = replace(Queries.of_users(data, np.array([4])), profile=None)
+    of_columns = [i for i, name in enumerate(COUNTERS) if "user." in name]
+    told, expected = grown.at(queries, among)[0][:, : len(COUNTERS)], ours.at(queries, among)[0]
+    np.testing.assert_allclose(np.delete(told, of_columns, 1), np.delete(expected, of_columns, 1), rtol=1e-6)
+    early = data.before(int(data.at[100]))
+    again = ours.advanced(early).at(Queries.of_users(data, np.array([1]), early.now), among)
+    first = Features.of(parse_features(COUNTERS), early, rng())
+    np.testing.assert_array_equal(again, first.at(Queries.of_users(data, np.array([1]), early.now), among))
 
 
 def test_features_are_kept_as_arrays():

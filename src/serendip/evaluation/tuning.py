@@ -44,6 +44,12 @@ SPACES: Mapping[str, Mapping[str, str]] = {
     "profile-knn": {"n_neighbours": "10..500:log"},
     "svd": {"n_factors": "8..128:log", "n_epochs": "5..40", "regularization": "0.005..0.2:log", "ridge": "1..30:log"},
     "nmf": {"n_factors": "4..40:log", "n_epochs": "4..30", "ridge": "1..30:log"},
+    "sequence": {
+        "n_factors": "32|64|128",
+        "n_layers": "1..3",
+        "dropout": "0.1..0.6",
+        "learning_rate": "0.0003..0.003:log",
+    },
     "popularity": {"half_life_days": "1..365:log"},
 }
 """Where each kind is searched unless somebody says otherwise."""

@@ -32,12 +32,13 @@ def with_attributes(store: Store, data: Dataset, configs: Iterable[PipelineConfi
         names |= {feature.column for feature in told if feature.what == "likeness" and feature.column is not None}
         data = replace(data, item_columns=_items(store, data.items, names))
     if "user_columns" in reads:
-        records: list[Mapping[str, Any]] = [{} for _ in range(data.n_users)]
-        for user, attributes in store.user_attributes().iter_rows():
-            if (row := data.users.row(user)) != UNKNOWN:
-                records[row] = orjson.loads(attributes or "{}")
-        data = replace(data, user_columns=Columns.of(records))
+        data = replace(data, user_columns=_users(store, data.users))
     return data
+
+
+def with_all_attributes(store: Store, data: Dataset, vectors: Iterable[str] = ()) -> Dataset:
+    """``data`` with every attribute of its items and users, and stored ``vectors``."""
+    return replace(data, item_columns=_items(store, data.items, vectors), user_columns=_users(store, data.users))
 
 
 def with_filtered(store: Store, data: Dataset, vectors: Iterable[str] = ()) -> Dataset:
@@ -64,6 +65,14 @@ def _items(store: Store, items: Vocabulary, vectors: Iterable[str]) -> Columns:
     columns = Columns.of(records, ("title", "text", "tags"))
     told = {name: column for name in vectors if (column := vectors_of(store, items, name)) is not None}
     return Columns(columns.n_rows, {**columns.columns, **told})
+
+
+def _users(store: Store, users: Vocabulary) -> Columns:
+    records: list[Mapping[str, Any]] = [{} for _ in range(len(users))]
+    for user, attributes in store.user_attributes().iter_rows():
+        if (row := users.row(user)) != UNKNOWN:
+            records[row] = orjson.loads(attributes or "{}")
+    return Columns.of(records)
 
 
 def vectors_of(store: Store, items: Vocabulary, name: str) -> Column | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,44 +124,74 @@ def of_columns(columns: Columns, names: tuple[str, ...]) -> Doubles:
     return out
 
 
-def fit(config: SegmentsConfig, data: Dataset, rng: np.random.Generator) -> Segments:
-    """Centres in scaled logarithms (never of money itself: a few who spend much would be groups of their own)."""
-    everybody = Queries.of_users(data, np.arange(data.n_users))
-    valued = bool(np.isfinite(data.value[data.counted]).any())
-    if config.columns:
-        columns = user_columns(data, "segments")
-        for name, column in named(columns, config.columns, "segments", "columns").items():
-            if column.numbers is None:
-                what = column.what or "empty"
-                raise Invalid(f"segments: the attribute {name!r} is {what}, not a number", field="columns")
-        features = of_columns(columns, config.columns)
-    else:
-        features = of_events(everybody, valued)
+class Grouping(NamedTuple):
+    """Groups of rows of features, and how other numbers of groups would have done."""
+
+    centres: Doubles
+    """In scaled features; shape (n_segments, n_columns)."""
+    mean: Doubles
+    scale: Doubles
+    label: NDArray[np.int32]
+    """The group of each row, or NOBODY; shape (n_rows,)."""
+    inertia: Doubles
+    silhouettes: Doubles
+
+
+def grouped(features: Doubles, n_segments: int, rng: np.random.Generator) -> Grouping:
+    """The rows of ``features`` (n_rows, n_columns) in ``n_segments`` groups; a row with a NaN is nobody's."""
     known = np.isfinite(features).all(axis=1)
-    if not known.any():
-        raise Invalid(f"segments: no user has all of {', '.join(config.columns)}; name other columns", field="columns")
     mean, scale = features[known].mean(axis=0), features[known].std(axis=0)
     # Equal numbers may be away from their mean by a rounding.
     scale = np.where(scale > 1e-9 * np.abs(mean), scale, 1.0)
     x = np.ascontiguousarray((features[known] - mean) / scale)
-    runs = [cluster(x, k, rng) for k in range(1, max(config.n_segments, N_TRIED) + 1)]
-    label = np.full(data.n_users, NOBODY, np.int32)
-    chosen = runs[config.n_segments - 1]
+    runs = [cluster(x, k, rng) for k in range(1, max(n_segments, N_TRIED) + 1)]
+    label = np.full(len(features), NOBODY, np.int32)
+    chosen = runs[n_segments - 1]
     label[known] = chosen.label
-    totals = np.zeros((len(chosen.centres), data.n_items), np.float32)
-    use = data.counted & (label[data.user_ix] != NOBODY)
-    np.add.at(totals, (label[data.user_ix[use]], data.item_ix[use]), data.weight[use])
-    return Segments(
-        chosen.centres,
-        mean,
-        scale,
-        totals,
-        label,
-        np.array([run.inertia for run in runs]),
-        np.array([silhouette(x, run.label, rng) for run in runs]),
-        valued,
-        config,
+    inertia = np.array([run.inertia for run in runs])
+    return Grouping(
+        chosen.centres, mean, scale, label, inertia, np.array([silhouette(x, run.label, rng) for run in runs])
     )
+
+
+def elbow(inertia: Doubles) -> int:
+    """The number of groups at which the curve of ``inertia`` bends most.
+
+    That is where it lies farthest below the line from its first point to its last (Satopaa et al. 2011).
+    """
+    if len(inertia) < 3 or inertia[0] <= inertia[-1]:
+        return 1
+    along = np.linspace(0, 1, len(inertia))
+    down = (inertia - inertia[-1]) / (inertia[0] - inertia[-1])
+    return int(np.argmax(1 - along - down)) + 1
+
+
+def features_of(config: SegmentsConfig, data: Dataset) -> tuple[Doubles, bool]:
+    """What everybody is grouped by, (n_users, n_columns), NaN where it is not known; and whether money is values."""
+    valued = bool(np.isfinite(data.value[data.counted]).any())
+    if not config.columns:
+        return of_events(Queries.of_users(data, np.arange(data.n_users)), valued), valued
+    columns = user_columns(data, "segments")
+    for name, column in named(columns, config.columns, "segments", "columns").items():
+        if column.numbers is None:
+            what = column.what or "empty"
+            raise Invalid(f"segments: the attribute {name!r} is {what}, not a number", field="columns")
+    features = of_columns(columns, config.columns)
+    if not np.isfinite(features).all(axis=1).any():
+        raise Invalid(f"segments: no user has all of {', '.join(config.columns)}; name other columns", field="columns")
+    return features, valued
+
+
+def fit(config: SegmentsConfig, data: Dataset, rng: np.random.Generator) -> Segments:
+    """Centres in scaled logarithms (never of money itself: a few who spend much would be groups of their own)."""
+    features, valued = features_of(config, data)
+    found = grouped(features, config.n_segments, rng)
+    totals = np.zeros((len(found.centres), data.n_items), np.float32)
+    use = data.counted & (found.label[data.user_ix] != NOBODY)
+    np.add.at(totals, (found.label[data.user_ix[use]], data.item_ix[use]), data.weight[use])
+    return Segments(
+        found.centres, found.mean, found.scale, totals, found.label, found.inertia, found.silhouettes, valued, config
+    )  # fmt: skip
 
 
 def restore(config: SegmentsConfig, arrays: Arrays) -> Segments:

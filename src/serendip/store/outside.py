@@ -42,12 +42,12 @@ def replace_rows(
     """
     found, name = _table_of(url)
     shown = found.render_as_string(hide_password=True)
-    if found.get_backend_name() == "sqlite" and _file(found) == _file(make_url(own)):
+    if found.get_backend_name() == "sqlite" and file_of(found) == file_of(make_url(own)):
         raise Invalid(f"{shown} is the file that serendip keeps its own rows in; name another", field="to")
     schema, _, plain = name.rpartition(".")
     kept: list[Column[Any]] = [Column(one, _TYPES.get(one, Text)) for one in columns]
     table = Table(plain, MetaData(), *kept, schema=schema or None)
-    engine = _engine(found)
+    engine = engine_of(found)
     try:
         table.create(engine, checkfirst=True)
         with engine.begin() as c:
@@ -64,7 +64,8 @@ def replace_rows(
         engine.dispose()
 
 
-def _file(url: URL) -> Path | None:
+def file_of(url: URL) -> Path | None:
+    """The file of an SQLite database."""
     return Path(url.database).resolve() if url.database else None
 
 
@@ -90,7 +91,8 @@ def shown(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
 
 
-def _engine(url: URL) -> Engine:
+def engine_of(url: URL) -> Engine:
+    """What speaks to a database; NotReady says what to install where nothing does."""
     try:
         return create_engine(url)
     except (ImportError, errors.NoSuchModuleError) as error:

@@ -27,10 +27,12 @@ COUNT, RATIO, MEAN, DECAYED, RECENCY, AGE = range(6)
 NO_SPAN = 0
 """Instead of a window: everything."""
 
+NEVER_MET, NO_CELL = -1, -2
+
 _DAY = float(DAY)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def told(how, a, b, moment, span, scale):  # type: ignore[no-untyped-def]
     """What one cell tells at ``moment``."""
     if how == COUNT:
@@ -42,13 +44,13 @@ def told(how, a, b, moment, span, scale):  # type: ignore[no-untyped-def]
     return max(moment - a, 0.0) / _DAY
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def told_nothing(how):  # type: ignore[no-untyped-def]
     """What a cell without events tells."""
     return 0.0 if how in (COUNT, DECAYED) else np.nan
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def add(how, a, b, cell, is_a, is_b, at, value, span_a):  # type: ignore[no-untyped-def]
     """Take one event into a cell; events come in order of time."""
     if how == RATIO:
@@ -71,7 +73,7 @@ def add(how, a, b, cell, is_a, is_b, at, value, span_a):  # type: ignore[no-unty
         a[cell] = at
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def place(left, right, n_right, indptr, cols):  # type: ignore[no-untyped-def]
     """Where a cell stands; -1 if nowhere."""
     if left < 0 or right < 0:
@@ -89,9 +91,9 @@ def place(left, right, n_right, indptr, cols):  # type: ignore[no-untyped-def]
     return low if low < end and cols[low] == right else -1
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def sweep(  # type: ignore[no-untyped-def]
-    how, span_a, span_b, scale, log, kinds, left, right, n_right, cells, a, b, pointers, start, stop, emit, out
+    how, span_a, span_b, scale, log, kinds, left, right, n_right, cells, a, b, pointers, start, stop, until, emit, out
 ):
     """Write what the cells of each emitted row of ``start`` up to ``stop`` tell before its moment; carry on from there.
 
@@ -99,16 +101,42 @@ def sweep(  # type: ignore[no-untyped-def]
     (indptr, codes) of users and items; cells: (indptr, cols). ``pointers`` (3,): the first row that is not yet
     counted, and the first that is not yet out of the windows of a and b. Rows of one moment do not see each other: a
     row is counted when a later moment is met. ``emit`` (stop - start,); ``out`` (n_emitted,) float32.
+
+    With nothing between ``start`` and ``stop`` all rows below them are counted that were before ``until``.
     """
-    user_ix, item_ix, _, _, at = log
+    user_ix, item_ix, kind, value, at = log
+    as_a, as_b = kinds
     lp, lc = left
     rp, rc = right
     indptr, cols = cells
+    finishing = start == stop
+    windows_a = span_a != NO_SPAN and how <= RATIO
+    windows_b = span_b != NO_SPAN and how == RATIO
+    next_, out_a, out_b = pointers
     n_out = 0
-    for t in range(start, stop):
-        now = at[t]
-        count_until(how, span_a, span_b, log, kinds, left, right, n_right, cells, a, b, pointers, t, now)
-        if not emit[t - start]:
+    for t in range(start, stop + 1 if finishing else stop):
+        now = until if finishing else at[t]
+        while next_ < t and at[next_] < now:
+            k, u, i = kind[next_], user_ix[next_], item_ix[next_]
+            is_a, is_b = as_a[k], as_b[k]
+            if is_a or is_b:
+                for x in range(lp[u], lp[u + 1]):
+                    for y in range(rp[i], rp[i + 1]):
+                        cell = place(np.int64(lc[x]), np.int64(rc[y]), n_right, indptr, cols)
+                        if cell >= 0:
+                            add(how, a, b, cell, is_a, is_b, at[next_], value[next_], span_a)
+            next_ += 1
+        if windows_a:
+            while out_a < next_ and at[out_a] < now - span_a:
+                if as_a[kind[out_a]]:
+                    take_out(a, user_ix[out_a], item_ix[out_a], lp, lc, rp, rc, n_right, indptr, cols)
+                out_a += 1
+        if windows_b:
+            while out_b < next_ and at[out_b] < now - span_b:
+                if as_b[kind[out_b]]:
+                    take_out(b, user_ix[out_b], item_ix[out_b], lp, lc, rp, rc, n_right, indptr, cols)
+                out_b += 1
+        if finishing or not emit[t - start]:
             continue
         total, n = 0.0, 0
         u, i = user_ix[t], item_ix[t]
@@ -121,43 +149,73 @@ def sweep(  # type: ignore[no-untyped-def]
                     n += 1
         out[n_out] = total / n if n else np.nan
         n_out += 1
+    pointers[0], pointers[1], pointers[2] = next_, out_a, out_b
 
 
-@numba.njit(cache=True, nogil=True)
-def count_until(  # type: ignore[no-untyped-def]
-    how, span_a, span_b, log, kinds, left, right, n_right, cells, a, b, pointers, stop, now
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def take_out(held, user, item, lp, lc, rp, rc, n_right, indptr, cols):  # type: ignore[no-untyped-def]
+    """Count an event no more."""
+    for x in range(lp[user], lp[user + 1]):
+        for y in range(rp[item], rp[item + 1]):
+            cell = place(np.int64(lc[x]), np.int64(rc[y]), n_right, indptr, cols)
+            if cell >= 0:
+                held[cell] -= 1
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def sweep_single(  # type: ignore[no-untyped-def]
+    how, span_a, span_b, scale, row_cell, as_a, as_b, kind, value, at, a, b, pointers, start, stop, until, emit, out
 ):
-    """Count the rows below ``stop`` that were before ``now``, and take out those that left the windows by then."""
-    user_ix, item_ix, kind, value, at = log
-    as_a, as_b = kinds
-    lp, lc = left
-    rp, rc = right
-    indptr, cols = cells
-    for side in range(3):
-        span = span_a if side == 1 else span_b
-        if side and (span == NO_SPAN or how > RATIO or (how == COUNT and side == 2)):
+    """``sweep`` where every row has one cell at most, ``row_cell`` (n,): several times as fast.
+
+    NEVER_MET: a cell that has no place, for it has no events; NO_CELL: of the row nothing is known.
+    """
+    finishing = start == stop
+    windows_a = span_a != NO_SPAN and how <= RATIO
+    windows_b = span_b != NO_SPAN and how == RATIO
+    next_, out_a, out_b = pointers
+    n_out = 0
+    for t in range(start, stop + 1 if finishing else stop):
+        now = until if finishing else at[t]
+        while next_ < t and at[next_] < now:
+            is_a, is_b = as_a[kind[next_]], as_b[kind[next_]]
+            cell = row_cell[next_]
+            if cell >= 0 and (is_a or is_b):
+                add(how, a, b, cell, is_a, is_b, at[next_], value[next_], span_a)
+            next_ += 1
+        if windows_a:
+            while out_a < next_ and at[out_a] < now - span_a:
+                if as_a[kind[out_a]] and row_cell[out_a] >= 0:
+                    a[row_cell[out_a]] -= 1
+                out_a += 1
+        if windows_b:
+            while out_b < next_ and at[out_b] < now - span_b:
+                if as_b[kind[out_b]] and row_cell[out_b] >= 0:
+                    b[row_cell[out_b]] -= 1
+                out_b += 1
+        if finishing or not emit[t - start]:
             continue
-        t = pointers[side]
-        while t < stop and at[t] < (now if side == 0 else now - span):
-            k, u, i = kind[t], user_ix[t], item_ix[t]
-            is_a, is_b = as_a[k] and side != 2, as_b[k] and side != 1
-            if is_a or is_b:
-                for x in range(lp[u], lp[u + 1]):
-                    for y in range(rp[i], rp[i + 1]):
-                        cell = place(np.int64(lc[x]), np.int64(rc[y]), n_right, indptr, cols)
-                        if cell < 0:
-                            continue
-                        if side == 0:
-                            add(how, a, b, cell, is_a, is_b, at[t], value[t], span_a)
-                        elif side == 1:
-                            a[cell] -= 1
-                        else:
-                            b[cell] -= 1
-            t += 1
-        pointers[side] = t
+        cell = row_cell[t]
+        if cell >= 0:
+            out[n_out] = told(how, a[cell], b[cell], now, span_a, scale)
+        else:
+            out[n_out] = told_nothing(how) if cell == NEVER_MET else np.nan
+        n_out += 1
+    pointers[0], pointers[1], pointers[2] = next_, out_a, out_b
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def find_cells(user_code, item_code, n_right, indptr, cols, out):  # type: ignore[no-untyped-def]
+    """The cell of each row of one code at most on both sides; codes may be NEVER_MET or NO_CELL."""
+    for t in range(user_code.shape[0]):
+        left, right = np.int64(user_code[t]), np.int64(item_code[t])
+        if left == NO_CELL or right == NO_CELL:
+            out[t] = NO_CELL
+        else:
+            out[t] = place(left, right, n_right, indptr, cols)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def read(  # type: ignore[no-untyped-def]
     how, span_a, span_b, scale, left, right, n_right, cells, a, b, moment, events, kinds, first, indptr_events,
     among, out,
@@ -206,7 +264,7 @@ def read(  # type: ignore[no-untyped-def]
             out[q, j] = total[j] / n[j] if n[j] and among[q, j] >= 0 else np.nan
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def tell(how, a, b, base, now, span, scale, rp, rc, among, total, n):  # type: ignore[no-untyped-def]
     """Add what the cells of each item of ``among`` (n_among,) tell to ``total``, and how many did to ``n``.
 
@@ -224,8 +282,8 @@ def tell(how, a, b, base, now, span, scale, rp, rc, among, total, n):  # type: i
                 n[j] += 1
 
 
-@numba.njit(cache=True, nogil=True)
-def count_pairs(user_ix, item_ix, kind, used, left, right, size, cols):  # type: ignore[no-untyped-def]
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def count_pairs(user_ix, item_ix, left, right, size, cols):  # type: ignore[no-untyped-def]
     """Write the right codes that each left code met, unsorted, to ``cols`` from ``size[l]`` on, which is moved on.
 
     With an empty ``cols`` nothing is written: ``size`` then counts them.
@@ -233,8 +291,6 @@ def count_pairs(user_ix, item_ix, kind, used, left, right, size, cols):  # type:
     lp, lc = left
     rp, rc = right
     for t in range(user_ix.shape[0]):
-        if not used[kind[t]]:
-            continue
         u, i = user_ix[t], item_ix[t]
         for x in range(lp[u], lp[u + 1]):
             if lc[x] < 0:
@@ -246,7 +302,7 @@ def count_pairs(user_ix, item_ix, kind, used, left, right, size, cols):  # type:
                     size[lc[x]] += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def each_once(indptr, cols):  # type: ignore[no-untyped-def]
     """Sort the codes of every row and drop repeats, in place; ``indptr`` is changed with them. How many are left."""
     n = np.int64(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,10 @@ from serendip.data.vocabulary import UNKNOWN, Arrays, Vocabulary
 
 Codes = NDArray[np.int32]
 Ends = NDArray[np.int64]
+
+
+NO_CODE = -2
+"""Instead of the code of a row of which nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,16 @@ class Coded:
         """Every row has the code 0: what is told does not depend on it."""
         return Coded.rows(np.zeros(n_rows, np.int32), 1)
 
+    @cached_property
+    def single(self) -> Codes | None:
+        """The one code of each row, NO_CODE where it has none; None where a row has several."""
+        size = np.diff(self.indptr)
+        if size.max(initial=0) > 1:
+            return None
+        out = np.full(len(size), NO_CODE, np.int32)
+        out[size == 1] = self.codes
+        return out
+
     def take(self, rows: NDArray[np.integer]) -> Coded:
         """The codes of these rows, in this order; none where a row is below 0."""
         known = rows >= 0
@@ -44,6 +59,11 @@ class Coded:
         indptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
         entries = np.arange(indptr[-1]) - np.repeat(indptr[:-1], size) + np.repeat(start, size)
         return Coded(indptr, self.codes[entries], self.n_codes, self.words)
+
+    def longer(self, n_more: int) -> Coded:
+        """The same with further rows at the end, of which nothing is known."""
+        indptr = np.concatenate([self.indptr, np.full(n_more, self.indptr[-1])])
+        return Coded(indptr, self.codes, self.n_codes, self.words)
 
     @property
     def first(self) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from serendip.data.dataset import Dataset
 from serendip.data.features import cells
 from serendip.data.features.coded import Coded
-from serendip.data.features.definition import ANY, OWN, Feature
+from serendip.data.features.definition import ANY, COUNTED, OWN, Entity, Feature
 from serendip.data.lists import Floats, ItemRows
 from serendip.data.queries import Queries
 from serendip.data.vocabulary import Arrays
@@ -49,10 +49,9 @@ class Sides:
     users: Mapping[str | None, Coded]
     items: Mapping[str | None, Coded]
 
-    def of(self, feature: Feature) -> tuple[Coded, Coded]:
-        """The codes of the users and of the items that a counter tells apart."""
-        assert feature.entity is not None, "only counters have an entity whose events are told"
-        return self.users[feature.entity.user], self.items[feature.entity.item]
+    def of(self, entity: Entity) -> tuple[Coded, Coded]:
+        """The codes of the users and of the items that are told apart."""
+        return self.users[entity.user], self.items[entity.item]
 
 
 def log_of(data: Dataset) -> Log:
@@ -80,55 +79,86 @@ def spans(feature: Feature) -> tuple[int, int, float]:
     return span, span, 1.0
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where the cells of an entity stand, and those of each row of a log."""
+
+    left: Coded
+    right: Coded
+    cells: Pair
+    n_cells: int
+    row_cell: NDArray[np.integer] | None
+    """(n_rows,), where every row has one at most; else None."""
+
+    @staticmethod
+    def over(entity: Entity, data: Dataset, sides: Sides) -> Places:
+        """The cells that the rows of ``data`` bring together."""
+        left, right = sides.of(entity)
+        found, n_cells = NO_CELLS, left.n_codes * right.n_codes
+        if n_cells > DENSE and left.n_codes > 1 and right.n_codes > 1:
+            found = met(data, left, right)
+            n_cells = len(found[1])
+        return Places(left, right, found, n_cells, _row_cells(entity, data, left, right, found))
+
+
+def _row_cells(entity: Entity, data: Dataset, left: Coded, right: Coded, found: Pair) -> NDArray[np.integer] | None:
+    # The commonest entities need nothing: a row's cell is its user or its item.
+    if (entity.user, entity.item) in ((OWN, None), (None, OWN)):
+        return data.user_ix if entity.item is None else data.item_ix
+    if left.single is None or right.single is None:
+        return None
+    user_code, item_code = left.single[data.user_ix], right.single[data.item_ix]
+    out = np.empty(len(data), np.int64)
+    cells.find_cells(user_code, item_code, right.n_codes, *found, out)
+    return out
+
+
 @dataclass
 class Sweep:
     """A counter that goes over a log in order of time."""
 
     feature: Feature
-    left: Coded
-    right: Coded
+    places: Places
     log: Log
     kinds: Masks
-    cells: Pair
     a: NDArray[np.float64]
     b: NDArray[np.float64]
     pointers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(3, np.int64))
 
     @staticmethod
-    def over(feature: Feature, data: Dataset, sides: Sides) -> Sweep:
-        """Before the first row of ``data``, which is in order of time."""
-        left, right = sides.of(feature)
-        kinds = masks(feature, data.kinds)
-        found = NO_CELLS
-        n_cells = left.n_codes * right.n_codes
-        if n_cells > DENSE and left.n_codes > 1 and right.n_codes > 1:
-            found = met(data, kinds[0] | kinds[1], left, right)
-            n_cells = len(found[1])
-        none = np.nan if feature.what in ("recency", "age") else 0.0
-        a = np.full(n_cells, none)
-        b = np.zeros(n_cells, np.float64) if feature.what in TWO else a
-        return Sweep(feature, left, right, log_of(data), kinds, found, a, b)
+    def all_over(features: Iterable[Feature], data: Dataset, sides: Sides) -> Iterator[Sweep]:
+        """Before the first row of ``data``, which is in order of time; entities that are alike share their places."""
+        shared: dict[Entity, Places] = {}
+        for feature in features:
+            if feature.what not in COUNTED or feature.entity is None:
+                continue
+            if feature.entity not in shared:
+                shared[feature.entity] = Places.over(feature.entity, data, sides)
+            places = shared[feature.entity]
+            a = np.full(places.n_cells, np.nan if feature.what in ("recency", "age") else 0.0)
+            b = np.zeros(places.n_cells, np.float64) if feature.what in TWO else a
+            yield Sweep(feature, places, log_of(data), masks(feature, data.kinds), a, b)
 
     def run(self, start: int, stop: int, emit: NDArray[np.bool_], out: Floats) -> None:
         """What is told of each emitted row of ``start`` up to ``stop``; the runs follow one another."""
-        cells.sweep(*self._fixed(), self.pointers, start, stop, emit, out)  # type: ignore[call-arg]
+        if start < stop:
+            self._sweep(start, stop, 0, emit, out)
 
     def finish(self, until: int) -> Counter:
         """Everything that was before ``until`` counted."""
-        cells.count_until(*self._given(), self.pointers, len(self.log[0]), until)  # type: ignore[call-arg]
-        return Counter(self.feature, self.cells, self.a, self.b)
+        n = len(self.log[0])
+        self._sweep(n, n, until, np.empty(0, np.bool_), np.empty(0, np.float32))
+        return Counter(self.feature, self.places.cells, self.a, self.b)
 
-    def _fixed(self) -> tuple[Any, ...]:
-        span_a, span_b, scale = spans(self.feature)
-        how, *rest = self._given()
-        return how, span_a, span_b, scale, *rest[2:]
-
-    def _given(self) -> tuple[Any, ...]:
-        span_a, span_b, _ = spans(self.feature)
-        left, right = (self.left.indptr, self.left.codes), (self.right.indptr, self.right.codes)
-        n_right = self.right.n_codes
-        how = HOW[self.feature.what]
-        return how, span_a, span_b, self.log, self.kinds, left, right, n_right, self.cells, self.a, self.b
+    def _sweep(self, start: int, stop: int, until: int, emit: NDArray[np.bool_], out: Floats) -> None:
+        how, told = HOW[self.feature.what], spans(self.feature)
+        run = (self.a, self.b, self.pointers, start, stop, until, emit, out)
+        if self.places.row_cell is not None:
+            cells.sweep_single(how, *told, self.places.row_cell, *self.kinds, *self.log[2:], *run)
+            return
+        left, right = self.places.left, self.places.right
+        sides = (left.indptr, left.codes), (right.indptr, right.codes), right.n_codes
+        cells.sweep(how, *told, self.log, self.kinds, *sides, self.places.cells, *run)
 
 
 @dataclass(frozen=True)
@@ -207,11 +237,11 @@ class Asked:
         return Asked(queries, among, np.where(alone, begin, later).astype(np.int64), later)
 
 
-def met(data: Dataset, used: NDArray[np.bool_], left: Coded, right: Coded) -> Pair:
-    """The pairs of codes that any event of the ``used`` kinds brought together: (indptr, cols), cols ascending."""
+def met(data: Dataset, left: Coded, right: Coded) -> Pair:
+    """The pairs of codes that any event brought together: (indptr, cols), cols ascending."""
     sides = (left.indptr, left.codes), (right.indptr, right.codes)
     size = np.zeros(left.n_codes, np.int64)
-    rows = (data.user_ix, data.item_ix, data.kind, used, *sides)
+    rows = (data.user_ix, data.item_ix, *sides)
     cells.count_pairs(*rows, size, np.empty(0, np.int32))
     indptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
     cols = np.empty(indptr[-1], np.int32)

@@ -187,9 +187,17 @@ def _side(column: re.Match[str]) -> Entity:
 
 
 def _micros(said: str, text: str) -> int:
+    try:
+        return span_of(said)
+    except Invalid as error:
+        raise Invalid(f"{text}: {error}", field="features") from None
+
+
+def span_of(said: str, field: str = "features") -> int:
+    """Microseconds of ``7d``, ``12h`` or ``30m``."""
     found = _SPAN.fullmatch(said)
     if found is None or not (size := round(float(found["n"]) * UNITS[found["unit"]])):
-        raise Invalid(f"{text}: {said!r} is no span of time; write for example 7d, 12h or 30m", field="features")
+        raise Invalid(f"{said!r} is no span of time; write for example 7d, 12h or 30m", field=field)
     return size
 
 

@@ -19,7 +19,7 @@ from serendip.data.features.likeness import Likeness
 from serendip.data.features.moments import clock, histories_before, in_order
 from serendip.data.lists import Floats, ItemRows
 from serendip.data.queries import Queries
-from serendip.data.vocabulary import UNKNOWN, Arrays, Vocabulary
+from serendip.data.vocabulary import Arrays, Vocabulary
 from serendip.domain import Invalid
 
 BATCH_ROWS = 1_000_000
@@ -82,25 +82,25 @@ class Features:
         )
 
     def advanced(self, data: Dataset) -> Features:
-        """The same as of ``data.now``; what columns say stays. ``data`` has the same items, and users begin with these.
+        """The same as of ``data.now``; what columns say stays.
 
-        Of users that came since nothing is known but their events.
+        ``data`` has the same items, and the same users or more at their end: of those only events are known.
         """
-        assert len(data.users) >= len(self.users), "the counters' rows are those of the users"
-        if len(data.users) > len(self.users):
-            return self._joined_by(data.users).advanced(data)
         log, _ = in_order(data)
-        swept = (Sweep.over(feature, log, self._sides) for feature in self.definitions if feature.what in COUNTED)
-        return replace(self, until=data.now, counters=tuple(sweep.finish(data.now) for sweep in swept))
+        grown = self._of_users(data.users)
+        assert data.n_items == self.n_items, "the columns' rows are those of the items"
+        swept = Sweep.all_over(self.definitions, log, grown._sides)
+        return replace(grown, until=data.now, counters=tuple(sweep.finish(data.now) for sweep in swept))
 
-    def _joined_by(self, users: Vocabulary) -> Features:
-        """The same over more users, of whom no column says anything."""
-        rows = np.arange(len(users))
-        rows[len(self.users) :] = UNKNOWN
-        table = np.full((len(users), self.user_table.shape[1]), np.nan, np.float32)
-        table[: len(self.users)] = self.user_table
-        codes = {name: coding.take(rows) for name, coding in self.user_codes.items()}
-        return replace(self, users=users, user_codes=codes, user_table=table, counters=())
+    def _of_users(self, users: Vocabulary) -> Features:
+        """The same with further users at the end, of whom columns say nothing."""
+        n_more = len(users) - len(self.users)
+        assert users.ids[: len(self.users)] == self.users.ids, "the counters' rows are those of the users"
+        if not n_more:
+            return self
+        codes = {name: one.longer(n_more) for name, one in self.user_codes.items()}
+        nothing = np.full((n_more, self.user_table.shape[1]), np.nan, np.float32)
+        return replace(self, users=users, user_codes=codes, user_table=np.concatenate([self.user_table, nothing]))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ class Features:
         for feature, position in zip(self.definitions, self._positions, strict=True):
             stop = position + feature.n_parts
             if feature.what in COUNTED:
-                out[:, :, position] = next(counters).read(asked, *sides.of(feature))
+                out[:, :, position] = _told(next(counters), asked, sides)
             elif feature.what in CLOCK:
                 out[:, :, position] = clock(feature.what, queries.moment)[:, None]
             elif feature.what in OF_SOURCE:
@@ -177,13 +177,8 @@ class Features:
 
         Batches before row ``start`` are counted and not given; ``start`` is a multiple of ``size``.
         """
-        for feature in self.definitions:
-            if feature.what in OF_SOURCE:
-                raise Invalid(
-                    f"{feature.text} is told by a candidate source when somebody asks, not by the log; leave it out",
-                    field="features",
-                )
-        sweeps = [Sweep.over(feature, data, self._sides) for feature in self.definitions if feature.what in COUNTED]
+        refuse_sources(self.definitions)
+        sweeps = list(Sweep.all_over(self.definitions, data, self._sides))
         for begin in range(0, len(data), size):
             end = min(begin + size, len(data))
             shown = emit[begin:end]
@@ -415,6 +410,21 @@ def _table(
         else:
             parts.append(values(feature, column, n_rows, codes.get(_category_of(feature))))
     return np.concatenate(parts, axis=1)
+
+
+def refuse_sources(definitions: Sequence[Feature]) -> None:
+    """Invalid where a feature is not told by the log alone."""
+    for feature in definitions:
+        if feature.what in OF_SOURCE:
+            raise Invalid(
+                f"{feature.text} is told by a candidate source when somebody asks, not by the log; leave it out",
+                field="features",
+            )
+
+
+def _told(counter: Counter, asked: Asked, sides: Sides) -> Floats:
+    assert counter.feature.entity is not None
+    return counter.read(asked, *sides.of(counter.feature.entity))
 
 
 def _said(feature: Feature, said: Said) -> Floats:

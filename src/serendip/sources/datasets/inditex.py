@@ -24,7 +24,8 @@ SESSION = "session:"
 """Goes before a session's number where a session stands in for a customer."""
 
 PICTURES = "embeddings.csv"
-TAGS = ("family", "cod_section", "color_id")
+WORDS = {"family": "family", "section": "cod_section", "colour": "color_id"}
+"""Our name for what is a word of a product, and theirs."""
 PRODUCT = ["id", "tags", "section", "family", "colour", "discount"]
 EVENT = ["user", "item", "at", "kind", "context"]
 NEEDED = {
@@ -116,18 +117,18 @@ SEVERAL = "further rows of customers who have several; that of most purchases co
 
 
 def _product(batch: Batch) -> Batch:
-    words = [
-        pl.concat_str(pl.lit(f"{name.removeprefix('cod_').removesuffix('_id')} "), _whole(pl.col(name)))
-        for name in TAGS
-    ]
+    """Family, section and colour are numbers without a more and less: they become words, and tags."""
+    words = {
+        ours: pl.concat_str(pl.lit(f"{ours} "), _whole(pl.col(theirs))).alias(ours) for ours, theirs in WORDS.items()
+    }
     return with_frame(
         batch,
         batch.frame.select(
             _whole(pl.col("partnumber")).alias("id"),
-            pl.concat_list(words).list.drop_nulls().alias("tags"),
-            _whole(pl.col("cod_section")).alias("section"),
-            _whole(pl.col("family")).alias("family"),
-            _whole(pl.col("color_id")).alias("colour"),
+            pl.concat_list(words["family"], words["section"], words["colour"]).list.drop_nulls().alias("tags"),
+            words["section"],
+            words["family"],
+            words["colour"],
             _whole(pl.col("discount")).alias("discount"),
         ),
     )
@@ -231,9 +232,10 @@ def all_events(path: Path) -> pl.DataFrame:
     """
     try:
         lazy = pl.scan_parquet(path)
-        columns = lazy.collect_schema().names()
-        told = lazy.select(event_columns(columns)).select("user", "item", pl.col("kind"), "at")
-        found = told.with_columns(pl.col("at").cast(pl.Datetime("us"))).collect(engine="streaming")
+        schema = lazy.collect_schema()
+        at = pl.col("at").str.to_datetime() if schema["timestamp_local"] == pl.String else pl.col("at")
+        told = lazy.select(event_columns(schema.names())).select("user", "item", "kind", at.cast(pl.Datetime("us")))
+        found = told.collect(engine="streaming")
     except (pl.exceptions.PolarsError, OSError) as error:
         raise Invalid(f"{path} is not a readable train.parquet: {str(error).splitlines()[0]}", field="from") from None
     for name in ("user", "item", "at"):
