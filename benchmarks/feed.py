@@ -79,6 +79,10 @@ def filled(folder: Path, n_users: int, n_posts: int, n_rows: int, scenario: str)
             bring(store, str(path), as_, Reading(), now=now)  # type: ignore[arg-type]
     config = scenarios_of(store)[scenario].config.pipeline
     assert config is not None
+    if config.ranker is not None:
+        # A week of practice is enough for trees of the usual number and depth.
+        settings = {**config.ranker.settings, "span_days": 7.0}
+        config = config.model_copy(update={"ranker": config.ranker.model_copy(update={"settings": settings})})
     data = with_attributes(store, gather(store), [config])
     with timed("fitted"):
         fitted = pipelines.fit(config, data, SEED)
