@@ -164,8 +164,7 @@ def fit(config: MlpConfig, data: Dataset, rng: np.random.Generator) -> Mlp:
     plan = Plan(**config.model_dump(include=set(Plan.__dataclass_fields__)))
     draw = partial(drawn, config, data, sides, rng=rng)
     with one_blas_thread():
-        trained = train_network(plan, sides, partial(draw, learnt), draw(judged, balanced=False), rng)
-        weights = {name: np.asarray(one, np.float32) for name, one in trained.items()}
+        weights = train_network(plan, sides, partial(draw, learnt), draw(judged, balanced=False), rng)
         hidden = items @ weights.pop("item") + weights.pop("bias.0")
         factors = items @ weights.pop("item_factors")
     return Mlp(content, hidden, factors, weights, config)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from serendip.data import Arrays, ItemRows
+from serendip.data import Floats, ItemRows
 from serendip.models.neural.lists import Lists, batches
 from serendip.models.neural.stopping import Best
 from serendip.models.neural.torch import dropping, training
@@ -34,7 +34,9 @@ BETAS = (0.9, 0.98)
 """How long Adam remembers gradients and their squares; items are met seldom, so that .999 remembers too much."""
 
 
-def train(config: SequenceConfig, lists: Lists, known: NDArray[np.bool_], rng: np.random.Generator) -> Arrays:
+def train(
+    config: SequenceConfig, lists: Lists, known: NDArray[np.bool_], rng: np.random.Generator
+) -> dict[str, Floats]:
     """Parameters learnt from ``lists``, whose events are all ``known`` (n_items,).
 
     Where enough is held out to tell, those of the best epoch; else those of the last.
@@ -73,7 +75,7 @@ def train(config: SequenceConfig, lists: Lists, known: NDArray[np.bool_], rng: n
     return copies(arrays) if held is None else best.arrays
 
 
-def copies(arrays: Parameters) -> Arrays:
+def copies(arrays: Parameters) -> dict[str, Floats]:
     """The same numbers, which training will not write to again."""
     return {name: array.copy() for name, array in arrays.items()}
 
