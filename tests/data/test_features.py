@@ -10,6 +10,7 @@ import pytest
 from feature_world import COUNTERS, DAY, OTHERS, literally, made_log
 from serendip.data import UNKNOWN, Columns, Dataset, Queries, Vocabulary
 from serendip.data.features import Features, counters, parse_features, rows_of, usual_features
+from serendip.data.features.streaming import Stream
 from serendip.domain import Invalid
 
 ALL = parse_features((*COUNTERS, *OTHERS))
@@ -191,3 +192,27 @@ def test_the_usual_features_suit_any_data():
     bare = replace(data, item_columns=None, user_columns=None, kinds=data.kinds[:1], kind=np.zeros_like(data.kind))
     assert rows_of(usual_features(bare), bare, None, rng()).shape == (len(bare), len(usual_features(bare)))
     assert rows_of(usual_features(data), data, None, rng()).shape[0] == len(data)
+
+
+STREAMED = parse_features(
+    ["count(user)", "count(item, like)", "rate(item, like/view)", "decayed(user, 2d)", "recency(item)", "mean(all)"]
+)
+
+
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_a_log_in_pieces_is_told_as_in_one(size):
+    data = made_log()
+    stream = Stream(STREAMED, data.n_users, data.n_items, n_threads=2)
+    parts = [stream.rows(data.take(slice(start, start + size))) for start in range(0, len(data), size)]
+    np.testing.assert_allclose(np.concatenate(parts), rows_of(STREAMED, data, None, rng()), rtol=1e-6)
+
+
+def test_a_piece_out_of_order_is_refused_by_its_row():
+    data = made_log()
+    stream = Stream(STREAMED, data.n_users, data.n_items)
+    stream.rows(data.take(slice(20, 40)))
+    with pytest.raises(Invalid, match=r"row 20 \(from 0\) is of 2026-01-01T.*before the row above it"):
+        stream.rows(data.take(slice(0, 20)))
+    for line in ("count(user, 7d)", "hour", "count(user.city)"):
+        with pytest.raises(Invalid, match="a stream"):
+            Stream(parse_features([line]), data.n_users, data.n_items)
