@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Generator
 
@@ -14,6 +15,19 @@ settings.load_profile("serendip")
 
 ABSENT_DATA = "the real data are not at"
 """Begins the only reason for which a test may be skipped where everything else is installed."""
+
+TRAINED_WITH = {"sequence": "torch", "two-tower": "torch", "mlp": "torch"}
+"""Kinds of model that are trained with a package of an extra."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test of a kind whose extra is absent is skipped; the tables of kinds need not know."""
+    for item in items:
+        values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        for kind in (value for value in values if isinstance(value, str)):
+            package = TRAINED_WITH.get(kind)
+            if package is not None and importlib.util.find_spec(package) is None:
+                item.add_marker(pytest.mark.skip(reason=f"{kind} is trained with {package}, which is not installed"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -347,12 +347,12 @@ def test_a_source_of_a_spec_may_bring_its_own_settings():
     assert PipelineConfig.parse("als(n_factors=16)", {"n_factors": 8}).sources[0].model_settings().n_factors == 16
 
 
-def test_every_kind_can_stand_in_a_pipeline(board):
-    for kind in KINDS:
-        config = PipelineConfig(name=kind, sources=(SourceConfig(name=kind, model=kind),))
-        answers = pipelines.fit(config, described(rated(board))).answer(ask(board, *HISTORIES), 3)
-        assert isinstance(answers, Answers)
-        assert not answers.exhausted.any()
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_can_stand_in_a_pipeline(kind, board):
+    config = PipelineConfig(name=kind, sources=(SourceConfig(name=kind, model=kind),))
+    answers = pipelines.fit(config, described(rated(board))).answer(ask(board, *HISTORIES), 3)
+    assert isinstance(answers, Answers)
+    assert not answers.exhausted.any()
 
 
 def test_queries_of_ids_become_rows(fitted, board):

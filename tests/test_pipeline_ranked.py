@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from serendip import pipeline as pipelines
-from serendip.data import DAY, Columns, Dataset, ItemLists, Queries, Vocabulary, hidden_items
+from serendip.data import DAY, UNKNOWN, Columns, Dataset, ItemLists, Queries, Vocabulary, hidden_items
 from serendip.domain import InteractionKind, Invalid
 from serendip.evaluation import compare, judge
 from serendip.models.rankers import boosted
@@ -72,7 +72,10 @@ def test_the_same_seed_gives_the_same_arrays_and_they_come_back(fitted, data):
     again = pipelines.fit(ranked(), data, seed=3)
     for name, array in fitted.arrays().items():
         np.testing.assert_array_equal(again.arrays()[name], array, err_msg=name)
-    back = pipelines.restore(fitted.config, fitted.kinds, fitted.arrays())
+    kept = fitted.arrays()
+    assert not any(b"u17" in np.asarray(array).tobytes() for array in kept.values()), "an artifact names nobody"
+    back = pipelines.restore(fitted.config, fitted.kinds, kept)
+    assert back.users.rows(["u17", "nobody"]).tolist() == [data.users.row("u17"), UNKNOWN]
     queries, hidden = everybody(data)
     np.testing.assert_array_equal(back.answer(queries, 5, hidden).scores, fitted.answer(queries, 5, hidden).scores)
 
@@ -146,7 +149,7 @@ def test_features_follow_what_was_recorded_since_of_new_users_too(fitted, data):
         kinds=data.kinds,
     )
     later = fitted.refreshed(replace(grown, until=data.now + 1))
-    assert later.users == users
+    assert later.users.row("u1007") == users.row("u1007")
     place = later.ranker.features.names.index("count(item, 3d)")
     queries, among = ask(data, []), np.array([[70]], np.int32)
     said = {name: (np.zeros((1, 1), np.float32),) * 2 for name in ("popular", "item-knn")}
@@ -202,7 +205,7 @@ def refused(config: PipelineConfig, data: Dataset) -> str:
 
 def test_what_cannot_be_practised_is_refused_in_a_sentence(data):
     assert "the data has no moments" in refused(ranked(), replace(data, at=None))
-    assert "windows of 20 days are needed" in refused(ranked(window_days=20), data)
+    assert "windows of 20 days are needed" in refused(ranked(step_days=20), data)
     said = refused(ranked(features=("score(als)",)), data)
     assert "no source 'als'; its sources are popular, item-knn" in said
     assert "items have no attribute 'price'" in refused(ranked(features=("item.price",)), data)

@@ -72,8 +72,8 @@ def products(rng: np.random.Generator, n: int) -> Products:
     first = rng.integers(len(kinds), size=n)
     second = np.where(rng.random(n) < 0.3, rng.integers(len(kinds), size=n), first)
     sort = np.zeros((n, len(kinds)))
-    sort[np.arange(n), first] += 0.7
-    sort[np.arange(n), second] += 0.3
+    sort[np.arange(n), first] += 0.8
+    sort[np.arange(n), second] += 0.2
     names, told = [], []
     for p in range(n):
         own = SORTS[kinds[first[p]]]
@@ -83,7 +83,7 @@ def products(rng: np.random.Generator, n: int) -> Products:
         told.append(f"{kinds[first[p]].capitalize()}: {_sentence(rng, words)}")
     price = np.exp(2.2 + 0.15 * first + rng.normal(0, 0.7, n))
     return Products(
-        names, told, sort, price, rng.normal(0, 0.5, n), rng.uniform(0, DAYS - 20, n), rng.lognormal(0, 1.0, n)
+        names, told, sort, price, rng.normal(0, 0.5, n), rng.uniform(0, DAYS - 20, n), rng.lognormal(0, 0.7, n)
     )
 
 
@@ -91,7 +91,7 @@ def people(rng: np.random.Generator, n: int) -> People:
     """Tastes for two or three sorts each."""
     names = [f"{FIRST[rng.integers(len(FIRST))]} {LAST[rng.integers(len(LAST))]} {u}" for u in range(n)]
     names = [name.replace(" ", ", ", 1) if u % 97 == 0 else name for u, name in enumerate(names)]
-    taste = rng.dirichlet(np.full(len(SORTS), 0.25), size=n)
+    taste = rng.dirichlet(np.full(len(SORTS), 0.12), size=n)
     return People(names, taste, rng.normal(3.0, 0.5, n), rng.normal(0, 0.4, n), rng.lognormal(0, 1.0, n))
 
 

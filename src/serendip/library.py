@@ -256,7 +256,7 @@ class Recommender:
         """A profile as columns, for models that read one."""
         if not isinstance(profile, Mapping):
             raise Invalid(f"the profile {profile!r} is no dict; give attributes by name", field="profile")
-        if not any("user_columns" in KINDS[source.config.model].reads for source in self.pipeline.sources):
+        if "user_columns" not in self.pipeline.config.reads:
             able = " or ".join(name for name, kind in KINDS.items() if "user_columns" in kind.reads)
             raise Invalid(f"{self.pipeline.config.name} reads no profile; fit {able} for that", field="profile")
         return Columns.of([profile])

@@ -12,6 +12,7 @@ from serendip import models
 from serendip.data import Queries
 from serendip.flows import warm
 from serendip.flows.doctor import Finding, examine
+from serendip.models.neural.torch import torch_is_here
 from worlds import described, market, rated
 
 
@@ -32,7 +33,9 @@ def counts() -> dict[str, int]:
 
 
 def test_every_kernel_is_compiled_and_kept_on_disk(done):
-    assert set(done) == set(models.KINDS)
+    # Kinds that are trained with PyTorch have no kernels of their own.
+    absent = set() if torch_is_here() else {"sequence", "mlp", "two-tower"}
+    assert set(done) == set(models.KINDS) - absent
     assert len(warm.kernels()) > 20
     within = {word for kernel in warm.kernels().values() for word in kernel.py_func.__code__.co_names}
     for name, kernel in warm.kernels().items():

@@ -12,13 +12,14 @@ import pytest
 import worlds
 from serendip.data import UNKNOWN, Dataset, Queries
 from serendip.domain import Interaction, InteractionKind, Invalid, micros
-from serendip.models import EXTRAS, KINDS, Explains, HasFactors, HasNeighbours, Model, Predicts, fit, kind_of, restore
-from serendip.models.neural.torch import torch_is_here
+from serendip.models import KINDS, Explains, HasFactors, HasNeighbours, Model, Predicts, fit, kind_of, restore
 from serendip.models.parallel import threads
 from worlds import DISLIKE, NOON, rated, worth
 
 SMALL = {"n_factors": 4, "n_epochs": 4, "regularization": 0.5}
 STEEP = {"n_factors": 4, "n_epochs": 8, "learning_rate": 0.05, "init_sigma": 0.3}
+NEXT = {"n_factors": 8, "n_epochs": 4, "learning_rate": 0.02, "batch_size": 8, "held_out": 0.0}
+HELD = {**NEXT, "held_out": 0.4, "patience": 1, "n_epochs": 12}
 NET = {"hidden": (8, 4), "n_factors": 3, "n_epochs": 4, "learning_rate": 0.02, "n_text": 4}
 TOWERS = {"n_factors": 6, "n_epochs": 4, "n_negatives": 256, "learning_rate": 0.05, "n_text": 4, "batch_size": 8}
 TAGS = {"n_factors": 3, "n_epochs": 8, "learning_rate": 0.05, "init_sigma": 0.3}
@@ -55,12 +56,17 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("segments", {"n_segments": 2, "columns": "R|F|M"}),
     ("profile-knn", {}),
     ("profile-knn", {"columns": "age|hobbies", "n_neighbours": 3, "binary": False}),
+    ("tag-popularity", {}),
+    ("tag-popularity", {"half_life_days": 3.0, "column": "title"}),
     ("two-tower", TOWERS),
-    ("two-tower", {**TOWERS, "n_layers": 1, "vectors": "look", "binary": False, "temperature": 0.5}),
+    ("two-tower", {**TOWERS, "n_layers": 1, "shared": False, "vectors": "look", "binary": False}),
     ("mlp", {**NET, "price": "cost"}),
     ("mlp", {**NET, "hidden": 6, "vectors": "look", "positive": 4.0, "unmet": 0, "popularity": False, "n_factors": 0}),
     ("tag-svd", TAGS),
     ("tag-svd", {**TAGS, "clusters": {"even": "colour", "odd": "colour", "third-0": "third", "third-1": "other"}}),
+    ("sequence", NEXT),
+    ("sequence", {**NEXT, "n_negatives": 3, "n_layers": 1, "max_length": 3, "temperature": 0.5}),
+    ("sequence", HELD),
 ]
 EVERY = pytest.mark.parametrize(
     ("kind", "settings"), CASES, ids=["-".join([kind, *map(str, settings.values())]) for kind, settings in CASES]
@@ -85,7 +91,7 @@ PERSONAL = pytest.mark.parametrize(
 )
 """Those whose answer is in the history, and not in the profile."""
 COLLABORATIVE = those("item-knn", "ease", "als")
-KNOWING = those("item-knn", "ease", "als", "svd", "nmf", "user-knn")
+KNOWING = those("item-knn", "ease", "als", "svd", "nmf", "user-knn", "sequence")
 SUMMING = those("again", "item-knn", "ease", "als", "user-knn", "content-knn")
 EXPLAINING = those("again", "item-knn", "ease", "als", "svd", "nmf", "user-knn", "content-knn", "tag-svd")
 RATING = those(*(name for name, kind in KINDS.items() if kind.rates))
@@ -129,8 +135,6 @@ def ask(data: Dataset, *histories: Sequence[Interaction]) -> Queries:
 
 
 def trained(kind: str, settings: dict[str, Any], data: Dataset, seed: int = 0) -> Model:
-    if EXTRAS.get(kind) == "neural" and not torch_is_here():
-        pytest.skip(f"{kind} is trained with the extra neural, which is not installed")
     return fit(kind, kind_of(kind).config(**settings), data, seed)
 
 
@@ -306,7 +310,7 @@ def test_neighbours_are_others_best_first_and_of_ones_own_colour(kind, settings)
     assert (rows[8] == -1).all()
 
 
-@those("als", "svd", "nmf", "two-tower")
+@those("als", "svd", "nmf", "sequence", "two-tower")
 def test_inner_products_of_factors_are_the_scores(kind, settings, data) -> None:
     model = trained(kind, settings, data)
     assert isinstance(model, HasFactors)
@@ -428,8 +432,12 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("profile-knn", "columns"): ({}, {"columns": "town"}),
     ("profile-knn", "n_neighbours"): ({}, {"n_neighbours": 2}),
     ("profile-knn", "binary"): ({}, {"binary": False}),
+    ("tag-popularity", "column"): ({}, {"column": "title"}),
+    ("tag-popularity", "half_life_days"): ({}, {"half_life_days": 3.0}),
+    ("tag-popularity", "window_days"): ({}, {"window_days": 7.0}),
     ("two-tower", "n_factors"): (TOWERS, {"n_factors": 5}),
     ("two-tower", "n_layers"): (TOWERS, {"n_layers": 2}),
+    ("two-tower", "shared"): (TOWERS, {"shared": False}),
     ("two-tower", "vectors"): (TOWERS, {"vectors": "look"}),
     ("two-tower", "item_columns"): (TOWERS, {"item_columns": "title"}),
     ("two-tower", "n_text"): (TOWERS, {"n_text": 0}),
@@ -444,7 +452,7 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("two-tower", "learning_rate"): (TOWERS, {"learning_rate": 0.01}),
     ("two-tower", "batch_size"): (TOWERS, {"batch_size": 4}),
     ("two-tower", "n_epochs"): (TOWERS, {"n_epochs": 2}),
-    ("two-tower", "patience"): ({**TOWERS, "n_epochs": 12, "patience": 9}, {"patience": 1}),
+    ("two-tower", "patience"): ({**TOWERS, "n_epochs": 12, "patience": 9, "learning_rate": 0.3}, {"patience": 1}),
     ("mlp", "vectors"): (NET, {"vectors": "look"}),
     ("mlp", "item_columns"): (NET, {"item_columns": "title"}),
     ("mlp", "n_text"): (NET, {"n_text": 1}),
@@ -470,6 +478,20 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("tag-svd", "init_sigma"): (TAGS, {"init_sigma": 0.2}),
     ("tag-svd", "ridge"): (TAGS, {"ridge": 1.0}),
     ("tag-svd", "bias_ridge"): (TAGS, {"bias_ridge": 1.0}),
+    ("sequence", "n_factors"): (NEXT, {"n_factors": 4}),
+    ("sequence", "n_layers"): (NEXT, {"n_layers": 1}),
+    ("sequence", "n_heads"): (NEXT, {"n_heads": 4}),
+    ("sequence", "widening"): (NEXT, {"widening": 1}),
+    ("sequence", "max_length"): (NEXT, {"max_length": 2}),
+    ("sequence", "dropout"): (NEXT, {"dropout": 0.1}),
+    ("sequence", "n_negatives"): (NEXT, {"n_negatives": 2}),
+    ("sequence", "temperature"): (NEXT, {"temperature": 0.3}),
+    ("sequence", "learning_rate"): (NEXT, {"learning_rate": 0.01}),
+    ("sequence", "weight_decay"): (NEXT, {"weight_decay": 2.0}),
+    ("sequence", "batch_size"): (NEXT, {"batch_size": 4}),
+    ("sequence", "n_epochs"): (NEXT, {"n_epochs": 3}),
+    ("sequence", "held_out"): (HELD, {"held_out": 0.0}),
+    ("sequence", "patience"): (HELD, {"patience": 0}),
 }
 WIDE = {("two-tower", field) for field in ("n_negatives", "negatives_power", "patience")}
 """Those that turn nothing where items and people are few."""
@@ -517,6 +539,10 @@ DEGENERATE = {
 @pytest.mark.parametrize("events", DEGENERATE.values(), ids=DEGENERATE)
 def test_odd_data_gives_rows_wholly_finite_or_wholly_nan(kind: str, events: list) -> None:
     data = world(events)
+    if kind == "sequence" and len(np.unique(data.user_ix)) == len(data):
+        with pytest.raises(Invalid, match="in no history does one thing follow another; record or import"):
+            trained(kind, {}, data)
+        return
     scores = trained(kind, {}, data).score(everybody(data))
     finite = np.isfinite(scores)
     assert (finite.all(axis=1) | np.isnan(scores).all(axis=1)).all()
@@ -576,13 +602,13 @@ def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
         kind_of("alps")
 
 
-def test_what_happens_after_the_cut_changes_nothing() -> None:
+@EVERY
+def test_what_happens_after_the_cut_changes_nothing(kind, settings) -> None:
     data = market()
     until = micros(NOON) - 20 * 24 * 3_600_000_000
     early = data.before(until)
-    queries = Queries.of_users(data, np.arange(data.n_users), until)
-    for kind, settings in CASES:
-        known = trained(kind, settings, early)
-        np.testing.assert_array_equal(
-            known.score(queries), known.score(Queries.of_users(early, np.arange(data.n_users)))
-        )
+    known = trained(kind, settings, early)
+    np.testing.assert_array_equal(
+        known.score(Queries.of_users(data, np.arange(data.n_users), until)),
+        known.score(Queries.of_users(early, np.arange(data.n_users))),
+    )

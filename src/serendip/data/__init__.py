@@ -6,7 +6,7 @@ from serendip.data.frames import adopt, as_frame, dataset_of, described, renamed
 from serendip.data.ids import ids_of, text_id
 from serendip.data.lists import Floats, ItemLists, ItemRows
 from serendip.data.queries import Queries, hidden_items
-from serendip.data.vocabulary import UNKNOWN, Arrays, Vocabulary
+from serendip.data.vocabulary import UNKNOWN, Arrays, Hashes, Vocabulary
 
 __all__ = [
     "COMPARE",
@@ -17,6 +17,7 @@ __all__ = [
     "Columns",
     "Dataset",
     "Floats",
+    "Hashes",
     "ItemLists",
     "ItemRows",
     "Queries",

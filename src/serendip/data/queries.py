@@ -16,7 +16,7 @@ from scipy import sparse
 from serendip.data.columns import Columns
 from serendip.data.dataset import DAY, Dataset, kind_weights, newest_only
 from serendip.data.lists import Floats, ItemLists, ItemRows
-from serendip.data.vocabulary import UNKNOWN, Vocabulary
+from serendip.data.vocabulary import UNKNOWN, Hashes, Vocabulary
 from serendip.domain import EPOCH, HISTORY_LIMIT, Interaction, InteractionKind, micros
 
 PARTS = tuple(map(attrgetter, ("days", "seconds", "microseconds")))
@@ -55,7 +55,7 @@ class Queries:
         at: datetime,
         kinds: tuple[InteractionKind, ...] = (InteractionKind("interaction"),),
         askers: Sequence[str | None] | None = None,
-        users: Vocabulary | None = None,
+        users: Vocabulary | Hashes | None = None,
     ) -> Queries:
         """Records as arrays; events with unknown items, or not before ``at``, are skipped.
 
@@ -93,7 +93,7 @@ class Queries:
         at: NDArray[np.int64],
         now: int,
         askers: Sequence[str | None] | None = None,
-        users: Vocabulary | None = None,
+        users: Vocabulary | Hashes | None = None,
     ) -> Queries:
         """Columns of known items (n_events,), end to end; ``size[q]`` belong to query ``q``, oldest first.
 

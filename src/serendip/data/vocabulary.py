@@ -87,3 +87,32 @@ class Vocabulary:
         blob, ends = arrays["blob"].tobytes(), arrays["ends"].tolist()
         starts = [0, *ends[:-1]] if ends else []
         return Vocabulary(tuple(blob[a:b].decode() for a, b in zip(starts, ends, strict=True)))
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """Rows of ids that are known by their hashes alone, so that whoever keeps this holds nobody's id."""
+
+    hashes: NDArray[np.uint64]
+    """Shape (n,)."""
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    @cached_property
+    def _row_of(self) -> dict[int, int]:
+        return {text: row for row, text in enumerate(self.hashes.tolist())}
+
+    def row(self, text: str) -> int:
+        """The row of one id, or UNKNOWN."""
+        return int(self.rows([text])[0])
+
+    def rows(self, texts: Sequence[str]) -> NDArray[np.int32]:
+        """Rows of shape (n,), UNKNOWN where an id is not known."""
+        told = Vocabulary(tuple(texts)).hashes.tolist()
+        return np.fromiter(map(self._row_of.get, told, repeat(UNKNOWN)), np.int32, len(texts))
+
+    @property
+    def nameless(self) -> Vocabulary:
+        """Names for the rows that are nobody's id."""
+        return Vocabulary(tuple(f"\0{one:016x}" for one in self.hashes.tolist()))

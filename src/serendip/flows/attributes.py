@@ -23,10 +23,13 @@ def with_attributes(store: Store, data: Dataset, configs: Iterable[PipelineConfi
 
     Items have title, text and tags beside their own attributes, and stored vectors that a setting ``vectors`` names.
     """
+    configs = list(configs)
     sources = [source for config in configs for source in (*config.sources, *config.fallback)]
     reads = {room for config in configs for room in config.reads}
     if "item_columns" in reads:
         names = {str(name) for source in sources if (name := source.settings.get("vectors"))}
+        told = [feature for config in configs if config.ranker is not None for feature in config.ranker.features]
+        names |= {feature.column for feature in told if feature.what == "likeness" and feature.column is not None}
         data = replace(data, item_columns=_items(store, data.items, names))
     if "user_columns" in reads:
         data = replace(data, user_columns=_users(store, data.users))

@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from serendip.data import UNKNOWN, Dataset, Vocabulary
+from serendip.data import UNKNOWN, Dataset, Hashes, Vocabulary
 from serendip.domain import ORDER_ONLY, InteractionKind
 from serendip.store import Store
 
@@ -16,7 +16,7 @@ ALWAYS = np.iinfo(np.int64)
 
 
 def gather(
-    store: Store, until: datetime | None = None, items: Vocabulary | None = None, users: Vocabulary | None = None
+    store: Store, until: datetime | None = None, items: Vocabulary | None = None, users: Hashes | None = None
 ) -> Dataset:
     """All interactions strictly before ``until``, as one dataset over all users and items of the store.
 
@@ -31,7 +31,7 @@ def gather(
     vocabulary = items if items is not None else Vocabulary(tuple(item_ids))
     row_of_key = np.arange(len(item_ids)) if items is None else vocabulary.rows(item_ids)
     kinds, code = kinds_of(store)
-    everybody = Vocabulary(tuple(user_ids)) if users is None else Vocabulary.of((*users, *user_ids))
+    everybody = Vocabulary(tuple(user_ids)) if users is None else joined(users, user_ids)
     user_place = rows_of_keys(columns["user_key"].to_numpy(), user_keys)
     user_row = np.arange(len(user_ids)) if users is None else everybody.rows(user_ids)
     user_ix = np.where(user_place == UNKNOWN, UNKNOWN, user_row[user_place] if len(user_row) else UNKNOWN)
@@ -53,6 +53,17 @@ def gather(
         kinds=kinds,
     )
     return replace(found, item_open=open_spans(store, item_keys, row_of_key, len(vocabulary)))
+
+
+def joined(first: Hashes, ids: list[str]) -> Vocabulary:
+    """``first`` by those of ``ids`` that they are hashes of, nameless where there is none; then the other ids."""
+    names, rows = list(first.nameless.ids), first.rows(ids)
+    for name, row in zip(ids, rows.tolist(), strict=True):
+        if row == UNKNOWN:
+            names.append(name)
+        else:
+            names[row] = name
+    return Vocabulary(tuple(names))
 
 
 def open_spans(

@@ -46,6 +46,9 @@ def evaluate_sessions(
     data = gather(store)
     if not len(data):
         raise Invalid("there are no interactions to measure on; `serendip import FILE --as interactions` first")
+    # What a scenario leaves to another one is left to popularity here, or newcomers would be answered by nobody.
+    usual = PipelineConfig.model_fields["fallback"].default
+    configs = [one if one.fallback else one.model_copy(update={"fallback": usual}) for one in configs]
     data = with_attributes(store, data, configs)
     nobody = np.array([user.startswith(tuple(anonymous)) for user in data.users.ids], np.bool_)
     return compare_sessions(configs, data, nobody, progress=progress, **asked)

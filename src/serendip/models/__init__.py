@@ -18,7 +18,9 @@ from serendip.models import (
     popularity,
     profile_knn,
     segments,
+    sequence,
     svd,
+    tag_popularity,
     tag_svd,
     two_tower,
     user_knn,
@@ -41,7 +43,8 @@ KINDS: dict[str, Kind] = {
     module.KIND.name: module.KIND
     for module in (
         *(chance, popularity, again, item_knn, user_knn, ease, als, svd, nmf),
-        *(content_knn, tag_svd, profile_knn, segments, two_tower, mlp),
+        *(content_knn, tag_popularity, tag_svd, profile_knn, segments),
+        *(sequence, two_tower, mlp),
     )
 }
 """Every kind by its name."""
@@ -50,18 +53,10 @@ MAX_WEIGHT = 1e6
 """The most that one event may count; sums of more would leave single precision."""
 
 
-EXTRAS = {"mlp": "neural", "two-tower": "neural", "sequence": "neural"}
-"""Kinds that come with an extra."""
-
-
 def kind_of(name: str) -> Kind:
     """The kind called ``name``."""
     if name == "boosted":
         raise Invalid("boosted ranks what others recommend; name it after them, as in item-knn:boosted", field="kind")
-    if name in EXTRAS and name not in KINDS:
-        raise Invalid(
-            f"models of kind {name!r} come with the extra {EXTRAS[name]}, which is not here yet", field="kind"
-        )
     if name not in KINDS:
         raise Invalid(f"no model of kind {name!r}; the kinds are {', '.join(sorted(KINDS))}", field="kind")
     return KINDS[name]

@@ -13,13 +13,14 @@ import numpy as np
 from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from serendip.data import Arrays, Column, Columns, Dataset, Floats, ItemRows, Queries
+from serendip.data.dataset import newest_only
 from serendip.domain import Invalid
 from serendip.models.answers import finish
 from serendip.models.attributes import Names, item_columns, named
 from serendip.models.contract import Kind, ModelConfig
 from serendip.models.memory import claim
 from serendip.models.neural.content import content_of
-from serendip.models.neural.examples import Examples, asker_features, examples_of, unmet
+from serendip.models.neural.examples import Examples, asker_features, examples_of, telling, unmet
 from serendip.models.neural.network import Plan, Sides, popularity, train_network
 from serendip.models.neural.torch import import_torch
 from serendip.models.parallel import in_chunks, one_blas_thread
@@ -49,7 +50,8 @@ class MlpConfig(ModelConfig):
     popularity: bool = True
     """How many events an item has is one of its features, the event that is predicted left out."""
     positive: float | None = None
-    """The rating from which an event is liked, such as 5; none: every event is, whatever its value."""
+    """The rating from which an event is liked, such as 5; lower ones are learnt from too, even of kinds that weigh 0.
+    None: every event is liked, whatever its value."""
     unmet: NonNegativeFloat = Field(1.0, le=100)
     """Pairs that never met that are drawn for each liked one, and taken for not liked; 0: only rated ones are."""
     balanced: bool = True
@@ -80,7 +82,7 @@ class Mlp:
     """What histories are pooled of; shape (n_items, size)."""
     hidden: Floats
     """B y + b_1 of every item; shape (n_items, hidden[0])."""
-    factors: Floats
+    inner: Floats
     """Q'y of every item; shape (n_items, n_factors)."""
     weights: dict[str, Floats]
     """The rest of the network, by the names that ``train_network`` gives."""
@@ -107,9 +109,10 @@ class Mlp:
 
     def _asked(self, queries: Queries) -> Floats:
         """The features of every asker."""
-        use = queries.counted
+        newest = newest_only(queries.asker, queries.item_ix, queries.kind, queries.at, queries.kinds)
+        use, weights = telling(newest, queries.weight, queries.value, self.config.positive)
         indptr = np.concatenate([[0], np.cumsum(use)])[queries.indptr].astype(np.int64)
-        item_ix, weight, value = queries.item_ix[use], queries.weight[use], queries.value[use]
+        item_ix, weight, value = queries.item_ix[use], weights[use], queries.value[use]
         below = None if self.config.positive is None else value < self.config.positive
         return asker_features(self.content, indptr, item_ix, weight, below)
 
@@ -122,11 +125,11 @@ class Mlp:
             h += self.weights[f"bias.{place}"]
             np.maximum(h, 0, out=h)
         scores = h @ self.weights["last"] + self.weights["constant"]
-        return np.asarray(scores + self.factors[rows] @ factors if self.config.n_factors else scores)
+        return np.asarray(scores + self.inner[rows] @ factors if self.config.n_factors else scores)
 
     def arrays(self) -> Arrays:
         """What items are made of, their part of the first layer, and the rest of the network."""
-        told: Arrays = {"content": self.content, "hidden": self.hidden, "factors": self.factors}
+        told: Arrays = {"content": self.content, "hidden": self.hidden, "inner": self.inner}
         return told | {f"weights.{name}": array for name, array in self.weights.items()}
 
 
@@ -161,8 +164,7 @@ def fit(config: MlpConfig, data: Dataset, rng: np.random.Generator) -> Mlp:
     plan = Plan(**config.model_dump(include=set(Plan.__dataclass_fields__)))
     draw = partial(drawn, config, data, sides, rng=rng)
     with one_blas_thread():
-        trained = train_network(plan, sides, partial(draw, learnt), draw(judged, balanced=False), rng)
-        weights = {name: np.asarray(one, np.float32) for name, one in trained.items()}
+        weights = train_network(plan, sides, partial(draw, learnt), draw(judged, balanced=False), rng)
         hidden = items @ weights.pop("item") + weights.pop("bias.0")
         factors = items @ weights.pop("item_factors")
     return Mlp(content, hidden, factors, weights, config)
@@ -179,7 +181,7 @@ def drawn(
     """The examples of an epoch in random order: pairs that never met beside them, and as many of either sort."""
     if config.unmet:
         liked = examples.take(examples.liked > 0)
-        examples = examples.and_(unmet(data, sides.past, liked, config.unmet, rng))
+        examples = examples.and_(unmet(data, sides.past, liked, config.unmet, rng, config.positive))
     rows = rng.permutation(len(examples))
     if config.balanced if balanced is None else balanced:
         yes, no = rows[examples.liked[rows] > 0], rows[examples.liked[rows] == 0]
@@ -213,7 +215,7 @@ def price_of(column: Column, name: str) -> Floats:
 
 def restore(config: MlpConfig, arrays: Arrays) -> Mlp:
     """The model that ``arrays`` was made of."""
-    own = {name: arrays[name] for name in ("content", "hidden", "factors")}
+    own = {name: arrays[name] for name in ("content", "hidden", "inner")}
     weights = {name.removeprefix("weights."): array for name, array in arrays.items() if name not in own}
     return Mlp(**own, weights=weights, config=config)  # type: ignore[arg-type]
 

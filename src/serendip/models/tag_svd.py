@@ -156,9 +156,12 @@ def rows_of(rows: Csr, which: NDArray[np.integer]) -> Csr:
     return Csr(indptr, rows.indices[entries], rows.value[entries])
 
 
-def tags_of(config: TagSvdConfig, data: Dataset) -> tuple[Csr, Vocabulary]:
-    """w (n_items, n_clusters) and the clusters; a tag that the table does not name is left out."""
-    column = named(item_columns(data, "tag-svd"), (config.column,), "tag-svd", "column")[config.column]
+def tags_of(name: str, clusters: Mapping[str, str], data: Dataset, who: str) -> tuple[Csr, Vocabulary]:
+    """w (n_items, n_clusters) by the column ``name``, and the clusters; a tag that their table lacks is left out.
+
+    Without a table each tag is a cluster.
+    """
+    column = named(item_columns(data, who), (name,), who, "column")[name]
     item_ix, tags = [np.empty(0, np.int64)], [np.empty(0, np.object_)]
     if column.texts is not None:
         have = np.flatnonzero(column.texts.codes >= 0)
@@ -168,11 +171,11 @@ def tags_of(config: TagSvdConfig, data: Dataset) -> tuple[Csr, Vocabulary]:
         item_ix.append(column.lists.owner)
         tags.append(np.array([*column.lists.words, ""], np.object_)[column.lists.codes.item_ix])
     owner, words = np.concatenate(item_ix), np.concatenate(tags).tolist()
-    cluster = [config.clusters.get(tag) if config.clusters else tag for tag in words]
+    cluster = [clusters.get(tag) if clusters else tag for tag in words]
     names = Vocabulary(tuple(sorted({one for one in cluster if one is not None})))
     if not len(names):
-        told = "that the table of clusters names" if config.clusters else "at all"
-        raise Invalid(f"tag-svd: no item has a tag {told} in its attribute {config.column!r}", field="clusters")
+        told = "that the table of clusters names" if clusters else "at all"
+        raise Invalid(f"{who}: no item has a tag {told} in its attribute {name!r}", field="clusters")
     place = np.array([-1 if one is None else names.row(one) for one in cluster], np.int64)
     use = place >= 0
     entries = sparse.coo_array((np.ones(use.sum()), (owner[use], place[use])), shape=(data.n_items, len(names)))
@@ -181,7 +184,7 @@ def tags_of(config: TagSvdConfig, data: Dataset) -> tuple[Csr, Vocabulary]:
 
 def fit(config: TagSvdConfig, data: Dataset, rng: np.random.Generator) -> TagSvd:
     """The counts of everybody, as ratings of clusters, and their factorisation."""
-    weights, names = tags_of(config, data)
+    weights, names = tags_of(config.column, config.clusters, data, "tag-svd")
     taken = data.matrix()
     taken.data[:] = 1
     have = counted(Csr.of(taken), weights, len(names))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip import models
-from serendip.data import DAY, UNKNOWN, Arrays, Dataset, Floats, ItemLists, ItemRows, Queries, Vocabulary
+from serendip.data import DAY, UNKNOWN, Arrays, Dataset, Floats, Hashes, ItemLists, ItemRows, Queries, Vocabulary
 from serendip.domain import HISTORY_LIMIT, Interaction, InteractionKind, Invalid, Reason, SlateItem, moment
 from serendip.models import Explains, HasNeighbours, Model, ModelConfig
 from serendip.pipeline.answers import (
@@ -172,9 +172,9 @@ class Pipeline:
         return self._in_runs(queries, n, hidden, allowed, filler, lift)
 
     @property
-    def users(self) -> Vocabulary | None:
+    def users(self) -> Hashes | None:
         """Whose own counters the ranker's features hold: an asker among them is known by the row."""
-        return None if self.ranker is None else self.ranker.features.users
+        return None if self.ranker is None else self.ranker.users
 
     @property
     def _searched(self) -> Source | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from serendip.data import Arrays, Dataset, Floats, ItemLists, ItemRows, Queries
+from serendip.data import Arrays, Dataset, Floats, Hashes, ItemLists, ItemRows, Queries, Vocabulary
 from serendip.data.features import Feature, Features, parse_features
 from serendip.domain import Invalid
 from serendip.models.rankers import Ranker
@@ -25,6 +25,9 @@ NAMED_PARTS = 8
 BASE = "base"
 """The part of every score that does not depend on the item."""
 OTHERS = "other features"
+
+USERS = "users/"
+"""Begins the names of the arrays of features that hold ids of users."""
 
 Explained = tuple[dict[str, float], list[float]]
 """The parts of a score by name, and how much of it each source said."""
@@ -79,8 +82,15 @@ class FittedRanker:
     config: RankerConfig
     ranker: Ranker
     features: Features
+    users: Hashes
+    """The users whose own counters the features hold, in the order of their rows."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """What a manifest says of it; empty where it was read back."""
+
+    def __post_init__(self) -> None:
+        # As arrays that are mapped from a file: kernels see one type of array.
+        for array in (*self.ranker.arrays().values(), *self.features.arrays().values()):
+            array.flags.writeable = False
 
     def scores(self, merged: Merged, queries: Queries, candidates: Candidates) -> Floats:
         """A row of scores a query, (n_queries, n_items), -inf for what is no candidate."""
@@ -114,15 +124,20 @@ class FittedRanker:
         ]
 
     def advanced(self, data: Dataset) -> FittedRanker:
-        """The same ranker over features as of ``data.now``."""
-        return replace(self, features=self.features.advanced(data))
+        """The same ranker over features as of ``data.now``; the users of ``data`` begin with those it knows."""
+        joined = data.users.hashes[len(self.users) :]
+        users = Hashes(np.concatenate([self.users.hashes, joined])) if len(joined) else self.users
+        # Features that were read back know no names; rows are what counts.
+        named = replace(self.features, users=Vocabulary(data.users.ids[: len(self.users)]))
+        return replace(self, features=named.advanced(data), users=users)
 
     def arrays(self) -> Arrays:
-        """Everything ``restore`` needs besides the config."""
+        """Everything ``restore`` needs besides the config; of the users, only hashes of their ids."""
         told = "\n".join(feature.text for feature in self.features.definitions)
-        out: Arrays = {"definitions": np.frombuffer(told.encode(), np.uint8)}
+        out: Arrays = {"definitions": np.frombuffer(told.encode(), np.uint8), "users": self.users.hashes}
         out |= {f"ranker.{key}": array for key, array in self.ranker.arrays().items()}
-        return out | {f"features.{key}": array for key, array in self.features.arrays().items()}
+        kept = {key: array for key, array in self.features.arrays().items() if not key.startswith(USERS)}
+        return out | {f"features.{key}": array for key, array in kept.items()}
 
     @staticmethod
     def restore(config: RankerConfig, arrays: Arrays) -> FittedRanker:
@@ -132,8 +147,10 @@ class FittedRanker:
             return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
 
         told = np.asarray(arrays["definitions"], np.uint8).tobytes().decode()
-        features = Features.restore(parse_features(filter(None, told.split("\n"))), own("features."))
-        return FittedRanker(config, config.kind.restore(config.ranker_settings(), own("ranker.")), features)
+        users = Hashes(np.asarray(arrays["users"], np.uint64))
+        names = {f"{USERS}{name}": array for name, array in users.nameless.arrays().items()}
+        features = Features.restore(parse_features(filter(None, told.split("\n"))), own("features.") | names)
+        return FittedRanker(config, config.kind.restore(config.ranker_settings(), own("ranker.")), features, users)
 
 
 def named_parts(names: Sequence[str], base: float, shares: Floats) -> dict[str, float]:

@@ -17,7 +17,7 @@ Places = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Past:
-    """Everybody's counted events of positive weight, user after user, each user's oldest first; (n_events,)."""
+    """Everybody's events that ``telling`` lets count, user after user, each user's oldest first; (n_events,)."""
 
     item_ix: ItemRows
     weight: Floats
@@ -62,7 +62,8 @@ def examples_of(data: Dataset, positive: float | None) -> tuple[Past, Examples]:
     The history is what the user did strictly before the event; without moments, all else that the user did.
     """
     _, order = data.by_user
-    use = order[data.counted[order] & (data.weight[order] > 0)]
+    counts, weight = telling(data.counted, data.weight, data.value, positive)
+    use = order[counts[order]]
     owner, n = data.user_ix[use], len(use)
     value = data.value[use]
     below = np.zeros(n, np.bool_) if positive is None else value < positive
@@ -76,12 +77,23 @@ def examples_of(data: Dataset, positive: float | None) -> tuple[Past, Examples]:
         new[1:] = (owner[1:] != owner[:-1]) | (at[1:] != at[:-1])
         stop = np.maximum.accumulate(np.where(new, event, 0))
     first = np.maximum(first, stop - HISTORY_LIMIT)
-    past = Past(data.item_ix[use], data.weight[use], below)
+    past = Past(data.item_ix[use], weight[use], below)
     every = Examples(past.item_ix, (~below).astype(np.float32), first, stop, event, np.ones(n, np.bool_), at)
     return past, every if positive is None else every.take(~np.isnan(value))
 
 
-def unmet(data: Dataset, past: Past, liked: Examples, each: float, rng: np.random.Generator) -> Examples:
+def telling(newest: Flags, weight: Floats, value: Floats, positive: float | None) -> tuple[Flags, Floats]:
+    """Which events say something of who did them, and how much each counts; (n_events,) both.
+
+    Those of positive weight; with ``positive`` also ratings that weigh nothing, as 1, for they say what was not liked.
+    """
+    rated = np.zeros(len(weight), np.bool_) if positive is None else ~np.isnan(value)
+    return newest & ((weight > 0) | rated), np.where(rated & (weight <= 0), np.float32(1), weight)
+
+
+def unmet(
+    data: Dataset, past: Past, liked: Examples, each: float, rng: np.random.Generator, positive: float | None = None
+) -> Examples:
     """About ``each`` pairs that never met for every example of ``liked``, of the same asker at the same moment."""
     whole, part = divmod(each, 1.0)
     times = np.full(len(liked), int(whole)) + (rng.random(len(liked)) < part)
@@ -89,7 +101,7 @@ def unmet(data: Dataset, past: Past, liked: Examples, each: float, rng: np.rando
     item_ix = rng.integers(0, data.n_items, len(drawn)).astype(np.int32)
     drawn = replace(drawn, item_ix=item_ix, liked=np.zeros_like(drawn.liked), met=np.zeros_like(drawn.met))
     _, order = data.by_user
-    user_ix = data.user_ix[order[data.counted[order] & (data.weight[order] > 0)]]
+    user_ix = data.user_ix[order[telling(data.counted, data.weight, data.value, positive)[0][order]]]
     pair = np.unique(user_ix.astype(np.int64) * data.n_items + past.item_ix)
     asked = user_ix[drawn.event].astype(np.int64) * data.n_items + item_ix
     place = np.minimum(np.searchsorted(pair, asked), len(pair) - 1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from serendip.data import Arrays, Floats, ItemRows
+from serendip.data import Floats, ItemRows
 from serendip.models.neural.examples import Examples, Past, features_of
 from serendip.models.neural.stopping import Best
 from serendip.models.neural.torch import generator, training
@@ -63,7 +63,7 @@ def train_network(
     drawn: Callable[[], Examples],
     held_out: Examples,
     rng: np.random.Generator,
-) -> Arrays:
+) -> dict[str, Floats]:
     """Parameters of the epoch with the best AUC on ``held_out``, or of the last where too few are held out.
 
     ``drawn`` gives the examples of an epoch, in random order. The network, of x asker's and y item's features:
@@ -152,5 +152,5 @@ def auc(scores: Floats, liked: np.ndarray[Any, np.dtype[np.bool_]]) -> float:
     return float(above / (n_liked * (len(scores) - n_liked)))
 
 
-def _copied(weights: dict[str, Any]) -> Arrays:
+def _copied(weights: dict[str, Any]) -> dict[str, Floats]:
     return {name: one.detach().numpy().copy() for name, one in weights.items()}

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from serendip.data import Arrays
+from serendip.data import Floats
 
 log = logging.getLogger(__name__)
 
@@ -19,9 +19,9 @@ class Best:
         self._began = time.perf_counter()
         self.measure = -float("inf")
         self.epoch = -1
-        self.arrays: Arrays = {}
+        self.arrays: dict[str, Floats] = {}
 
-    def enough(self, epoch: int, loss: float, measure: float, copy: Callable[[], Arrays]) -> bool:
+    def enough(self, epoch: int, loss: float, measure: float, copy: Callable[[], dict[str, Floats]]) -> bool:
         """Take note of an epoch, counted from 0; True once ``patience`` epochs in a row brought nothing better.
 
         ``copy`` gives the parameters as arrays that training will not write to again.

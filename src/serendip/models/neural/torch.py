@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -64,3 +64,21 @@ def import_torch(kind: str) -> Any:
 def generator(torch: Any, rng: np.random.Generator) -> Any:
     """A generator of PyTorch's own, seeded from ``rng``; the one that all of a process share is never touched."""
     return torch.Generator().manual_seed(int(rng.integers(2**63 - 1)))
+
+
+def dropping(torch: Any, rng: np.random.Generator, part: float) -> Callable[[Any], Any]:
+    """What sets a random ``part`` of a tensor's cells to 0 and makes up for it in the others.
+
+    Bits of ``rng`` are several times faster than PyTorch's own dropout on a processor. The part is rounded to a whole
+    number of 65,536ths.
+    """
+    bar = round(part * 2**16)
+    larger = np.float32(2**16 / max(2**16 - bar, 1))
+
+    def drop(x: Any) -> Any:
+        if not bar:
+            return x
+        kept = np.frombuffer(rng.bytes(2 * x.numel()), np.uint16).reshape(x.shape) >= bar
+        return x * torch.from_numpy(kept * larger)
+
+    return drop

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from serendip.data import Arrays, Floats, ItemRows
+from serendip.data import Floats, ItemRows
 from serendip.models.neural.stopping import Best
 from serendip.models.neural.torch import generator, training
 
@@ -39,6 +39,7 @@ BATCH = 256
 """Lists that are judged at once."""
 
 Flags = NDArray[np.bool_]
+Weights = dict[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Plan:
 
     n_factors: int
     n_layers: int
+    shared: bool
     n_negatives: int
     negatives_power: float
     temperature: float
@@ -98,7 +100,7 @@ def shares(owner: NDArray[np.integer], weight: Floats, n: int) -> Floats:
     return np.asarray(weight * scale[owner], np.float32)
 
 
-def train_towers(plan: Plan, known: Known, rng: np.random.Generator) -> tuple[Arrays, Flags]:
+def train_towers(plan: Plan, known: Known, rng: np.random.Generator) -> tuple[Weights, Flags]:
     """Parameters of the epoch with the best nDCG on what was held out, or of the last; which items were learnt from.
 
     An epoch parts every history anew: some items are targets and the rest is the asker, so that no target is in its own
@@ -177,14 +179,11 @@ class _Towers:
         def drawn(*shape: int, sigma: float) -> Any:
             return (torch.randn(*shape, generator=seeded) * sigma).requires_grad_()
 
-        self.weights = {
-            "history": drawn(known.n_items, k, sigma=INIT),
-            "items": drawn(known.n_items, k, sigma=INIT),
-            "start": torch.zeros(k, requires_grad=True),
-        }
-        if known.content.shape[1]:
-            for name in ("content_history", "content_items"):
-                self.weights[name] = drawn(known.content.shape[1], k, sigma=INIT)
+        self.weights = {"start": torch.zeros(k, requires_grad=True)}
+        for side in ("items",) if plan.shared else ("items", "history"):
+            self.weights[side] = drawn(known.n_items, k, sigma=INIT)
+            if known.content.shape[1]:
+                self.weights[f"content.{side}"] = drawn(known.content.shape[1], k, sigma=INIT)
         if known.profiles.shape[1]:
             self.weights["profile"] = drawn(known.profiles.shape[1], k, sigma=INIT)
         for place in range(plan.n_layers):
@@ -192,7 +191,7 @@ class _Towers:
             self.weights[f"layer.{place}.bias"] = torch.zeros(wide, requires_grad=True)
             self.weights[f"layer.{place}.out"] = drawn(wide, k, sigma=INIT / wide**0.5)
 
-    def copied(self) -> Arrays:
+    def copied(self) -> Weights:
         """The parameters as they are."""
         return {name: one.detach().numpy().copy() for name, one in self.weights.items()}
 
@@ -228,12 +227,17 @@ class _Towers:
         return (drawn >= self._plan.id_dropout).float()
 
     def _items(self, rows: Any, drop: Any = None) -> Any:
-        vectors = self.weights["items"][rows]
+        """Vectors of items of length 1."""
+        return self._torch.nn.functional.normalize(self._side("items", rows, drop), dim=1, eps=1e-6)
+
+    def _side(self, side: str, rows: Any, drop: Any) -> Any:
+        """What the ids of items and what is known of them give together."""
+        vectors = self.weights[side][rows]
         if drop is not None:
             vectors = vectors * drop[rows]
-        if "content_items" in self.weights:
-            vectors = vectors + self._content[rows] @ self.weights["content_items"]
-        return self._torch.nn.functional.normalize(vectors, dim=1, eps=1e-6)
+        if f"content.{side}" in self.weights:
+            vectors = vectors + self._content[rows] @ self.weights[f"content.{side}"]
+        return vectors
 
     def _askers(
         self, users: NDArray[np.int64], entry: NDArray[np.int64], owner: NDArray[np.int64], drop: Any = None
@@ -242,11 +246,7 @@ class _Towers:
         torch, taken = self._torch, self._known.taken
         items = torch.from_numpy(taken.item_ix[entry].astype(np.int64))
         share = torch.from_numpy(shares(owner, taken.weight[entry], len(users)))[:, None]
-        vectors = self.weights["history"][items]
-        if drop is not None:
-            vectors = vectors * drop[items]
-        if "content_history" in self.weights:
-            vectors = vectors + self._content[items] @ self.weights["content_history"]
+        vectors = self._side("items" if self._plan.shared else "history", items, drop)
         x = self.weights["start"].expand(len(users), -1).index_add(0, torch.from_numpy(owner), vectors * share)
         if "profile" in self.weights:
             rows = self._known.profiles[users].toarray()

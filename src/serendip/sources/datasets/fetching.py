@@ -56,6 +56,35 @@ def fetch_known(known: Known, to: Path, progress: Progress | None = None) -> Pat
     return target
 
 
+def fetch_file(url: str, sha256: str, target: Path, progress: Progress | None = None) -> bool:
+    """Get one file to ``target``, with the right checksum or not at all; False where it is there already.
+
+    A file of another checksum that is there is not touched.
+    """
+    if target.exists():
+        found = _digest_of(target)
+        if found == sha256:
+            return False
+        raise Invalid(f"{target} is there already with sha256 {found}, not {sha256}; remove it to fetch it again")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        digest = _download(url, draft / "file", progress)
+        if digest != sha256:
+            raise Invalid(f"{url} is not what it was: sha256 {digest}, not {sha256}; nothing was kept")
+        (draft / "file").rename(target)
+    except OSError as error:
+        raise NotReady(f"{target.name} could not be fetched from {url}: {_cause(error)}") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return True
+
+
+def _digest_of(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
 def _download(url: str, to: Path, progress: Progress | None) -> str:
     """Fetch ``url`` into a file and give the sha256 of what came."""
     digest, done = hashlib.sha256(), 0

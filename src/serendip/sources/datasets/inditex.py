@@ -232,9 +232,10 @@ def all_events(path: Path) -> pl.DataFrame:
     """
     try:
         lazy = pl.scan_parquet(path)
-        columns = lazy.collect_schema().names()
-        told = lazy.select(event_columns(columns)).select("user", "item", pl.col("kind"), "at")
-        found = told.with_columns(pl.col("at").cast(pl.Datetime("us"))).collect(engine="streaming")
+        schema = lazy.collect_schema()
+        at = pl.col("at").str.to_datetime() if schema["timestamp_local"] == pl.String else pl.col("at")
+        told = lazy.select(event_columns(schema.names())).select("user", "item", "kind", at.cast(pl.Datetime("us")))
+        found = told.collect(engine="streaming")
     except (pl.exceptions.PolarsError, OSError) as error:
         raise Invalid(f"{path} is not a readable train.parquet: {str(error).splitlines()[0]}", field="from") from None
     for name in ("user", "item", "at"):
