@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serendip.data.dataset import Dataset
-from serendip.data.features.cells import NO_SPAN
+from serendip.data.features.cells import NO_SPAN, sweep_counts_together
 from serendip.data.features.coded import Coded
-from serendip.data.features.counters import DENSE, Places, Sides, Sweep, log_of, spans
+from serendip.data.features.counters import DENSE, Log, Places, Sides, Sweep, log_of, masks, spans
 from serendip.data.features.definition import COUNTED, OWN, Entity, Feature
 from serendip.data.lists import Floats
 from serendip.domain import Invalid, moment
@@ -32,7 +32,7 @@ class Stream:
         self._definitions = tuple(definitions)
         for feature in self._definitions:
             _check(feature, n_users * n_items)
-        self._sweeps: list[Sweep] = []
+        self._parts: list[_Part] = []
         self._threads = ThreadPoolExecutor(n_threads)
         self._piece: Dataset | None = None
         self._n_before = 0
@@ -48,27 +48,20 @@ class Stream:
             return out.T
         self._check_order(piece)
         whole, n_told = self._joined(piece)
-        if not self._sweeps:
-            self._sweeps = list(Sweep.all_over(self._definitions, whole, self._sides))
-        emit = np.ones(len(piece), np.bool_)
-        shared = {entity: Places.over(entity, whole, self._sides) for entity in self._entities}
+        if not self._parts:
+            self._parts = list(_parts(self._definitions, whole, self._sides))
+        shared = {entity: Places.over(entity, whole, self._sides) for entity in {part.entity for part in self._parts}}
+        ends = None if self._piece is None or whole is not piece else int(whole.at[0])  # type: ignore[index]
 
-        def run(place: int) -> None:
-            sweep, feature = self._sweeps[place], self._definitions[place]
-            assert feature.entity is not None
-            if self._piece is not None and whole is piece:
-                sweep.finish(int(whole.at[0]))  # type: ignore[index]
-            sweep.log, sweep.places = log_of(whole), shared[feature.entity]
-            sweep.pointers[:] = 0
-            sweep.run(n_told, len(whole), emit, out[place])
+        def run(part: _Part) -> None:
+            if ends is not None:
+                part.finish(ends)
+            part.begin(log_of(whole), shared[part.entity])
+            part.run(n_told, len(whole), out)
 
-        list(self._threads.map(run, range(len(self._definitions))))
+        list(self._threads.map(run, self._parts))
         self._piece, self._n_before = whole, self._n_before + len(piece)
         return out.T
-
-    @property
-    def _entities(self) -> set[Entity]:
-        return {feature.entity for feature in self._definitions if feature.entity is not None}
 
     def _joined(self, piece: Dataset) -> tuple[Dataset, int]:
         """The piece, after the rows of its first moment that were told already; and how many they are."""
@@ -93,6 +86,85 @@ class Stream:
                 "above it; sort the log by time",
                 field="at",
             )
+
+
+class _Part(Protocol):
+    """Some of the features, which are counted together."""
+
+    entity: Entity
+
+    def begin(self, log: Log, places: Places) -> None: ...
+
+    def run(self, start: int, stop: int, out: Floats) -> None: ...
+
+    def finish(self, until: int) -> object: ...
+
+
+@dataclass
+class _Counts:
+    """Counts of one entity, side by side."""
+
+    entity: Entity
+    positions: list[int]
+    counts: NDArray[np.int32]
+    """1 where a kind is counted; (n_kinds, n_features)."""
+    a: NDArray[np.int32]
+    """(n_cells, n_features)."""
+    log: Log
+    places: Places
+    pointers: NDArray[np.int64]
+
+    def begin(self, log: Log, places: Places) -> None:
+        self.log, self.places, self.pointers = log, places, np.zeros(1, np.int64)
+
+    def run(self, start: int, stop: int, out: Floats) -> None:
+        told = np.empty((len(self.positions), stop - start), np.float32)
+        self._sweep(start, stop, 0, told)
+        out[self.positions] = told
+
+    def finish(self, until: int) -> None:
+        n = len(self.log[0])
+        self._sweep(n, n, until, np.empty((0, 0), np.float32))
+
+    def _sweep(self, start: int, stop: int, until: int, told: Floats) -> None:
+        _, _, kind, _, at = self.log
+        rows = (self.places.row_cell, self.counts, kind, at, self.a)
+        sweep_counts_together(*rows, self.pointers, start, stop, until, told)
+
+
+@dataclass
+class _Other:
+    """One feature of another sort."""
+
+    entity: Entity
+    position: int
+    sweep: Sweep
+
+    def begin(self, log: Log, places: Places) -> None:
+        self.sweep.log, self.sweep.places, self.sweep.pointers = log, places, np.zeros(3, np.int64)
+
+    def run(self, start: int, stop: int, out: Floats) -> None:
+        self.sweep.run(start, stop, np.ones(stop - start, np.bool_), out[self.position])
+
+    def finish(self, until: int) -> None:
+        self.sweep.finish(until)
+
+
+def _parts(definitions: Sequence[Feature], data: Dataset, sides: Sides) -> Iterator[_Part]:
+    """The features in parts, before the first row of ``data``."""
+    plain: dict[Entity, list[int]] = {}
+    for position, sweep in enumerate(Sweep.all_over(definitions, data, sides)):
+        entity = sweep.feature.entity
+        assert entity is not None
+        if sweep.feature.what == "count":
+            plain.setdefault(entity, []).append(position)
+        else:
+            yield _Other(entity, position, sweep)
+    for entity, positions in plain.items():
+        counts = np.stack([masks(definitions[position], data.kinds)[0] for position in positions], axis=1)
+        places = Places.over(entity, data, sides)
+        a = np.zeros((places.n_cells, len(positions)), np.int32)
+        yield _Counts(entity, positions, counts.astype(np.int32), a, log_of(data), places, np.zeros(1, np.int64))
 
 
 def _check(feature: Feature, n_pairs: int) -> None:
