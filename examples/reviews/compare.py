@@ -1,9 +1,9 @@
 """Which model to serve: the network on text vectors and price against ALS, beside popularity, by AUC and by the top 5.
 
-The first 80% of time are learnt from, the next 10% choose, the last 10% judge what was chosen (learnt from 90%). AUC:
-does a review that will have five stars score above one that will not, told from what its writer did strictly before;
-over reviews whose writer had praised something and whose product was known. Top 5: everybody known at the cut is
-asked there, over the whole catalogue; hidden is what they reviewed; to be found is what they praised afterwards.
+The first 80% of time are learnt from, the next 10% choose, the last 10% judge what was chosen (learnt from 90%).
+AUC: does a review that will have five stars score above one that will not, told from what its writer did strictly
+before; over reviews whose writer had praised something and whose product was known. Top 5: everybody who was known at
+the cut is asked there, over the whole catalogue; hidden is what they reviewed; to be found is what they praise later.
 """
 
 from __future__ import annotations

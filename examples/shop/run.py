@@ -23,7 +23,7 @@ from serendip.web.guard import new_key
 from serendip.web.serve import running, serve
 
 HERE = Path(__file__).parent
-FOUND = {"inditex": "cart,purchase", "otto": "carts,orders", "online-retail": "purchase"}
+FOUND = {"inditex": "cart,purchase", "otto": "clicks,carts,orders", "online-retail": "purchase"}
 """What is to be found in a session, by data set."""
 CARTS = {"inditex": "cart", "otto": "carts", "online-retail": "purchase"}
 MEASURED = {
@@ -33,6 +33,8 @@ MEASURED = {
 }
 ANONYMOUS = {"inditex": "session:", "otto": "", "online-retail": "basket:"}
 """How the ids of those begin who are nobody known; an empty one: all."""
+SHARE = {"inditex": "0.1", "otto": "0.3", "online-retail": "0.1"}
+"""Of the events, the last in time: of the twenty sessions of otto's sample a tenth would hold hardly a question."""
 
 
 def commands(name: str, data: Path, folder: Path, till: str | None) -> list[list[str]]:
@@ -41,7 +43,7 @@ def commands(name: str, data: Path, folder: Path, till: str | None) -> list[list
     load = [["migrate"], *pulled, ["datasets", "load", name, "--from", str(data)], ["check"], ["train", "--promote"]]
     told = [["sessions", "list", "--to", str(folder / "sessions.csv"), "--take", CARTS[name]]]
     evaluate = ["sessions", "evaluate", *MEASURED[name], "--find", FOUND[name]]
-    told += [[*evaluate, "--anonymous", ANONYMOUS[name], "--most", "5000"]]
+    told += [[*evaluate, "--anonymous", ANONYMOUS[name], "--share", SHARE[name], "--most", "5000"]]
     if name == "inditex":
         answer = ["sessions", "answer", str(data / "test.parquet"), "--to", str(folder / "target.json")]
         told += [["segments", "--to", str(folder / "segments.csv")], answer]

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from serendip.data import Columns, Dataset, Queries
-from serendip.domain import Invalid
+from serendip.domain import InteractionKind, Invalid
 from serendip.models import fit, restore
+from serendip.models.contract import HasFactors
 from serendip.models.mlp import MlpConfig, price_of
 from serendip.models.neural.examples import asker_features, examples_of, features_of, unmet
 from serendip.models.neural.network import auc
@@ -129,3 +130,30 @@ def test_what_cannot_be_learnt_from_is_refused_with_the_way_out() -> None:
         fit("mlp", MlpConfig(unmet=0), data)
     with pytest.raises(Invalid, match="attributes of items, and the data holds none"):
         fit("mlp", MlpConfig(), replace(data, item_columns=None))
+
+
+def test_with_positive_ratings_of_a_kind_that_weighs_nothing_say_what_was_not_liked() -> None:
+    praise, other = InteractionKind("praise", "latest"), InteractionKind("review", "latest", weight=0.0)
+    events = [took(0, 0, 9, value=5), took(0, 1, 8, value=2), took(0, 2, 7, value=5)]
+    made = world(events)
+    data = replace(
+        made, kinds=(praise, other), kind=np.array([0, 1, 0], np.int16), weight=np.array([1, 0, 1], np.float32)
+    )
+    past, examples = examples_of(data, positive=5)
+    assert (past.item_ix.tolist(), past.weight.tolist()) == ([0, 1, 2], [1, 1, 1])
+    assert examples.liked.tolist() == [1, 0, 1]
+    one = np.log(2) / np.log(501)
+    # The third has a praised item before it, and one that was not liked.
+    wanted = [1, 0, 0, 0, one, 0, 1, 0, 0, one]
+    np.testing.assert_allclose(features_of(CONTENT, past, examples, split=True)[2], wanted, rtol=1e-6)
+    plain, _ = examples_of(data, positive=None)
+    assert plain.item_ix.tolist() == [0, 2]
+
+
+@TRAINS
+def test_it_is_no_model_of_vectors_whose_best_an_inner_product_finds() -> None:
+    columns = Columns.of([{"text": f"word{n % 2} thing"} for n in range(6)])
+    data = replace(world([took(u, i) for u in range(4) for i in range(6) if i % 2 == u % 2]), item_columns=None)
+    data = replace(data, item_columns=columns.take(np.arange(data.n_items) % 6))
+    model = fit("mlp", MlpConfig(n_epochs=1), data)
+    assert not isinstance(model, HasFactors)

@@ -158,6 +158,8 @@ def load(
         declare_file(store)
         progress(f"loading {name}")
         reports = bring_dataset(store, name, Path(path), above=above, reviews=parse_reviews(reviews))
+        # What the operator's file says of a kind goes before what the set says.
+        declare_file(store)
     if json:
         print_json([report.to_dict() for report in reports])
         return
