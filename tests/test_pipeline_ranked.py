@@ -13,6 +13,7 @@ from serendip.data import DAY, UNKNOWN, Columns, Dataset, ItemLists, Queries, Vo
 from serendip.data.features import Features, parse_features
 from serendip.domain import InteractionKind, Invalid
 from serendip.evaluation import compare, judge
+from serendip.evaluation.comparison import with_singles
 from serendip.models.rankers import boosted
 from serendip.pipeline import Pipeline, PipelineConfig, ScenarioConfig, Shown
 from serendip.pipeline.shown import recoded
@@ -197,6 +198,14 @@ def test_where_they_tell_nothing_the_gate_names_the_source_that_is_as_good(data)
 def test_the_usual_features_are_taken_where_none_are_named(data):
     usual = pipelines.fit(ranked(features=()), data, seed=3)
     assert {"item.topic", "score(popular)", "rank(item-knn)"} <= set(usual.ranker.features.names)
+
+
+def test_a_source_alone_is_the_row_it_would_be_whoever_declared_the_fallback(data):
+    told = {"candidates": ["popular", "als(n_factors=4)"], "ranker": "boosted"}
+    lineup = [ScenarioConfig.read(told, "home").pipeline, PipelineConfig.parse("popular")]
+    rows, alone = with_singles(lineup)
+    assert [row.name for row in rows] == ["popular+als(n_factors=4):boosted", "popular", "als"]
+    assert alone == {"popular+als(n_factors=4):boosted": ("popular", "als")}
 
 
 def refused(config: PipelineConfig, data: Dataset) -> str:
