@@ -10,6 +10,7 @@ import pytest
 from feature_world import COUNTERS, DAY, OTHERS, literally, made_log
 from serendip.data import UNKNOWN, Columns, Dataset, Queries, Vocabulary
 from serendip.data.features import Features, counters, parse_features, rows_of, usual_features
+from serendip.data.features.streaming import Stream
 from serendip.domain import Invalid
 
 ALL = parse_features((*COUNTERS, *OTHERS))
@@ -131,6 +132,14 @@ def test_a_word_that_was_never_seen_has_no_events_and_a_missing_one_tells_nothin
     np.testing.assert_array_equal(told, [[0, np.nan, np.nan], [np.nan, np.nan, np.nan]])
 
 
+def test_words_are_summed_up_alike_whatever_the_seed():
+    """A table is built with one seed, and a ranker trained on it asks with another."""
+    data, texts = made_log(), parse_features(["text(item.text, 2)"])
+    told = [rows_of(texts, data, None, np.random.default_rng(seed)) for seed in (0, 1)]
+    np.testing.assert_allclose(*told, atol=1e-4)
+    assert np.isfinite(told[0]).any(axis=0).all()
+
+
 def test_rows_out_of_order_are_told_as_in_order():
     data = made_log()
     shuffled = rng().permutation(len(data))
@@ -191,3 +200,27 @@ def test_the_usual_features_suit_any_data():
     bare = replace(data, item_columns=None, user_columns=None, kinds=data.kinds[:1], kind=np.zeros_like(data.kind))
     assert rows_of(usual_features(bare), bare, None, rng()).shape == (len(bare), len(usual_features(bare)))
     assert rows_of(usual_features(data), data, None, rng()).shape[0] == len(data)
+
+
+STREAMED = parse_features(
+    ["count(user)", "count(item, like)", "rate(item, like/view)", "decayed(user, 2d)", "recency(item)", "mean(all)"]
+)
+
+
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_a_log_in_pieces_is_told_as_in_one(size):
+    data = made_log()
+    stream = Stream(STREAMED, data.n_users, data.n_items, n_threads=2)
+    parts = [stream.rows(data.take(slice(start, start + size))) for start in range(0, len(data), size)]
+    np.testing.assert_allclose(np.concatenate(parts), rows_of(STREAMED, data, None, rng()), rtol=1e-6)
+
+
+def test_a_piece_out_of_order_is_refused_by_its_row():
+    data = made_log()
+    stream = Stream(STREAMED, data.n_users, data.n_items)
+    stream.rows(data.take(slice(20, 40)))
+    with pytest.raises(Invalid, match=r"row 20 \(from 0\) is of 2026-01-01T.*before the row above it"):
+        stream.rows(data.take(slice(0, 20)))
+    for line in ("count(user, 7d)", "hour", "count(user.city)"):
+        with pytest.raises(Invalid, match="a stream"):
+            Stream(parse_features([line]), data.n_users, data.n_items)

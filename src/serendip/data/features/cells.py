@@ -205,6 +205,49 @@ def sweep_single(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def sweep_counts(row_cell, as_a, kind, at, a, pointers, start, stop, emit, out):  # type: ignore[no-untyped-def]
+    """``sweep_single`` of counts without a window: the commonest, in a few nanoseconds a row."""
+    next_ = pointers[0]
+    n_out = 0
+    for t in range(start, stop):
+        now = at[t]
+        while at[next_] < now:
+            if as_a[kind[next_]] and row_cell[next_] >= 0:
+                a[row_cell[next_]] += 1
+            next_ += 1
+        if emit[t - start]:
+            cell = row_cell[t]
+            out[n_out] = a[cell] if cell >= 0 else (0.0 if cell == NEVER_MET else np.nan)
+            n_out += 1
+    pointers[0] = next_
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def sweep_counts_together(row_cell, counts, kind, at, a, pointers, start, stop, until, out):  # type: ignore[no-untyped-def]
+    """``sweep_counts`` of several counters of the same cells, whose numbers stand side by side in ``a`` (n_cells, n).
+
+    ``counts`` (n_kinds, n): 1 where a counter counts a kind, else 0. ``out`` (n, stop - start), a row a counter. As in
+    ``sweep``, with nothing between ``start`` and ``stop`` all rows below are counted that were before ``until``.
+    """
+    n = a.shape[1]
+    next_ = pointers[0]
+    for t in range(start, stop):
+        now = at[t]
+        while at[next_] < now:
+            for f in range(n):
+                a[row_cell[next_], f] += counts[kind[next_], f]
+            next_ += 1
+        for f in range(n):
+            out[f, t - start] = a[row_cell[t], f]
+    if start == stop:
+        while next_ < stop and at[next_] < until:
+            for f in range(n):
+                a[row_cell[next_], f] += counts[kind[next_], f]
+            next_ += 1
+    pointers[0] = next_
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def find_cells(user_code, item_code, n_right, indptr, cols, out):  # type: ignore[no-untyped-def]
     """The cell of each row of one code at most on both sides; codes may be NEVER_MET or NO_CELL."""
     for t in range(user_code.shape[0]):

@@ -153,6 +153,11 @@ class Sweep:
     def _sweep(self, start: int, stop: int, until: int, emit: NDArray[np.bool_], out: Floats) -> None:
         how, told = HOW[self.feature.what], spans(self.feature)
         run = (self.a, self.b, self.pointers, start, stop, until, emit, out)
+        if self.places.row_cell is not None and how == cells.COUNT and not told[0] and start < stop:
+            kind, _, at = self.log[2:]
+            counted = (self.places.row_cell, self.kinds[0], kind, at, self.a, self.pointers)
+            cells.sweep_counts(*counted, start, stop, emit, out)
+            return
         if self.places.row_cell is not None:
             cells.sweep_single(how, *told, self.places.row_cell, *self.kinds, *self.log[2:], *run)
             return

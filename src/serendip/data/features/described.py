@@ -82,6 +82,9 @@ def components(feature: Feature, column: Column, n_rows: int, rng: np.random.Gen
         return out
     rows = np.diff(counts.indptr) > 0
     found = directions(tfidf(counts), min(feature.n_parts, *counts.shape), rng)
+    # A direction may point either way; the largest number of each is made positive, so that no seed turns it round.
+    largest = np.abs(found).argmax(axis=0)
+    found = found * np.where(found[largest, np.arange(found.shape[1])] < 0, -1, 1)
     out[rows] = 0
     out[rows, : found.shape[1]] = found[rows]
     return out

@@ -1,0 +1,172 @@
+"""Counts as of every row's own moment, beside Polars: views and likes so far of the row's user and of its post.
+
+    python benchmarks/point_in_time.py [--rows 76892800] [--runs 1] [--file log.parquet]
+
+A generated log in order of time, 163,205 users and 7,023 posts of uneven activity, about one like in ten rows, in
+Parquet. Every run reads the file, makes four numbers a row and adds each of them up, in a process of its own; both
+sides may use two threads. The sums must be equal. No two rows are of one moment: Polars counts the rows above, and
+only where moments differ is that what was before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+N_USERS, N_POSTS = 163_205, 7_023
+PIECE = 1 << 20
+FEATURES = ("count(user)", "count(user, like)", "count(item)", "count(item, like)")
+SEED = 7
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=4_000_000)
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--file", type=Path, help="Kept, and read again by the next run.")
+    parser.add_argument("--engine", choices=("serendip", "polars"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.engine:
+        print(json.dumps(measured(given.engine, given.file)))
+        return
+    from made import heading
+
+    with TemporaryDirectory() as folder:
+        file = given.file or Path(folder) / "log.parquet"
+        if not file.exists():
+            generate(file, given.rows)
+        heading("polars")
+        print(f"{given.rows:,} rows, {file.stat().st_size / 1e6:,.0f} MB of Parquet, seed {SEED}\n")
+        print("| | wall s | CPU s | peak MiB |\n|---|---|---|---|")
+        told = {engine: [asked(engine, file) for _ in range(given.runs)] for engine in ("serendip", "polars")}
+        best = {}
+        for engine, runs in told.items():
+            best[engine] = sorted(runs, key=lambda run: run["wall"])[len(runs) // 2]
+            print("| {} | {wall:.2f} | {cpu:.2f} | {peak:,.0f} |".format(engine, **best[engine]))
+        sums = {tuple(run["sums"]) for runs in told.values() for run in runs}
+        assert len(sums) == 1, f"the sums differ: {sums}"
+        ratio = best["polars"]["wall"] / best["serendip"]["wall"]
+        print(f"\n{ratio:.1f} times as fast; the sums of all four are equal: {sums.pop()}")
+
+
+def generate(file: Path, n_rows: int) -> None:
+    """Moments without two alike, users and posts of uneven activity, likes of a tenth."""
+    import numpy as np
+    import polars as pl
+
+    rng = np.random.default_rng(SEED)
+    parts, last = [], 1_640_000_000_000_000
+    folder = file.with_suffix(".parts")
+    folder.mkdir(parents=True, exist_ok=True)
+    for place, start in enumerate(range(0, n_rows, PIECE)):
+        n = min(PIECE, n_rows - start)
+        at = last + np.cumsum(rng.integers(1, 180_000, n))
+        last = int(at[-1])
+        frame = pl.DataFrame(
+            {
+                "user_id": (N_USERS * rng.random(n) ** 1.5).astype(np.int32),
+                "post_id": (N_POSTS * rng.random(n) ** 2).astype(np.int32),
+                "timestamp": at,
+                "action": pl.Series(rng.random(n) < 0.1).replace_strict({True: "like", False: "view"}),
+            }
+        )
+        parts.append(folder / f"{place:05}.parquet")
+        frame.write_parquet(parts[-1])
+    pl.scan_parquet(parts).sink_parquet(file, row_group_size=PIECE, maintain_order=True)
+    for part in parts:
+        part.unlink()
+    folder.rmdir()
+
+
+def asked(engine: str, file: Path) -> dict[str, float]:
+    """One run in a process of its own."""
+    command = [sys.executable, __file__, "--engine", engine, "--file", str(file)]
+    done = subprocess.run(
+        command, env={**os.environ, "POLARS_MAX_THREADS": "2"}, check=True, capture_output=True, text=True
+    )
+    return json.loads(done.stdout)
+
+
+def measured(engine: str, file: Path) -> dict[str, object]:
+    """Seconds, the most memory and the sums of one engine, both warmed."""
+    if engine == "serendip":
+        warm()
+    count = {"serendip": by_serendip, "polars": by_polars}[engine]
+    wall, cpu = time.perf_counter(), time.process_time()
+    sums = count(file)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"wall": wall, "cpu": cpu, "peak": peak, "sums": sums}
+
+
+def by_polars(file: Path) -> list[int]:
+    """Rows above, and likes above, of the same user and of the same post."""
+    import polars as pl
+
+    log = pl.scan_parquet(file).select("user_id", "post_id", (pl.col("action") == "like").cast(pl.Int32).alias("y"))
+    told = log.with_columns(
+        un=pl.int_range(pl.len(), dtype=pl.Int32).over("user_id"),
+        ul=(pl.col("y").cum_sum() - pl.col("y")).over("user_id"),
+        pn=pl.int_range(pl.len(), dtype=pl.Int32).over("post_id"),
+        pl=(pl.col("y").cum_sum() - pl.col("y")).over("post_id"),
+    ).collect(engine="streaming")
+    return list(told.select(pl.col("un", "ul", "pn", "pl").cast(pl.Int64).sum()).row(0))
+
+
+def by_serendip(file: Path) -> list[int]:
+    """The four features, piece by piece; the next piece is read meanwhile."""
+    import numpy as np
+    import polars as pl
+
+    from serendip.data.features import parse_features
+    from serendip.data.features.streaming import Stream
+
+    stream = Stream(parse_features(FEATURES), N_USERS, N_POSTS, n_threads=2)
+    log = pl.scan_parquet(file).select(
+        "user_id", "post_id", (pl.col("action") == "like").cast(pl.Int16).alias("kind"), "timestamp"
+    )
+    n_rows = pl.scan_parquet(file).select(pl.len()).collect().item()
+    sums = np.zeros(len(FEATURES), np.int64)
+    with ThreadPoolExecutor(1) as reader:
+        starts = range(0, n_rows, PIECE)
+        coming = reader.submit(lambda: log.slice(0, PIECE).collect())
+        for start in starts:
+            frame = coming.result()
+            if start + PIECE < n_rows:
+                coming = reader.submit(lambda first: log.slice(first, PIECE).collect(), start + PIECE)
+            # Single precision holds whole numbers up to 2^24 exactly, and double sums of a piece of them.
+            sums += stream.rows(piece(frame)).sum(axis=0, dtype=np.float64).astype(np.int64)
+    return sums.tolist()
+
+
+def piece(frame):
+    from serendip.data import Dataset, Vocabulary
+    from serendip.domain import InteractionKind
+
+    user, item, kind, at = (frame[name].to_numpy() for name in ("user_id", "post_id", "kind", "timestamp"))
+    nothing, kinds = kind[:0].astype("float32"), (InteractionKind("view"), InteractionKind("like"))
+    return Dataset(user, item, Vocabulary(()), Vocabulary(()), nothing, kind, nothing, kinds, at)
+
+
+def warm() -> None:
+    """Compile, over a few rows."""
+    import polars as pl
+
+    from serendip.data.features import parse_features
+    from serendip.data.features.streaming import Stream
+
+    frame = pl.DataFrame({"user_id": [0, 0], "post_id": [0, 1], "kind": [0, 1], "timestamp": [1, 2]})
+    frame = frame.cast({"user_id": pl.Int32, "post_id": pl.Int32, "kind": pl.Int16, "timestamp": pl.Int64})
+    Stream(parse_features(FEATURES), 1, 2).rows(piece(frame))
+
+
+if __name__ == "__main__":
+    main()
