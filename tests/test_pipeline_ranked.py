@@ -10,10 +10,13 @@ import pytest
 
 from serendip import pipeline as pipelines
 from serendip.data import DAY, UNKNOWN, Columns, Dataset, ItemLists, Queries, Vocabulary, hidden_items
+from serendip.data.features import Features, parse_features
 from serendip.domain import InteractionKind, Invalid
 from serendip.evaluation import compare, judge
+from serendip.evaluation.comparison import with_singles
 from serendip.models.rankers import boosted
-from serendip.pipeline import Pipeline, PipelineConfig, ScenarioConfig
+from serendip.pipeline import Pipeline, PipelineConfig, ScenarioConfig, Shown
+from serendip.pipeline.shown import recoded
 from serendip.ranking import Rules
 from worlds import ask, took, world
 
@@ -197,6 +200,14 @@ def test_the_usual_features_are_taken_where_none_are_named(data):
     assert {"item.topic", "score(popular)", "rank(item-knn)"} <= set(usual.ranker.features.names)
 
 
+def test_a_source_alone_is_the_row_it_would_be_whoever_declared_the_fallback(data):
+    told = {"candidates": ["popular", "als(n_factors=4)"], "ranker": "boosted"}
+    lineup = [ScenarioConfig.read(told, "home").pipeline, PipelineConfig.parse("popular")]
+    rows, alone = with_singles(lineup)
+    assert [row.name for row in rows] == ["popular+als(n_factors=4):boosted", "popular", "als"]
+    assert alone == {"popular+als(n_factors=4):boosted": ("popular", "als")}
+
+
 def refused(config: PipelineConfig, data: Dataset) -> str:
     with pytest.raises(Invalid) as error:
         pipelines.fit(config, data, seed=3)
@@ -219,6 +230,59 @@ def test_without_a_library_it_is_said_what_to_install(data, monkeypatch):
     monkeypatch.setattr(boosted, "find_spec", lambda _: None)
     assert 'pip install "serendip[rank]"' in refused(ranked(), data)
     assert 'pip install "serendip[rank-light]"' in refused(ranked(library="lightgbm"), data)
+
+
+def shown_rows(data: Dataset) -> Shown:
+    """Five items a day shown to everybody, of which those of one's own topic are taken."""
+    rng = np.random.default_rng(2)
+    told = parse_features(("count(item, 3d)", "item.topic", "user.town", "count(user x item.topic)"))
+    days = np.arange(N_DAYS // 2, N_DAYS)
+    at = np.repeat(data.now - (N_DAYS - days) * DAY, N_USERS * 5)
+    user_ix = np.tile(np.repeat(np.arange(N_USERS), 5), len(days)).astype(np.int32)
+    item_ix = rng.integers(0, N_ITEMS, len(at)).astype(np.int32)
+    log = replace(
+        Dataset.of(
+            np.concatenate([data.user_ix, user_ix]),
+            np.concatenate([data.item_ix, item_ix]),
+            data.users,
+            data.items,
+            at=np.concatenate([data.at, at]),
+        ),
+        item_columns=data.item_columns,
+        user_columns=data.user_columns,
+    )
+    features = Features.described(told, log, rng)
+    own = np.array([int(user[1:]) % 4 for user in data.users.ids])[user_ix]
+    label = (item_ix % 4 == own).astype(np.float32)
+    rows = features.rows(log, np.arange(len(log)) >= len(data))
+    group = (user_ix * N_DAYS + np.repeat(days, N_USERS * 5)).astype(np.int32)
+    return Shown(rows, label, group, at, told, features.categories)
+
+
+def test_a_ranker_practises_on_what_was_shown_where_that_was_logged(data):
+    shown = shown_rows(data)
+    config = ranked(features=())
+    found = pipelines.fit(config, data, seed=3, shown=shown)
+    practice = found.ranker.about["practice"]
+    assert practice["shown"]
+    assert practice["learnt"]["rows"] + practice["checked"]["rows"] < len(shown.at)
+    queries, hidden = everybody(data)
+    own = np.array([int(user[1:]) % 4 for user in data.users.ids])
+    assert np.mean(found.answer(queries, 3, hidden).rows % 4 == own[:, None]) > 0.9
+    # Codes are places among words, wherever these stood when the table was built.
+    turned = {at: tuple(reversed(words)) for at, words in shown.categories.items()}
+    flipped = shown.features.copy()
+    for at, words in turned.items():
+        flipped[:, at] = len(words) - 1 - flipped[:, at]
+    again = replace(shown, features=flipped, categories=turned)
+    np.testing.assert_array_equal(recoded(found.ranker.features, again), recoded(found.ranker.features, shown))
+    for wrong, said in (
+        (replace(shown, label=np.full(len(shown.at), np.nan, np.float32)), "build it with --shown and --positive"),
+        (replace(shown, at=shown.at + 400 * DAY), "has no row before"),
+        (replace(shown, label=np.zeros(len(shown.at), np.float32)), "no order to learn"),
+    ):
+        with pytest.raises(Invalid, match=said):
+            pipelines.fit(config, data, seed=3, shown=wrong)
 
 
 @pytest.mark.parametrize(

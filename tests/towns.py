@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from serendip.domain import Interaction, InteractionKind, Item
-from serendip.flows.live import Live
+from serendip.flows.live import FOR_YOU, Live
 from serendip.flows.promote import publish
 from serendip.flows.record import record
 from serendip.flows.train import Trained, configs_of, train
 from serendip.store import Artifacts, Store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LATER = NOON + timedelta(hours=1)
 N_USERS, N_ITEMS, N_TASTES = 60, 30, 3
 LIKE = InteractionKind("like")
 
@@ -61,3 +62,12 @@ def town(store: Store, tmp_path: Path) -> Iterator[Town]:
     live.refresh()
     yield Town(store, artifacts, live, trained, said)
     store.flush_slates()
+
+
+def live_with(town: Town, spec: str) -> Live:
+    """The town an hour later, with this pipeline trained and live for everybody personally, whatever the gate says."""
+    trained = train(town.store, town.artifacts, configs_of(town.store, (spec,), {}), LATER)
+    town.store.promote(FOR_YOU, trained.versions[0], LATER, "for this test")
+    live = Live(town.store, town.artifacts)
+    live.refresh()
+    return live

@@ -129,7 +129,11 @@ def main() -> None:
             if arguments[1:2] == ["answer"] and not (data / "test.parquet").is_file():
                 continue
             serendip(*arguments)
-    present(read_settings(port=0 if given.once else given.port), given.once)
+    if given.once:
+        # Asked once and at once, while kernels are still being compiled.
+        present(read_settings(port=0, deadline_seconds=60), once=True)
+    else:
+        present(read_settings(port=given.port), once=False)
 
 
 if __name__ == "__main__":

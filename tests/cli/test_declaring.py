@@ -91,3 +91,21 @@ def test_scenarios_lists_what_was_declared(tmp_path: Path, monkeypatch: pytest.M
     code, said = run("scenarios")
     assert code == 0
     assert "home  (start)  items by the best of what was trained; gate better; nothing live" in said
+
+
+def test_what_the_file_says_of_a_kind_goes_before_what_a_known_set_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("serendip.toml").write_text("[kinds.clicks]\nweight = 7.0\nhides = true\n")
+    event = '{"aid": 1, "ts": 1661119200000, "type": "%s"}'
+    Path("train.jsonl").write_text(
+        '{"session": 1, "events": [' + ", ".join(event % one for one in ("clicks", "carts")) + "]}\n"
+    )
+    assert run("datasets", "load", "otto", "--from", "train.jsonl")[0] == 0
+    store = Store.open("sqlite:///var/serendip.db")
+    kinds = store.kinds()
+    store.close()
+    assert {name: (kinds[name].weight, kinds[name].hides) for name in ("clicks", "carts")} == {
+        "clicks": (7.0, True), "carts": (3.0, False),
+    }  # fmt: skip

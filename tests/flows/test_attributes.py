@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -12,23 +11,14 @@ import pytest
 from serendip.domain import Invalid, User
 from serendip.flows.attributes import with_attributes
 from serendip.flows.gather import gather
-from serendip.flows.live import FOR_YOU, HOME, Live
+from serendip.flows.live import FOR_YOU, HOME
 from serendip.flows.promote import publish
 from serendip.flows.recommend import Ask, recommend
 from serendip.flows.train import configs_of, evaluate, train
 from serendip.pipeline import PipelineConfig
-from towns import N_USERS, NOON, Town
+from towns import LATER, N_USERS, Town, live_with
 
-LATER = NOON + timedelta(hours=1)
 TASTES = ("sea", "hills", "city")
-
-
-def live_with(town: Town, spec: str) -> Live:
-    trained = train(town.store, town.artifacts, configs_of(town.store, (spec,), {}), LATER)
-    town.store.promote(FOR_YOU, trained.versions[0], LATER, "for this test")
-    live = Live(town.store, town.artifacts)
-    live.refresh()
-    return live
 
 
 def test_columns_are_read_where_a_kind_may_read_them_and_only_then(town: Town):

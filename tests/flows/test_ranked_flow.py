@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 import serendip as sd
 from serendip.domain import Interaction, InteractionKind, Item, User
+from serendip.flows.features import Label, build, definitions_of, read_feature_table, recorded
 from serendip.flows.gather import gather
 from serendip.flows.live import FOR_YOU, Live
 from serendip.flows.promote import promote
@@ -18,6 +20,7 @@ from serendip.flows.record import record
 from serendip.flows.train import train
 from serendip.pipeline import PipelineConfig
 from serendip.store import Artifacts, Store
+from serendip.store.feature_tables import FeatureTables
 from towns import NOON
 
 pytest.importorskip("catboost")
@@ -105,3 +108,29 @@ def test_the_server_answers_what_the_library_answers_and_a_saved_model_too(serve
         mine = one.recommend("user-7", k=5).items[0].tolist()
         slate = recommend(store, live, "user-7", Ask(FOR_YOU, 5), NOON)
         assert [item.item for item in slate.items] == mine
+
+
+def test_a_ranker_practises_on_a_feature_table_that_was_built(store, tmp_path):
+    store.declare_kinds([InteractionKind("view", weight=0.1, hides=False), InteractionKind("like")])
+    store.put_items([Item(f"item-{i}", title=f"Item {i}", attributes={"topic": TOPICS[i % 3]}) for i in range(60)])
+    rng, shown = np.random.default_rng(1), []
+    for like in folk():
+        for item in {int(like.item[5:]), *rng.integers(0, 60, 3).tolist()}:
+            shown.append(replace(like, item=f"item-{item}", kind="view", at=like.at - timedelta(minutes=5)))
+    record(store, sorted([*folk(), *shown], key=lambda one: one.at), NOON)
+    data = recorded(store)
+    told = ("count(item, like, 7d)", "count(user x item.topic, like)", "item.topic")
+    url = str(tmp_path / "table")
+    build(data, definitions_of(told, data), FeatureTables.at(url), NOON, Label("view", "like"))
+    table = read_feature_table(url).shown
+    settings = {key: value for key, value in SETTINGS.items() if key != "features"}
+    config = PipelineConfig.parse("popular+popular-7-days:boosted", settings)
+    artifacts = Artifacts(tmp_path / "artifacts")
+    trained = train(store, artifacts, [config], NOON, seed=1, shown=table)
+    told_of = store.version(trained.versions[0]).manifest["ranker"]
+    assert told_of["practice"]["shown"]
+    assert tuple(told_of["features"]) == told
+    promote(store, artifacts, trained.versions[0], FOR_YOU, NOON, override="for the test")
+    live = Live(store, artifacts)
+    live.refresh()
+    assert topics_of(recommend(store, live, "user-4", Ask(FOR_YOU, 3), LATER)) == [1] * 3

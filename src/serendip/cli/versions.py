@@ -49,6 +49,11 @@ SEED = click.option(
 @SEED
 @click.option("--scenario", metavar="NAME", help="Train what this scenario declares.")
 @click.option("--promote", "promoting", is_flag=True, help="Then put the best where the gate lets it.")
+@click.option(
+    "--features",
+    metavar="URL",
+    help="Rankers practise on this feature table's rows (`features build`), not on the past.",
+)
 @where
 @as_json
 def train(
@@ -57,6 +62,7 @@ def train(
     seed: int,
     scenario: str | None,
     promoting: bool,
+    features: str | None,
     json: bool,
     database: str | None,
     artifacts: str | None,
@@ -67,6 +73,7 @@ def train(
     again+ease*0.5+popular-7-days*0.2. Without any, those that the scenarios declare are trained, or the usual ones.
     """
     from serendip.cli.show import out, show_table, steps
+    from serendip.flows.features import read_feature_table
     from serendip.flows.promote import publish
     from serendip.flows.train import configs_of, train
 
@@ -74,7 +81,8 @@ def train(
         now = clock()
         declare_file(store)
         configs = configs_of(store, pipelines, parse_settings(settings), scenario)
-        trained = train(store, kept, configs, now, seed, progress)
+        shown = None if features is None else read_feature_table(features).shown
+        trained = train(store, kept, configs, now, seed, progress, shown)
         said = publish(store, trained.versions, now) if promoting else []
         live = {name: one.version for name, one in store.live().items()}
     if json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -257,12 +257,7 @@ def with_singles(lineup: Sequence[PipelineConfig]) -> tuple[list[PipelineConfig]
     for config in lineup:
         names = []
         for single in config.singles:
-            plain = [(one.model_copy(update={"weight": 1.0}) for one in other.sources) for other in out]
-            same = [
-                other.name
-                for other, sources in zip(out, plain, strict=True)
-                if other.ranker is None and tuple(sources) == single.sources and other.fallback == single.fallback
-            ]
+            same = [other.name for other in out if other.ranker is None and _asks(other) == _asks(single)]
             if not same:
                 taken = single.name in {other.name for other in out}
                 name = f"{single.name} alone ({config.name})" if taken else single.name
@@ -272,6 +267,11 @@ def with_singles(lineup: Sequence[PipelineConfig]) -> tuple[list[PipelineConfig]
         if names:
             alone[config.name] = tuple(names)
     return out, alone
+
+
+def _asks(config: PipelineConfig) -> tuple[list[tuple[str, dict[str, Any]]], ...]:
+    """Which models with which settings answer, and then fill: what a pipeline of one source is known by."""
+    return tuple([(one.model, one.settings) for one in part] for part in (config.sources, config.fallback))
 
 
 def rows_of(

@@ -14,7 +14,7 @@ from serendip import pipeline as pipelines
 from serendip.data import DAY, Dataset, ItemLists
 from serendip.evaluation import metrics
 from serendip.models import Model, ModelConfig
-from serendip.pipeline import Answers, Pipeline, PipelineConfig
+from serendip.pipeline import Answers, Pipeline, PipelineConfig, Shown
 from serendip.pipeline.rounds import Round
 from serendip.ranking import NOTHING, Likeness, Mask
 
@@ -56,7 +56,9 @@ class Fits:
     of later moments only the last one's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shown: Shown | None = None) -> None:
+        self._shown = shown
+        """What rankers practise on, instead of the past replayed."""
         self._kept: dict[int, dict[tuple[str, str, int, int], Model]] = {}
         self._ranked: dict[tuple[str, int, int, int], Pipeline] = {}
 
@@ -67,7 +69,7 @@ class Fits:
         unnamed = config.model_copy(update={"name": ""})
         key = (unnamed.model_dump_json(), data.now, len(data), seed)
         if key not in self._ranked:
-            fitted = pipelines.fit(config, data, seed, self.model)
+            fitted = pipelines.fit(config, data, seed, self.model, self._shown)
             if data.now != next(iter(self._kept)):
                 return fitted
             self._ranked[key] = fitted

@@ -137,7 +137,7 @@ def _round(
 ) -> SessionRound | None:  # fmt: skip
     """The round of these questions, less those with nothing to find; None where none is left."""
     allowed = (met > 0) & known.open_now
-    takes = wanted[data.kind] & (data.weight >= 0)
+    takes = wanted[data.kind]
     hides = np.array([kind.hides or kind.negative for kind in data.kinds])
     lists, kept = [], []
     for q in range(len(asked.here)):

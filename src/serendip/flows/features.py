@@ -21,6 +21,7 @@ from serendip.domain import InteractionKind, Invalid, micros
 from serendip.flows.attributes import with_all_attributes
 from serendip.flows.gather import gather
 from serendip.flows.measure_files import attributes_of
+from serendip.pipeline import Shown
 from serendip.sources import all_interactions
 from serendip.store import Store
 from serendip.store.feature_tables import FeatureTables, Manifest, column_names
@@ -97,6 +98,11 @@ class FeatureTable:
     definitions: tuple[Feature, ...]
     categories: dict[int, tuple[str, ...]]
     """The words of each number that is a category, by its position."""
+
+    @property
+    def shown(self) -> Shown:
+        """The rows as a ranker practises on them."""
+        return Shown(self.matrix, self.label, self.group, self.at, self.definitions, self.categories)
 
 
 def label_of(shown: str | None, positive: str | None, within: str) -> Label | None:

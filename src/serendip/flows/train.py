@@ -19,7 +19,7 @@ from serendip.flows.attributes import with_attributes, with_filtered
 from serendip.flows.gather import gather
 from serendip.flows.live import KEYS, USER_KEYS
 from serendip.flows.scenarios import scenario_of, scenarios_of
-from serendip.pipeline import Pipeline, PipelineConfig
+from serendip.pipeline import Pipeline, PipelineConfig, Shown
 from serendip.store import Artifacts, Store, VersionRecord
 
 KEEP = 5
@@ -51,8 +51,11 @@ def train(
     now: datetime,
     seed: int = 0,
     progress: Progress = lambda _: None,
+    shown: Shown | None = None,
 ) -> Trained:
     """Measure every pipeline on the last tenth of time, refit it on everything, and keep it as a frozen version.
+
+    Rankers practise on the rows ``shown`` of a feature table, where there is one, else on the past replayed.
 
     A pipeline that refuses the data, such as for memory, is left out and the others go on. Where the data is too small
     to be measured on, only popularity is kept.
@@ -67,10 +70,10 @@ def train(
     of_items = [config for config in configs if config not in people]
     besides = [*of_items, *live_besides(store, of_items)] if of_items else []
     data = with_attributes(store, data, [*besides, *people])
-    asked = measure_able(besides, data, seed, progress) if of_items else UNASKED
+    asked = measure_able(besides, data, seed, progress, shown) if of_items else UNASKED
     left_out = {config.name: asked.refused[config.name] for config in of_items if config.name in asked.refused}
     keys = {KEYS: keys_of(store.item_ids(), data.items), USER_KEYS: keys_of(store.user_ids(), data.users)}
-    versions, fits = [], Fits()
+    versions, fits = [], Fits(shown)
     for config in configs:
         if config.name in left_out:
             continue
@@ -142,10 +145,14 @@ UNASKED = Asked((), {}, {}, "it recommends people")
 
 
 def measure_able(
-    configs: Sequence[PipelineConfig], data: Dataset, seed: int = 0, progress: Progress = lambda _: None
+    configs: Sequence[PipelineConfig],
+    data: Dataset,
+    seed: int = 0,
+    progress: Progress = lambda _: None,
+    shown: Shown | None = None,
 ) -> Asked:
     """``measure`` for those that can learn from what was before the cut; without tables only popularity is kept."""
-    fits, refused = Fits(), {}
+    fits, refused = Fits(shown), {}
     try:
         cut = split_of(data, "time" if data.at is not None else "random", seed=seed)
         for config in configs:

@@ -5,6 +5,7 @@ from serendip.pipeline.answers import BOOST, PIN, PINNED, Answers
 from serendip.pipeline.config import POPULAR, POPULAR_7_DAYS, NamedModel, PipelineConfig, RankerConfig, SourceConfig
 from serendip.pipeline.fitting import fit, restore
 from serendip.pipeline.scenario import DEFAULTS, FOR_YOU, HOME, ScenarioConfig, check_fallbacks
+from serendip.pipeline.shown import Shown
 from serendip.pipeline.source import Source
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "PipelineConfig",
     "RankerConfig",
     "ScenarioConfig",
+    "Shown",
     "Source",
     "SourceConfig",
     "check_fallbacks",

@@ -12,11 +12,21 @@ from serendip.pipeline.config import PipelineConfig, SourceConfig
 from serendip.pipeline.merging import Merged
 from serendip.pipeline.practice import fit_ranker
 from serendip.pipeline.ranked import FittedRanker
+from serendip.pipeline.shown import Shown
 from serendip.pipeline.source import Source
 
 
-def fit(config: PipelineConfig, data: Dataset, seed: int = 0, fit_model: FitModel = models.fit) -> Pipeline:
-    """A pipeline learnt from ``data``; the same seed gives the same pipeline."""
+def fit(
+    config: PipelineConfig,
+    data: Dataset,
+    seed: int = 0,
+    fit_model: FitModel = models.fit,
+    shown: Shown | None = None,
+) -> Pipeline:
+    """A pipeline learnt from ``data``; the same seed gives the same pipeline.
+
+    A ranker practises on the rows ``shown`` where there are some, as far as they were before the data ends.
+    """
 
     def fitted(source: SourceConfig) -> Source:
         return Source(source, fit_model(source.model, source.model_settings(), data, seed))
@@ -33,7 +43,7 @@ def fit(config: PipelineConfig, data: Dataset, seed: int = 0, fit_model: FitMode
         past[:] = [past[0].refreshed(known, seed, fit_model) if past else fit(bare, known, seed, fit_model)]
         return past[0].merged
 
-    return replace(whole, ranker=fit_ranker(config.ranker, data, practising, seed))
+    return replace(whole, ranker=fit_ranker(config.ranker, data, practising, seed, shown))
 
 
 def restore(config: PipelineConfig, kinds: tuple[InteractionKind, ...], arrays: Arrays) -> Pipeline:

@@ -17,6 +17,7 @@ from serendip.pipeline.config import RankerConfig
 from serendip.pipeline.merging import Merged
 from serendip.pipeline.ranked import Candidates, FittedRanker, check_sources
 from serendip.pipeline.rounds import Round, replayed
+from serendip.pipeline.shown import Shown, practise_shown
 from serendip.ranking import NOTHING
 
 FEWEST_WINDOWS = 2
@@ -29,28 +30,40 @@ Sources = Callable[[Dataset], Merged]
 """The sources as of the moment at which a dataset ends; later ones come after earlier ones."""
 
 
-def fit_ranker(config: RankerConfig, data: Dataset, sources: Sources, seed: int) -> FittedRanker:
-    """A ranker that practised on the last days of ``data``, over features as of its end."""
+def fit_ranker(
+    config: RankerConfig, data: Dataset, sources: Sources, seed: int, shown: Shown | None = None
+) -> FittedRanker:
+    """A ranker over features as of the end of ``data``, that practised on its last days, or on what was ``shown``."""
     settings = config.ranker_settings()
     rng = np.random.default_rng(seed)
-    since = first_window(config.name, data, settings)
-    merged = sources(data.before(since))
-    names = [source.config.name for source in merged.sources]
-    definitions = config.features or usual_features(data, names)
-    check_sources(definitions, names)
-    features = Features.described(definitions, data, rng)
-    practice, about = practise(settings, features, data, since, sources, merged, rng)
+    if data.at is None or not len(data):
+        raise Invalid(
+            f"{config.name} learns from what happened when, and the data has no moments; leave the ranker out"
+        )
+    if shown is not None:
+        if config.features and config.features != shown.definitions:
+            raise Invalid(
+                f"{config.name} names features besides those of the feature table; leave them out", field="features"
+            )
+        features = Features.described(shown.definitions, data, rng)
+        practice, about = practise_shown(settings, features, shown, data.now)
+    else:
+        since = first_window(config.name, data, data.at, settings)
+        merged = sources(data.before(since))
+        names = [source.config.name for source in merged.sources]
+        definitions = config.features or usual_features(data, names)
+        check_sources(definitions, names)
+        features = Features.described(definitions, data, rng)
+        practice, about = practise(settings, features, data, since, sources, merged, rng)
     ranker = config.kind.fit(settings, practice, rng)
     told = {"kind": config.ranker, "features": list(features.names), "practice": about, **ranker.about}
     return FittedRanker(config, ranker, features.advanced(data), Hashes(data.users.hashes), told)
 
 
-def first_window(name: str, data: Dataset, settings: RankerSettings) -> int:
+def first_window(name: str, data: Dataset, at: NDArray[np.int64], settings: RankerSettings) -> int:
     """When practice begins, a whole number of windows before the end, in microseconds."""
-    if data.at is None or not len(data):
-        raise Invalid(f"{name} learns from what happened when, and the data has no moments; leave the ranker out")
     size = round(settings.step_days * DAY)
-    middle = int(np.partition(data.at, len(data) // 2)[len(data) // 2])
+    middle = int(np.partition(at, len(at) // 2)[len(data) // 2])
     span = min(settings.span_days * DAY, data.now - middle)
     n_windows = int(span // size)
     if n_windows < FEWEST_WINDOWS:
@@ -133,16 +146,12 @@ def practise(
         "windows": int(n_windows),
         "later_windows": int(n_check),
         "questions": n_asked,
-        "learnt": _counts(parts[0]),
-        "checked": _counts(parts[1]),
+        "learnt": parts[0].counts,
+        "checked": parts[1].counts,
         "negatives": settings.n_negatives,
         "candidate_recall": round(found / max(1, sought), 4),
     }
     return Practice(*parts, features.names, features.categories), about
-
-
-def _counts(groups: Groups) -> dict[str, int]:
-    return {"questions": len(groups), "rows": len(groups.taken), "taken": int(groups.taken.sum())}
 
 
 def asked(

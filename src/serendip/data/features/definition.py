@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from serendip.domain import Invalid
 
@@ -98,6 +99,7 @@ def parse_features(lines: Iterable[str]) -> tuple[Feature, ...]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def parse_feature(line: str) -> Feature:
     """One feature, such as ``rate(item, like/view, 7d)``."""
     text = re.sub(r"\s*,\s*", ", ", " ".join(line.split()))

@@ -56,6 +56,11 @@ class Groups:
         return len(self.indptr) - 1
 
     @property
+    def counts(self) -> dict[str, int]:
+        """What a manifest says of them."""
+        return {"questions": len(self), "rows": len(self.taken), "taken": int(self.taken.sum())}
+
+    @property
     def question(self) -> NDArray[np.int32]:
         """The question that each row belongs to; shape (n_rows,)."""
         return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.indptr))
