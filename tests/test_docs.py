@@ -13,6 +13,7 @@ from serendip.domain import MAX_ID_BYTES, Invalid, checked_id
 from serendip.evaluation.comparison import ALSO_CALLED, CATALOGUE, PER_QUERY, RATING, WHOLE
 from serendip.evaluation.tuning import SPACES
 from serendip.jobs.kinds import JOBS
+from serendip.models.rankers import RANKERS
 from serendip.settings import Settings
 from serendip.sources.datasets import NAMES
 
@@ -37,6 +38,11 @@ def test_every_setting_is_documented():
 @pytest.mark.parametrize("kind", models.KINDS.values(), ids=lambda kind: kind.name)
 def test_every_kind_of_model_and_all_it_can_be_told_is_documented(kind):
     assert {kind.name, *kind.config.model_fields} <= said_in("models.md")
+
+
+@pytest.mark.parametrize("kind", RANKERS.values(), ids=lambda kind: kind.name)
+def test_every_ranker_and_all_it_can_be_told_is_documented(kind):
+    assert {kind.name, *kind.config.model_fields} <= said_in("ranking.md")
 
 
 @pytest.mark.parametrize("kind", JOBS.values(), ids=lambda kind: kind.name)

@@ -205,7 +205,7 @@ def refused(config: PipelineConfig, data: Dataset) -> str:
 
 def test_what_cannot_be_practised_is_refused_in_a_sentence(data):
     assert "the data has no moments" in refused(ranked(), replace(data, at=None))
-    assert "windows of 20 days are needed" in refused(ranked(window_days=20), data)
+    assert "windows of 20 days are needed" in refused(ranked(step_days=20), data)
     said = refused(ranked(features=("score(als)",)), data)
     assert "no source 'als'; its sources are popular, item-knn" in said
     assert "items have no attribute 'price'" in refused(ranked(features=("item.price",)), data)

@@ -332,15 +332,29 @@ def _write(folder: Path, number: int, blocks: list[pl.DataFrame]) -> Path:
 
 
 def to_sql(folder: Path, url: str) -> None:
-    """The same three tables in an SQL database, as an older system would have them."""
-    for table, pattern in (
-        ("user_data", "user_data.parquet"),
-        ("post_text_df", "post_text_df.parquet"),
-        ("feed_data", "feed_data-*.parquet"),
-    ):
-        for place, path in enumerate(sorted(folder.glob(pattern))):
-            rows = pl.read_parquet(path)
-            rows.write_database(table, url, if_table_exists="append" if place else "replace")
+    """The same three tables in an SQL database, as an older system would have them; tables of these names go."""
+    import sqlalchemy as sa
+
+    kinds = {pl.String: sa.Text, pl.Datetime("us"): sa.DateTime}
+    engine, metadata = sa.create_engine(url), sa.MetaData()
+    try:
+        for name, pattern in (
+            ("user_data", "user_data.parquet"),
+            ("post_text_df", "post_text_df.parquet"),
+            ("feed_data", "feed_data-*.parquet"),
+        ):
+            paths = sorted(folder.glob(pattern))
+            schema = pl.read_parquet_schema(paths[0])
+            columns = [sa.Column(one, kinds.get(kind, sa.BigInteger)) for one, kind in schema.items()]
+            table = sa.Table(name, metadata, *columns)
+            with engine.begin() as c:
+                table.drop(c, checkfirst=True)
+                table.create(c)
+                for path in paths:
+                    for rows in pl.read_parquet(path).iter_slices(50_000):
+                        c.execute(table.insert(), rows.to_dicts())
+    finally:
+        engine.dispose()
 
 
 def midnight() -> datetime:

@@ -26,7 +26,7 @@ def test_init_writes_a_file_that_check_finds_right_and_then_holds_against_the_da
     assert code == 0
     assert "wrote serendip.toml" in said
     assert run("check")[0] == 0
-    store = Store.open("sqlite:///var/serendip.db")
+    store = Store.open("sqlite:///var/shop/serendip.db")
     store.put_items([Item("coat-1", "products", "A coat", attributes={"colour": "red"})])
     store.close()
     code, said = run("check", "--json")

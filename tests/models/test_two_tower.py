@@ -19,7 +19,7 @@ from worlds import ask, took, world
 
 pytestmark = pytest.mark.skipif(not torch_is_here(), reason="the extra neural is not installed")
 
-PLAN = Plan(3, 0, 256, 0.5, 0.2, 0.5, 0.0, 0.0, 0.05, 4, 3, 8)
+PLAN = Plan(3, 0, False, 256, 0.5, 0.2, 0.5, 0.0, 0.0, 0.05, 4, 3, 8)
 TAKEN = Taken(np.array([0, 3, 5]), np.array([0, 1, 2, 2, 3], np.int32), np.array([1, 1, 1, 1, 3], np.float32))
 KNOWN = Known(TAKEN, np.empty((5, 0), np.float32), sparse.csr_array((2, 0), dtype=np.float32))
 TARGET = np.array([True, False, False, False, True])

@@ -15,7 +15,9 @@ from starlette.testclient import TestClient
 from serendip.domain import Interaction, InteractionKind, Invalid, Item, NotReady, User
 from serendip.flows.experiment import Asked, analyse_store
 from serendip.flows.groups import Experiment
+from serendip.flows.live import Live
 from serendip.flows.promote import publish
+from serendip.flows.recommend import Ask, recommend
 from serendip.flows.scenarios import put_scenario, scenarios_of
 from serendip.flows.train import train
 from serendip.settings import Settings, read_settings
@@ -220,6 +222,24 @@ def test_an_experiment_that_cannot_be_is_refused_at_the_start(monkeypatch: pytes
     refused = client.get("/post/recommendations/?id=1")
     assert refused.status_code == 503
     assert "nowhere" in refused.json()["detail"]
+
+
+def test_popularity_within_topics_follows_what_is_recorded_while_serving(serve: Serve, tmp_path: Path):
+    _, store = serve()
+    artifacts = Artifacts(tmp_path / "artifacts")
+    config = {"kind": "tag-popularity", "column": "topic"}
+    put_scenario(store, "within", {"candidates": ["topical"], "models": {"topical": config}, "gate": "open"}, NOON)
+    wanted = scenarios_of(store)["within"].config.pipeline
+    assert wanted is not None
+    publish(store, train(store, artifacts, [wanted], NOON).versions, NOON)
+    live = Live(store, artifacts)
+    live.catch_up()
+    before = recommend(store, live, "40", Ask("within", 1), NOON).items[0].item
+    # User 40 liked post 12, of tech; 2 is the most liked of that. Now hundreds like 10.
+    assert before == "2"
+    store.add_interactions([Interaction(f"new-{n}", "10", NOON - timedelta(seconds=1), "like") for n in range(300)])
+    live.catch_up()
+    assert recommend(store, live, "40", Ask("within", 1), NOON).items[0].item == "10"
 
 
 def test_the_route_is_closed_unless_it_is_listed_as_open(serve: Serve):

@@ -44,6 +44,13 @@ SPACES: Mapping[str, Mapping[str, str]] = {
     "profile-knn": {"n_neighbours": "10..500:log"},
     "svd": {"n_factors": "8..128:log", "n_epochs": "5..40", "regularization": "0.005..0.2:log", "ridge": "1..30:log"},
     "nmf": {"n_factors": "4..40:log", "n_epochs": "4..30", "ridge": "1..30:log"},
+    "two-tower": {
+        "temperature": "0.05..0.3:log",
+        "target_share": "0.2..0.8",
+        "learning_rate": "0.002..0.03:log",
+        "n_epochs": "8..32",
+    },
+    "mlp": {"hidden": "64|128|256", "dropout": "0..0.5", "learning_rate": "0.0003..0.01:log"},
     "sequence": {
         "n_factors": "32|64|128",
         "n_layers": "1..3",

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip import pipeline as pipelines
-from serendip.data import UNKNOWN, Queries
+from serendip.data import UNKNOWN, Dataset, Queries
 from serendip.domain import InteractionKind, NotFound, NotReady, SerendipError, kinds_from
 from serendip.flows.asking import KeyRows
+from serendip.flows.attributes import with_attributes
 from serendip.flows.catalogue import Catalogue, catalogue_of
 from serendip.flows.gather import gather
 from serendip.flows.scenarios import Scenario, readable
+from serendip.models import KINDS
 from serendip.pipeline import DEFAULTS, FOR_YOU, HOME, Pipeline, PipelineConfig, ScenarioConfig, Source
 from serendip.store import Artifacts, Store
 
@@ -239,7 +241,7 @@ class Live:
             self._trends_of = state
 
     def _with_trends(self, pipeline: Pipeline) -> Pipeline:
-        return pipeline.refreshed(gather(self._store, items=pipeline.items, users=pipeline.users))
+        return pipeline.refreshed(trending(self._store, pipeline))
 
     def catch_up(self) -> None:
         """Everything at once that ``start`` keeps up: versions, items and trends."""
@@ -269,6 +271,14 @@ class Live:
                     self.refresh_trends()
             except Exception as error:  # whatever it is, the next look may succeed
                 log.warning("could not look for changes: %s", error, exc_info=not isinstance(error, SerendipError))
+
+
+def trending(store: Store, pipeline: Pipeline) -> Dataset:
+    """Everything recorded so far, with what the trend models of ``pipeline`` read besides."""
+    sources = (source.config for source in (*pipeline.sources, *pipeline.fallback))
+    trends = tuple(source for source in sources if KINDS[source.model].trend)
+    asking = pipeline.config.model_copy(update={"sources": trends, "fallback": (), "ranker": None})
+    return with_attributes(store, gather(store, items=pipeline.items, users=pipeline.users), [asking])
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,15 @@ from numba.core.registry import CPUDispatcher
 
 from serendip import models
 from serendip import pipeline as pipelines
-from serendip.data import DAY, Columns, Dataset, Queries, Vocabulary, hidden_items
+from serendip.data import DAY, Columns, Dataset, Hashes, Queries, Vocabulary, hidden_items
+from serendip.data.features import Features, parse_features, rows_of, usual_features
+from serendip.data.features.counters import DENSE
 from serendip.domain import Invalid
 from serendip.models import HasPeople, HasUserNeighbours, Predicts
-from serendip.pipeline import Pipeline, PipelineConfig, SourceConfig
+from serendip.models.rankers.boosted import Boosted
+from serendip.models.rankers.trees import Trees
+from serendip.pipeline import Pipeline, PipelineConfig, RankerConfig, SourceConfig
+from serendip.pipeline.ranked import FittedRanker
 
 N_USERS, N_ITEMS, N_EVENTS = 40, 2_100, 1_500
 """As many askers and items as the ways need that are only taken where there are many."""
@@ -38,7 +43,28 @@ def warm() -> list[str]:
             done.append(name)
     for also in ("als(n_factors=8)+item-knn+popular", FAR):
         _use(PipelineConfig.parse(also), data)
+    _use_ranked(data)
     return list(dict.fromkeys(done))
+
+
+def _use_ranked(data: Dataset) -> None:
+    """Features and trees of both shapes; the trees are made up, so that no library is needed to grow them."""
+    bare = pipelines.fit(PipelineConfig.parse("popular+item-knn"), data)
+    rng = np.random.default_rng(0)
+    definitions = usual_features(data, [source.config.name for source in bare.sources])
+    features = Features.of(definitions, data, rng)
+    rows_of([feature for feature in definitions if feature.source is None], data, None, rng)
+    # So many pairs of a user and an item that only those that met are kept.
+    many = Vocabulary((*data.users.ids, *(f"x{n}" for n in range(DENSE // N_ITEMS))))
+    rows_of(parse_features(["count(user x item)"]), replace(data, users=many, user_columns=None), None, rng)
+    for thresholds in ([[0.0, 1.0, 1.0]], [[0.0, 1.0, 2.0]]):
+        trees = replace(Trees.empty(1, 2), threshold=np.array(thresholds, np.float32), leaf=np.arange(4.0)[None])
+        ranker = Boosted(trees, len(features.names), np.empty((0, 2), np.int32), np.empty(0, np.int32))
+        config = RankerConfig(name="boosted", ranker="boosted")
+        fitted = FittedRanker(config, ranker, features, Hashes(data.users.hashes))
+        ranked = replace(bare, config=bare.config.model_copy(update={"ranker": config}), ranker=fitted)
+        _ask(ranked, data)
+        _ask(pipelines.restore(ranked.config, ranked.kinds, ranked.arrays()).refreshed(data), data)
 
 
 def choices(kind: str) -> Iterator[dict[str, Any]]:

@@ -37,6 +37,8 @@ class TwoTowerConfig(ModelConfig):
     """Length of the vectors."""
     n_layers: NonNegativeInt = Field(0, le=4)
     """Layers between what was pooled and the asker's vector, each added to what it is given; 0: none."""
+    shared: bool = True
+    """An item has one vector, in histories and as a target; false: one for each."""
     vectors: str | None = None
     """The items' column of vectors that counts; none: no column does."""
     item_columns: Names = ()
@@ -138,11 +140,15 @@ def fit(config: TwoTowerConfig, data: Dataset, rng: np.random.Generator) -> TwoT
     plan = Plan(**config.model_dump(include=set(Plan.__dataclass_fields__)))
     with one_blas_thread():
         weights, met = train_towers(plan, Known(taken, content, profiles), rng)
-        sides = [weights.pop(name) * met[:, None] for name in ("history", "items")]
-        for place, name in enumerate(("content_history", "content_items")):
-            if name in weights:
-                sides[place] += content @ weights.pop(name)
-    return TwoTower(sides[0], unit_rows(sides[1]), met | content.any(axis=1), encoder, weights, config)
+        items = side_of("items", weights, content, met)
+        history = items if config.shared else side_of("history", weights, content, met)
+    return TwoTower(history, unit_rows(items), met | content.any(axis=1), encoder, weights, config)
+
+
+def side_of(side: str, weights: dict[str, Floats], content: Floats, met: NDArray[np.bool_]) -> Floats:
+    """What ids, of items that were ``met`` (n_items,), and content give together, (n_items, n_factors)."""
+    vectors = weights.pop(side) * met[:, None]
+    return vectors + content @ weights.pop(f"content.{side}") if f"content.{side}" in weights else vectors
 
 
 def profiles_of(config: TwoTowerConfig, data: Dataset) -> tuple[Encoder, sparse.csr_array]:

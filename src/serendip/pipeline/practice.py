@@ -49,16 +49,16 @@ def first_window(name: str, data: Dataset, settings: RankerSettings) -> int:
     """When practice begins, a whole number of windows before the end, in microseconds."""
     if data.at is None or not len(data):
         raise Invalid(f"{name} learns from what happened when, and the data has no moments; leave the ranker out")
-    size = round(settings.window_days * DAY)
+    size = round(settings.step_days * DAY)
     middle = int(np.partition(data.at, len(data) // 2)[len(data) // 2])
     span = min(settings.span_days * DAY, data.now - middle)
     n_windows = int(span // size)
     if n_windows < FEWEST_WINDOWS:
         raise Invalid(
             f"{name} has too little to practise on: the later half of the events lies within {span / DAY:.2g} days, "
-            f"and {FEWEST_WINDOWS} windows of {settings.window_days:g} days are needed; import more, or set a smaller "
-            "window_days",
-            field="window_days",
+            f"and {FEWEST_WINDOWS} windows of {settings.step_days:g} days are needed; import more, or set a smaller "
+            "step_days",
+            field="step_days",
         )
     return data.now - n_windows * size
 
@@ -95,14 +95,14 @@ def practise(
 
     Sources are as of ``since``, but for trends; features, histories and what is hidden are as of each window.
     """
-    size = round(settings.window_days * DAY)
+    size = round(settings.step_days * DAY)
     n_windows = (data.now - since) // size
     n_check = min(n_windows - 1, max(1, round(n_windows * settings.check_share)))
     later = since + (n_windows - n_check) * size
     most = max(1, settings.n_questions // n_windows)
     learn, check = _Gathered(), _Gathered()
     n_asked, found, sought = 0, 0, 0
-    for turn in replayed(data, since, settings.window_days):
+    for turn in replayed(data, since, settings.step_days):
         if turn.moment > since:
             merged = sources(turn.known)
         as_of = features.advanced(turn.known)

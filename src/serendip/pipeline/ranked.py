@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from serendip.data import Arrays, Dataset, Floats, Hashes, ItemLists, ItemRows, Queries
+from serendip.data import Arrays, Dataset, Floats, Hashes, ItemLists, ItemRows, Queries, Vocabulary
 from serendip.data.features import Feature, Features, parse_features
 from serendip.domain import Invalid
 from serendip.models.rankers import Ranker
@@ -87,6 +87,11 @@ class FittedRanker:
     about: Mapping[str, Any] = field(default_factory=dict)
     """What a manifest says of it; empty where it was read back."""
 
+    def __post_init__(self) -> None:
+        # As arrays that are mapped from a file: kernels see one type of array.
+        for array in (*self.ranker.arrays().values(), *self.features.arrays().values()):
+            array.flags.writeable = False
+
     def scores(self, merged: Merged, queries: Queries, candidates: Candidates) -> Floats:
         """A row of scores a query, (n_queries, n_items), -inf for what is no candidate."""
         out = np.full((len(queries), len(merged.items)), -np.inf, np.float32)
@@ -122,7 +127,9 @@ class FittedRanker:
         """The same ranker over features as of ``data.now``; the users of ``data`` begin with those it knows."""
         joined = data.users.hashes[len(self.users) :]
         users = Hashes(np.concatenate([self.users.hashes, joined])) if len(joined) else self.users
-        return replace(self, features=self.features.advanced(data), users=users)
+        # Features that were read back know no names; rows are what counts.
+        named = replace(self.features, users=Vocabulary(data.users.ids[: len(self.users)]))
+        return replace(self, features=named.advanced(data), users=users)
 
     def arrays(self) -> Arrays:
         """Everything ``restore`` needs besides the config; of the users, only hashes of their ids."""

@@ -48,6 +48,7 @@ class Plan:
 
     n_factors: int
     n_layers: int
+    shared: bool
     n_negatives: int
     negatives_power: float
     temperature: float
@@ -178,14 +179,11 @@ class _Towers:
         def drawn(*shape: int, sigma: float) -> Any:
             return (torch.randn(*shape, generator=seeded) * sigma).requires_grad_()
 
-        self.weights = {
-            "history": drawn(known.n_items, k, sigma=INIT),
-            "items": drawn(known.n_items, k, sigma=INIT),
-            "start": torch.zeros(k, requires_grad=True),
-        }
-        if known.content.shape[1]:
-            for name in ("content_history", "content_items"):
-                self.weights[name] = drawn(known.content.shape[1], k, sigma=INIT)
+        self.weights = {"start": torch.zeros(k, requires_grad=True)}
+        for side in ("items",) if plan.shared else ("items", "history"):
+            self.weights[side] = drawn(known.n_items, k, sigma=INIT)
+            if known.content.shape[1]:
+                self.weights[f"content.{side}"] = drawn(known.content.shape[1], k, sigma=INIT)
         if known.profiles.shape[1]:
             self.weights["profile"] = drawn(known.profiles.shape[1], k, sigma=INIT)
         for place in range(plan.n_layers):
@@ -229,12 +227,17 @@ class _Towers:
         return (drawn >= self._plan.id_dropout).float()
 
     def _items(self, rows: Any, drop: Any = None) -> Any:
-        vectors = self.weights["items"][rows]
+        """Vectors of items of length 1."""
+        return self._torch.nn.functional.normalize(self._side("items", rows, drop), dim=1, eps=1e-6)
+
+    def _side(self, side: str, rows: Any, drop: Any) -> Any:
+        """What the ids of items and what is known of them give together."""
+        vectors = self.weights[side][rows]
         if drop is not None:
             vectors = vectors * drop[rows]
-        if "content_items" in self.weights:
-            vectors = vectors + self._content[rows] @ self.weights["content_items"]
-        return self._torch.nn.functional.normalize(vectors, dim=1, eps=1e-6)
+        if f"content.{side}" in self.weights:
+            vectors = vectors + self._content[rows] @ self.weights[f"content.{side}"]
+        return vectors
 
     def _askers(
         self, users: NDArray[np.int64], entry: NDArray[np.int64], owner: NDArray[np.int64], drop: Any = None
@@ -243,11 +246,7 @@ class _Towers:
         torch, taken = self._torch, self._known.taken
         items = torch.from_numpy(taken.item_ix[entry].astype(np.int64))
         share = torch.from_numpy(shares(owner, taken.weight[entry], len(users)))[:, None]
-        vectors = self.weights["history"][items]
-        if drop is not None:
-            vectors = vectors * drop[items]
-        if "content_history" in self.weights:
-            vectors = vectors + self._content[items] @ self.weights["content_history"]
+        vectors = self._side("items" if self._plan.shared else "history", items, drop)
         x = self.weights["start"].expand(len(users), -1).index_add(0, torch.from_numpy(owner), vectors * share)
         if "profile" in self.weights:
             rows = self._known.profiles[users].toarray()

@@ -22,7 +22,7 @@ class RankerSettings(ModelConfig):
     """What it looks at, such as ``count(item, 3d)``; none: a general set for the data."""
     span_days: PositiveFloat = 60.0
     """How much of the past it practises on; at most the days in which the later half of the events happened."""
-    window_days: PositiveFloat = 1.0
+    step_days: PositiveFloat = 1.0
     """The past is replayed in windows of this length: everybody active in one is asked at its start."""
     n_questions: PositiveInt = 20_000
     """At most so many questions are practised on, chosen at random in windows that hold too many."""

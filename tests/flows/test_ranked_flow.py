@@ -1,0 +1,107 @@
+"""A ranked pipeline through the store: trained, kept, served, and fresh with what is recorded."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import serendip as sd
+from serendip.domain import Interaction, InteractionKind, Item, User
+from serendip.flows.gather import gather
+from serendip.flows.live import FOR_YOU, Live
+from serendip.flows.promote import promote
+from serendip.flows.recommend import Ask, recommend
+from serendip.flows.record import record
+from serendip.flows.train import train
+from serendip.pipeline import PipelineConfig
+from serendip.store import Artifacts, Store
+from towns import NOON
+
+pytest.importorskip("catboost")
+
+FEATURES = ("count(item, 7d)", "count(user x item.topic)", "user.town", "item.topic", "recency(item)", "score(popular)")
+SETTINGS = {"features": FEATURES, "n_trees": 15, "depth": 3, "learning_rate": 0.3, "step_days": 2.0}
+TOPICS = ("art", "cars", "food")
+LATER = NOON + timedelta(hours=1)
+
+
+def ranked() -> PipelineConfig:
+    return PipelineConfig.parse("popular+popular-7-days:boosted", SETTINGS)
+
+
+def folk() -> list[Interaction]:
+    """Forty users, each with a topic, over forty days."""
+    rng = np.random.default_rng(8)
+    events = []
+    for user in range(40):
+        for item in rng.permutation(np.arange(user % 3, 60, 3))[:12]:
+            at = NOON - timedelta(minutes=float(rng.uniform(60, 40 * 1440)))
+            events.append(Interaction(f"user-{user}", f"item-{item}", at, "like"))
+    return sorted(events, key=lambda one: one.at)
+
+
+@pytest.fixture
+def served(store: Store, tmp_path: Path) -> tuple[Store, Live, str]:
+    store.declare_kinds([InteractionKind("like")])
+    store.put_items([Item(f"item-{i}", title=f"Item {i}", attributes={"topic": TOPICS[i % 3]}) for i in range(60)])
+    store.put_users([User(f"user-{u}", attributes={"town": ("North", "South")[u % 2]}) for u in range(40)])
+    record(store, folk(), NOON)
+    artifacts = Artifacts(tmp_path / "artifacts")
+    trained = train(store, artifacts, [ranked()], NOON, seed=1)
+    promote(store, artifacts, trained.versions[0], FOR_YOU, NOON, override="for the test")
+    live = Live(store, artifacts)
+    live.refresh()
+    return store, live, trained.versions[0]
+
+
+def topics_of(slate) -> list[int]:
+    return [int(one.item.removeprefix("item-")) % 3 for one in slate.items]
+
+
+def test_a_ranked_version_is_kept_with_its_account_and_served_with_parts_of_features(served):
+    store, live, version = served
+    manifest = store.version(version).manifest
+    told = manifest["ranker"]
+    assert told["kind"] == "boosted"
+    assert set(told["features"]) == set(FEATURES)
+    assert told["practice"]["windows"] >= 2
+    rows = {row["name"]: row for row in manifest["measured"]["protocols"]["replayed"]["rows"]}
+    assert rows[ranked().name]["sources"] == ["popular", "popular-7-days"]
+    slate = recommend(store, live, "user-4", Ask(FOR_YOU, 5, explain=True), LATER)
+    assert topics_of(slate) == [1] * 5
+    assert "count(user x item.topic)" in slate.items[0].parts
+    assert sum(slate.items[0].parts.values()) == pytest.approx(slate.items[0].score, abs=1e-4)
+
+
+def test_the_last_click_and_new_trends_change_the_next_slate_without_training(served):
+    store, live, _ = served
+    for user, topic in (("first", 0), ("second", 2)):
+        record(store, [Interaction(user, f"item-{topic + 3 * n}", NOON, "like") for n in range(3)], NOON)
+        assert np.mean(np.array(topics_of(recommend(store, live, user, Ask(FOR_YOU, 5), LATER))) == topic) > 0.5
+
+    # Trends, and the counters of users who came since, follow without training too.
+    before = live.scenario(FOR_YOU).pipeline
+    fresh = [Interaction(f"new-{n}", "item-30", NOON + timedelta(minutes=n), "like") for n in range(25)]
+    record(store, fresh, LATER)
+    live.refresh_trends()
+    after = live.scenario(FOR_YOU).pipeline
+    assert len(after.users) == len(before.users) + 27
+    assert after.users.row("user-4") == before.users.row("user-4")
+    assert after.ranker.features.until > before.ranker.features.until
+    assert len(recommend(store, live, "new-3", Ask(FOR_YOU, 5), LATER).items) == 5
+
+
+def test_the_server_answers_what_the_library_answers_and_a_saved_model_too(served, tmp_path):
+    store, live, _ = served
+    data = gather(store, until=NOON)
+    items = {"item": list(data.items.ids), "topic": [TOPICS[int(i[5:]) % 3] for i in data.items.ids]}
+    users = {"user": list(data.users.ids), "town": [("North", "South")[int(u[5:]) % 2] for u in data.users.ids]}
+    model = sd.fit("popular+popular-7-days:boosted", data, seed=1, items=items, users=users, **SETTINGS)
+    model.save(tmp_path / "kept")
+    for one in (model, sd.load(tmp_path / "kept")):
+        mine = one.recommend("user-7", k=5).items[0].tolist()
+        slate = recommend(store, live, "user-7", Ask(FOR_YOU, 5), NOON)
+        assert [item.item for item in slate.items] == mine
