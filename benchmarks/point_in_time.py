@@ -1,11 +1,14 @@
 """Counts as of every row's own moment, beside Polars: views and likes so far of the row's user and of its post.
 
     python benchmarks/point_in_time.py [--rows 76892800] [--runs 1] [--file log.parquet]
+    python benchmarks/point_in_time.py --requests
 
 A generated log in order of time, 163,205 users and 7,023 posts of uneven activity, about one like in ten rows, in
 Parquet. Every run reads the file, makes four numbers a row and adds each of them up, in a process of its own; both
 sides may use two threads. The sums must be equal. No two rows are of one moment: Polars counts the rows above, and
 only where moments differ is that what was before.
+
+With ``--requests``: one asker is told 34 features of every post, over a million rows of the same kind.
 """
 
 from __future__ import annotations
@@ -25,6 +28,15 @@ N_USERS, N_POSTS = 163_205, 7_023
 PIECE = 1 << 20
 FEATURES = ("count(user)", "count(user, like)", "count(item)", "count(item, like)")
 SEED = 7
+TOLD = (
+    *("count(item)", "count(item, like)", "count(item, 7d)", "count(item, like, 7d)", "decayed(item, 3d)"),
+    *("decayed(item, like, 3d)", "trend(item, 3d/30d)", "rate(item, like/view)", "rate(item, like/view, 7d)"),
+    *("recency(item)", "age(item)", "count(user)", "count(user, like)", "rate(user, like/view)", "count(user, 7d)"),
+    *("recency(user)", "age(user)", "count(user x item)", "count(user x item.topic, like)"),
+    *("rate(user x item.topic, like/view)", "decayed(user x item.topic, 30d)", "count(item.topic, 7d)"),
+    *("rate(item.topic, like/view)", "rate(user.city x item.topic, like/view)", "hour", "weekday", "day", "month"),
+    *("user.city", "user.age", "item.topic", "item.price", "gap(item.price)", "likeness(item.topic)"),
+)
 
 
 def main() -> None:
@@ -33,7 +45,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--file", type=Path, help="Kept, and read again by the next run.")
     parser.add_argument("--engine", choices=("serendip", "polars"), help=argparse.SUPPRESS)
+    parser.add_argument("--requests", action="store_true")
     given = parser.parse_args()
+    if given.requests:
+        requests()
+        return
     if given.engine:
         print(json.dumps(measured(given.engine, given.file)))
         return
@@ -103,8 +119,16 @@ def measured(engine: str, file: Path) -> dict[str, object]:
     wall, cpu = time.perf_counter(), time.process_time()
     sums = count(file)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"wall": wall, "cpu": cpu, "peak": peak, "sums": sums}
+    return {"wall": wall, "cpu": cpu, "peak": peak_mib(), "sums": sums}
+
+
+def peak_mib() -> float:
+    """The most memory of this process; where /proc tells it, without that of the process it was forked from."""
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.exists() else ():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def by_polars(file: Path) -> list[int]:
@@ -145,6 +169,52 @@ def by_serendip(file: Path) -> list[int]:
             # Single precision holds whole numbers up to 2^24 exactly, and double sums of a piece of them.
             sums += stream.rows(piece(frame)).sum(axis=0, dtype=np.float64).astype(np.int64)
     return sums.tolist()
+
+
+def requests() -> None:
+    """Median time of ``Features.at`` for one asker and all posts, and of making the counters anew."""
+    from dataclasses import replace
+    from statistics import median
+
+    import numpy as np
+    from made import heading
+
+    from serendip.data import Column, Columns, Dataset, Queries, Vocabulary
+    from serendip.data.features import Features, parse_features
+    from serendip.domain import InteractionKind
+
+    rng, n = np.random.default_rng(SEED), 1_000_000
+    topics = Column.of([f"topic {one}" for one in rng.integers(0, 7, N_POSTS)])
+    cities = Column.of([f"city {one}" for one in rng.integers(0, 3000, N_USERS)])
+    log = Dataset.of(
+        (N_USERS * rng.random(n) ** 1.5).astype(np.int32),
+        (N_POSTS * rng.random(n) ** 2).astype(np.int32),
+        Vocabulary(tuple(map(str, range(N_USERS)))),
+        Vocabulary(tuple(map(str, range(N_POSTS)))),
+        kind=(rng.random(n) < 0.1).astype(np.int16),
+        at=1_640_000_000_000_000 + np.cumsum(rng.integers(1, 14_000_000, n)),
+        kinds=(InteractionKind("view"), InteractionKind("like")),
+    )
+    log = replace(
+        log,
+        item_columns=Columns(N_POSTS, {"topic": topics, "price": Column.of(rng.random(N_POSTS).tolist())}),
+        user_columns=Columns(N_USERS, {"city": cities, "age": Column.of(rng.integers(10, 80, N_USERS).tolist())}),
+    )
+    features = Features.of(parse_features(TOLD), log, rng)
+    queries = Queries.of_users(log, np.array([5]), log.now + 1)
+    posts = np.arange(N_POSTS, dtype=np.int32)[None]
+    times: dict[str, list[tuple[float, float]]] = {"a request": [], "counters of a million rows": []}
+    for name, rounds in (("a request", 100), ("counters of a million rows", 3)):
+        for _ in range(rounds):
+            began = time.perf_counter(), time.process_time()
+            _ = features.at(queries, posts) if name == "a request" else features.advanced(log)
+            times[name].append((time.perf_counter() - began[0], time.process_time() - began[1]))
+    heading()
+    print(f"{len(features.names)} features, {N_POSTS:,} posts, {N_USERS:,} users\n")
+    print("| | wall ms | CPU ms |\n|---|---|---|")
+    for name, runs in times.items():
+        wall, cpu = (1000 * median(one) for one in zip(*runs, strict=True))
+        print(f"| {name} | {wall:,.1f} | {cpu:,.1f} |")
 
 
 def piece(frame):

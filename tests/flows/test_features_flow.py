@@ -137,6 +137,7 @@ def built_and_read(to: str) -> None:
     np.testing.assert_array_equal(table.matrix, expected)
     np.testing.assert_array_equal(table.label, followed(data)[views])
     np.testing.assert_array_equal(table.at, data.at[views])
+    np.testing.assert_array_equal(table.settled, data.at[views] + DAY)
     days = data.at[views] // DAY
     for group in np.unique(table.group)[:5]:
         own = table.group == group

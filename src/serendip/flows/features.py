@@ -94,6 +94,8 @@ class FeatureTable:
     group: NDArray[np.int32]
     """Rows that compete with one another: those of one user on one day; shape (n_rows,)."""
     at: NDArray[np.int64]
+    settled: NDArray[np.int64]
+    """From when on a label can no longer change: a cut in time may use only rows that were settled before it."""
     names: tuple[str, ...]
     definitions: tuple[Feature, ...]
     categories: dict[int, tuple[str, ...]]
@@ -102,7 +104,7 @@ class FeatureTable:
     @property
     def shown(self) -> Shown:
         """The rows as a ranker practises on them."""
-        return Shown(self.matrix, self.label, self.group, self.at, self.definitions, self.categories)
+        return Shown(self.matrix, self.label, self.group, self.settled, self.definitions, self.categories)
 
 
 def label_of(shown: str | None, positive: str | None, within: str) -> Label | None:
@@ -214,6 +216,7 @@ def read_feature_table(url: str, name: str | None = None) -> FeatureTable:
         whole["label"].cast(pl.Float32).fill_null(np.nan).to_numpy(),
         group.cast(pl.Int32).to_numpy(),
         whole["at"].to_numpy(),
+        whole["at"].to_numpy() + (manifest["label"] or {}).get("within", 0),
         tuple(part for one in definitions for part in one.names),
         definitions,
         {int(position): tuple(words) for position, words in manifest["categories"].items()},
