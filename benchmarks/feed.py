@@ -54,7 +54,7 @@ def main() -> None:
     os.environ["SERENDIP_WIRE"] = "feed"
     with tempfile.TemporaryDirectory() as folder:
         key, users = filled(Path(folder), chosen.users, chosen.posts, chosen.rows, "liked" if chosen.plain else "home")
-        with_server(Path(folder), lambda port: asyncio.run(measured(port, key, users, chosen.seconds)))
+        with_server(Path(folder), lambda port: asyncio.run(measured(port, key, users, chosen.seconds)), 180)
 
 
 @contextmanager

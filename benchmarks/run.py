@@ -33,7 +33,7 @@ FULL: dict[str, list[str]] = {
 }
 """Where nothing is said a script's own sizes are meant."""
 
-REAL_ONLY = {"time_split.py", "published.py"}
+REAL_ONLY = {"time_split.py", "published.py", "ranker.py"}
 REAL_TOO = {"ratings.py"}
 
 

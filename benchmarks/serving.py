@@ -87,7 +87,7 @@ def filled(folder: Path, n_items: int, n_users: int) -> str:
     return key
 
 
-def with_server(folder: Path, work: Callable[[int], None]) -> None:
+def with_server(folder: Path, work: Callable[[int], None], wait_seconds: float = 60) -> None:
     """``serendip serve`` over ``folder`` while ``work`` runs."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -97,7 +97,7 @@ def with_server(folder: Path, work: Callable[[int], None]) -> None:
     told = {**os.environ, "SERENDIP_LOG_FILE": str(folder / "log"), "SERENDIP_CONFIG": os.devnull}
     server = subprocess.Popen(command, env=told, stdout=subprocess.DEVNULL)
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + wait_seconds
         while True:
             try:
                 with urlopen(f"http://127.0.0.1:{port}/readyz") as answer:

@@ -35,9 +35,9 @@ DRAWS = 500
 TORCH = 'the network (mlp) is left out: it is trained with PyTorch; pip install "serendip[neural]"'
 
 MODELS = {
-    "network": "mlp(vectors=words, price=price, positive=5, n_text=0)",
+    "network": "mlp(vectors={vectors}, price=price, positive=5, n_text=0)",
     "als": "als(n_factors=32)",
-    "words": "content-knn(vectors=words)",
+    "words": "content-knn(vectors={vectors})",
     "popular-30-days": "popular-30-days",
     "popular": "popular",
 }
@@ -60,15 +60,19 @@ class Row:
     """What fitting took at its highest beyond what was held before; none where the system does not tell."""
 
 
-def configs() -> list[PipelineConfig]:
-    """The models that can be fitted here."""
-    names = [name for name in MODELS if name != "network" or find_spec("torch")]
-    return [PipelineConfig.parse(MODELS[name]).model_copy(update={"name": name}) for name in names]
+def configs(vectors: str = "words", priced: bool = True) -> list[PipelineConfig]:
+    """The models that can be fitted here, with the vectors of this name, and with prices where there are some."""
+    specs = {name: spec.format(vectors=vectors) for name, spec in MODELS.items()}
+    if not priced:
+        specs["network"] = specs["network"].replace("price=price, ", "")
+    if not find_spec("torch"):
+        del specs["network"]
+    return [PipelineConfig.parse(spec).model_copy(update={"name": name}) for name, spec in specs.items()]
 
 
-def read(store: Store) -> Dataset:
+def read(store: Store, vectors: str = "words") -> Dataset:
     """All reviews with what is known of the products, in order of time."""
-    data = with_attributes(store, gather(store), configs())
+    data = with_attributes(store, gather(store), configs(vectors))
     assert data.at is not None
     return data.take(np.argsort(data.at, kind="stable"))
 
@@ -79,19 +83,21 @@ def cut_at(data: Dataset, share: float) -> int:
     return int(data.at[int(share * len(data))])
 
 
-def measured(data: Dataset, cut: int, seed: int = 0) -> list[Row]:
+def measured(data: Dataset, cut: int, seed: int = 0, vectors: str = "words") -> list[Row]:
     """Every model learnt from what was before ``cut`` and asked about the rest of ``data``."""
     assert data.at is not None
+    assert data.item_columns is not None
+    models = configs(vectors, "price" in data.item_columns.columns)
     parts = Split("time", data.before(cut), data.take(data.at >= cut), cut)
     fits, rows = Fits(), []
     fitted: dict[str, tuple[Pipeline, float, float | None]] = {}
-    for config in configs():
+    for config in models:
         before, begun = _forget_peak(), perf_counter()
         made = pipelines.fit(config, parts.train, seed, fits.model)
         seconds, peak = perf_counter() - begun, _memory("VmHWM")
         fitted[config.name] = made, seconds, None if before is None or peak is None else peak - before
     aucs, n_reviews = auc_of({name: one[0] for name, one in fitted.items()}, data, parts, seed)
-    table = compare(configs(), data, "frozen", parts, k=5, metrics=("hit-rate@5", "ndcg@5"), fits=fits, seed=seed)
+    table = compare(models, data, "frozen", parts, k=5, metrics=("hit-rate@5", "ndcg@5"), fits=fits, seed=seed)
     by_name = {row.name: row.metrics for row in table.rows}
     for name, (_, seconds, megabytes) in fitted.items():
         top = by_name[name]
@@ -183,15 +189,22 @@ def shown(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def chosen(rows: Sequence[dict[str, Any]], what: str) -> str:
+    """The model with the highest mean; ``none`` where all are equal."""
+    best = max(rows, key=lambda row: row[what]["mean"])
+    return str(best["name"]) if any(row[what]["mean"] < best[what]["mean"] for row in rows) else "none"
+
+
 def main() -> None:
     """Both tables of the data in the store; with ``--to`` also as JSON."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--to", type=Path, default=None, help="a JSON file")
+    asked.add_argument("--vectors", default="words", help="as `serendip vectors make` called them")
     asked.add_argument("--seed", type=int, default=0)
     given = asked.parse_args()
     store = Store.open(read_settings().database_url)
     try:
-        data = read(store)
+        data = read(store, given.vectors)
     finally:
         store.close()
     if not find_spec("torch"):
@@ -202,10 +215,10 @@ def main() -> None:
         ("choosing", data.before(last), cut_at(data, 0.8)),
         ("judging", data, last),
     ):
-        rows = measured(some, cut, given.seed)
+        rows = measured(some, cut, given.seed, given.vectors)
         print(f"\n{period}: {rows[0].n_reviews:,} reviews, {rows[0].n_users:,} users; 95% intervals\n{shown(rows)}")
         told[period] = [asdict(row) for row in rows]
-    best = {what: max(told["choosing"], key=lambda row: row[what]["mean"])["name"] for what in ("auc", "ndcg")}
+    best = {what: chosen(told["choosing"], what) for what in ("auc", "ndcg")}
     print(f"\nchosen by AUC: {best['auc']}; by the top 5: {best['ndcg']}")
     if given.to is not None:
         given.to.write_text(json.dumps({**told, "chosen": best}, indent=1), encoding="utf-8")

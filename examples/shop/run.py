@@ -27,7 +27,14 @@ FOUND = {"inditex": "cart,purchase", "otto": "clicks,carts,orders", "online-reta
 """What is to be found in a session, by data set."""
 CARTS = {"inditex": "cart", "otto": "carts", "online-retail": "purchase"}
 MEASURED = {
-    "inditex": ["again+taste+item-knn*0.5+popular-7-days*0.2", "als", "again", "looks+family*0.5", "customers"],
+    "inditex": [
+        "again+taste+item-knn*0.5+popular-7-days*0.2",
+        "als",
+        "again",
+        "looks+family*0.5",
+        "customers",
+        "country",
+    ],
     "otto": ["again+taste*0.5+item-knn*0.5+popular-7-days*0.2", "als", "again", "item-knn"],
     "online-retail": ["again+taste*0.5+item-knn*0.5+popular-7-days*0.2", "als", "again", "item-knn", "customers"],
 }
@@ -46,7 +53,7 @@ def commands(name: str, data: Path, folder: Path, till: str | None) -> list[list
     told += [[*evaluate, "--anonymous", ANONYMOUS[name], "--share", SHARE[name], "--most", "5000"]]
     if name == "inditex":
         answer = ["sessions", "answer", str(data / "test.parquet"), "--to", str(folder / "target.json")]
-        told += [["segments", "--to", str(folder / "segments.csv")], answer]
+        told += [["segments", "--model", "customers", "--to", str(folder / "segments.csv")], answer]
     return [*load, *told]
 
 

@@ -56,6 +56,17 @@ def test_item_knn_need_not_be_beaten():
     assert judge(table(item_knn=-0.5), "als", None, repeats=True).passed
 
 
+def test_a_ranked_pipeline_must_beat_its_best_source_alone():
+    told = table(item_knn=0.001)
+    rows = tuple(replace(one, sources=("popular", "item-knn")) if one.name == "als" else one for one in told.rows)
+    higher = tuple(
+        replace(one, metrics={"ndcg@10": Estimate(0.3, 0.29, 0.31)}) if one.name == "item-knn" else one for one in rows
+    )
+    verdict = judge(replace(told, rows=higher), "als", None, repeats=False)
+    assert verdict.not_beaten == ("item-knn",)
+    assert "does not beat item-knn, its best single source (+0.0010, 95% -0.0090 to +0.0110)" in verdict.sentence
+
+
 def test_again_is_asked_for_only_where_repeats_are_allowed():
     assert judge(table(again=-0.5), "als", None, repeats=False).passed
     assert not judge(table(again=-0.5), "als", None, repeats=True).passed

@@ -209,6 +209,14 @@ def test_files_are_fetched_whole_and_unchanged_or_not_at_all(
         fetch(settings, to)
 
 
+def test_without_prices_the_network_is_compared_without_them(monkeypatch: pytest.MonkeyPatch):
+    configs = script("compare.py", monkeypatch)["configs"]
+    for priced in (True, False):
+        made = {one.name: one.sources[0].settings for one in configs("sentences", priced)}
+        assert ("price" in made.get("network", {"price": 1} if priced else {})) == priced
+        assert made["words"]["vectors"] == "sentences"
+
+
 def test_auc_counts_pairs_ties_by_half_and_chance_is_one_half(monkeypatch: pytest.MonkeyPatch):
     interval = script("compare.py", monkeypatch)["auc_interval"]
     # Liked score 3, 2, 2, the others 2 and 1: of six pairs 3>2, 3>1, 2=2, 2>1, 2=2, 2>1 make 4 + 2/2.
