@@ -23,6 +23,11 @@ QUICK: dict[str, list[str]] = {
     "knn.py": ["--size", "1M"],
     "ease.py": ["--items", "5000"],
     "ratings.py": ["--made", "100000", "--folds", "1"],
+    "feed.py": ["--rows", "60000", "--seconds", "3"],
+    "feed_large.py": [
+        *"--folder var/feed-small --rows 100000 --users 1000 --posts 300 --share 0.3 --seconds 2".split()
+    ],
+    "shop.py": [*"--folder var/shop-small --rows 500000 --customers 6000 --products 2000 --numbers 64".split()],
 }
 FULL: dict[str, list[str]] = {
     "als.py": ["--size", *SIZES],
@@ -33,7 +38,7 @@ FULL: dict[str, list[str]] = {
 }
 """Where nothing is said a script's own sizes are meant."""
 
-REAL_ONLY = {"time_split.py", "published.py", "ranker.py"}
+REAL_ONLY = {"time_split.py", "published.py", "ranker.py", "neural.py"}
 REAL_TOO = {"ratings.py"}
 
 

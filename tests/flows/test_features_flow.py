@@ -201,3 +201,18 @@ def test_what_cannot_be_built_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(Invalid, match="told by a candidate source"):
         build(data, parse_features(["score(als)"]), FeatureTables.at(str(tmp_path / "to")), NOW)
     assert not (tmp_path / "to").exists()
+
+
+def test_a_share_of_the_users_has_the_rows_it_has_in_the_whole_table(tmp_path):
+    data, label = made_log(), Label("view", "like", DAY)
+    definitions = definitions_of(["count(item)", "count(user, like)", "likeness(item.text)"], data)
+    rows = {}
+    for share in (1.0, 0.3):
+        tables = FeatureTables.at(str(tmp_path / str(share)))
+        built = build(data, definitions, tables, NOW, label, share=share)
+        rows[share] = tables.rows(built.name)
+    some = rows[0.3]["user"].unique()
+    assert 0.15 < len(some) / rows[1.0]["user"].n_unique() < 0.45
+    assert rows[0.3].equals(rows[1.0].filter(pl.col("user").is_in(some.implode())))
+    with pytest.raises(Invalid, match="more than 0"):
+        build(data, definitions, tables, NOW, label, share=0.0)

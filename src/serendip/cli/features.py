@@ -70,6 +70,7 @@ def list_(
 )
 @click.option("--shown", metavar="KIND", help="Only rows of this kind: what somebody was shown.")
 @click.option("--positive", metavar="KIND", help="The kind that makes a shown row positive where it follows.")
+@click.option("--share", type=float, default=1.0, show_default=True, help="Only rows of this share of the users.")
 @click.option("--within", default="1d", show_default=True, help="For so long: 30m, 12h, 7d.")
 @log_options
 @where
@@ -79,6 +80,7 @@ def build_(
     shown: str | None,
     positive: str | None,
     within: str,
+    share: float,
     lines: tuple[str, ...],
     from_: str | None,
     items: str | None,
@@ -102,7 +104,11 @@ def build_(
         data = _data(from_, items, users, database, artifacts)
         definitions = definitions_of(lines, data, label)
         with bar("building features", 1000) as advance:
-            done = build(data, definitions, tables, clock(), label, progress=lambda part: advance(int(part * 1000)))
+
+            def told(part: float) -> None:
+                advance(int(part * 1000))
+
+            done = build(data, definitions, tables, clock(), label, progress=told, share=share)
     if json:
         print_json({"table": done.name, "rows": done.rows, "features": list(done.names), "made": done.made})
         return

@@ -50,8 +50,15 @@ class Label:
         if self.within <= 0:
             raise Invalid("within is no time at all; write for example 1d, 12h or 30m", field="within")
 
-    def of(self, data: Dataset) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Of every row of a log in order: whether it is of the kind that is shown, and whether it was followed."""
+    def of(self, data: Dataset, among: NDArray[np.bool_] | None = None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Of every row of a log in order: whether it is of the kind that is shown, and whether it was followed.
+
+        Neither, of users who are not ``among`` (n_users,) those that are looked at.
+        """
+        if among is not None:
+            rows, out = np.flatnonzero(among[data.user_ix]), np.zeros((2, len(data)), np.bool_)
+            out[:, rows] = self.of(data.take(rows))
+            return out[0], out[1]
         names = [kind.name for kind in data.kinds]
         for kind in (self.shown, self.positive):
             if kind not in names:
@@ -156,22 +163,28 @@ def build(
     label: Label | None = None,
     batch_rows: int = BATCH_ROWS,
     progress: Progress = lambda _: None,
+    share: float = 1.0,
 ) -> Built:
     """Write the features of ``data``, which is in order of time; go on where an interrupted build stopped.
+
+    ``share``: only the rows of so many of the users, whole ones, the same every time; events of all are counted.
 
     The name says what is in it: other definitions, other data or another way of computing make another table.
     """
     refuse_sources(definitions)
+    among = chosen_users(data, share)
     features = Features.described(definitions, data, np.random.default_rng(0))
-    emit, positive = (np.ones(len(data), np.bool_), None) if label is None else label.of(data)
-    columns = column_names(features.names)
-    told = [FORMAT, [one.text for one in definitions], data.fingerprint(), repr(label), batch_rows]
+    emit, positive = (among[data.user_ix], None) if label is None else label.of(data, among if share < 1 else None)
+    columns, fingerprint = column_names(features.names), data.fingerprint()
+    told = [FORMAT, [one.text for one in definitions], fingerprint, repr(label), batch_rows]
+    told += [share] if share < 1 else []
     name = f"features_{hashlib.blake2b(repr(told).encode(), digest_size=6).hexdigest()}"
     manifest: Manifest = {
         "columns": columns,
         "definitions": [one.text for one in definitions],
         "categories": {str(position): list(words) for position, words in features.categories.items()},
-        "fingerprint": data.fingerprint(),
+        "fingerprint": fingerprint,
+        "share": share,
         "label": None if label is None else {"shown": label.shown, "positive": label.positive, "within": label.within},
         "format": FORMAT,
         "version": __version__,
@@ -197,6 +210,13 @@ def build(
         progress(min(1.0, (number + 1) * batch_rows / len(data)))
     kept = to.finish(name, {**manifest, "finished": micros(now)})
     return Built(name, kept, features.names, True, n_done)
+
+
+def chosen_users(data: Dataset, share: float) -> NDArray[np.bool_]:
+    """About ``share`` of the users, by their ids alone; shape (n_users,)."""
+    if not 0 < share <= 1:
+        raise Invalid(f"a share of {share:g} of the users is none; give more than 0 and at most 1", field="share")
+    return np.asarray(data.users.hashes.astype(np.float64) < share * 2.0**64) | (share == 1)
 
 
 def read_feature_table(url: str, name: str | None = None) -> FeatureTable:

@@ -16,7 +16,7 @@ from serendip.data.features.counters import Asked, Counter, Sides, Sweep
 from serendip.data.features.definition import ANY, CLOCK, COUNTED, OF_SOURCE, OWN, Feature
 from serendip.data.features.described import checked, components, is_category, named, values
 from serendip.data.features.likeness import Likeness
-from serendip.data.features.moments import clock, histories_before, in_order
+from serendip.data.features.moments import clock, histories_before, in_order, taken_by_user
 from serendip.data.lists import Floats, ItemRows
 from serendip.data.queries import Queries
 from serendip.data.vocabulary import Arrays, Vocabulary
@@ -179,6 +179,7 @@ class Features:
         """
         refuse_sources(self.definitions)
         sweeps = list(Sweep.all_over(self.definitions, data, self._sides))
+        histories = taken_by_user(data) if self.likenesses and emit.any() else None
         for begin in range(0, len(data), size):
             end = min(begin + size, len(data))
             shown = emit[begin:end]
@@ -186,7 +187,7 @@ class Features:
                 shown = np.zeros(end - begin, np.bool_)
             places = begin + np.flatnonzero(shown)
             block = np.empty((len(places), len(self.names)), np.float32)
-            self._write_rows(data, places, sweeps, begin, end, shown, block)
+            self._write_rows(data, places, sweeps, histories, begin, end, shown, block)
             if begin >= start:
                 yield places, block
 
@@ -195,6 +196,7 @@ class Features:
         data: Dataset,
         places: NDArray[np.int64],
         sweeps: Sequence[Sweep],
+        histories: tuple[ItemRows, NDArray[np.bool_]] | None,
         begin: int,
         end: int,
         shown: NDArray[np.bool_],
@@ -214,10 +216,8 @@ class Features:
                 out[:, position] = clock(feature.what, moments)
             elif feature.what in ("likeness", "gap"):
                 likeness = next(likenesses)
-                if len(places):
-                    order = data.by_user[1]
-                    before = histories_before(data, places)
-                    told = likeness.read(*before, data.item_ix[order], data.weight[order] > 0, item_ix[:, None])
+                if len(places) and histories is not None:
+                    told = likeness.read(*histories_before(data, places), *histories, item_ix[:, None])
                     out[:, position] = told[:, 0]
             elif feature.of_asker:
                 out[:, position:stop] = self.user_table[user_ix, user_place : user_place + feature.n_parts]
