@@ -24,10 +24,8 @@ QUICK: dict[str, list[str]] = {
     "ease.py": ["--items", "5000"],
     "ratings.py": ["--made", "100000", "--folds", "1"],
     "feed.py": ["--rows", "60000", "--seconds", "3"],
-    "feed_large.py": [
-        *"--folder var/feed-small --rows 100000 --users 1000 --posts 300 --share 0.3 --seconds 2".split()
-    ],
-    "shop.py": [*"--folder var/shop-small --rows 500000 --customers 6000 --products 2000 --numbers 64".split()],
+    "feed_large.py": "--folder var/feed-small --rows 100000 --users 1000 --posts 300 --share 0.3 --seconds 2".split(),  # noqa: SIM905
+    "shop.py": "--folder var/shop-small --rows 500000 --customers 6000 --products 2000 --numbers 64".split(),  # noqa: SIM905
 }
 FULL: dict[str, list[str]] = {
     "als.py": ["--size", *SIZES],
