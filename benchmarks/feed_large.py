@@ -118,7 +118,8 @@ def learn(folder: Path, told: argparse.Namespace) -> str:  # noqa: ARG001
     store, artifacts, now = opened(folder), Artifacts(folder / "artifacts"), datetime.now(UTC)
     config = config_of(store)
     assert config.ranker is not None
-    config = config.model_copy(update={"ranker": config.ranker.model_copy(update={"features": ()})})
+    settings = {name: value for name, value in config.ranker.settings.items() if name != "features"}
+    config = config.model_copy(update={"ranker": config.ranker.model_copy(update={"settings": settings})})
     data = with_all_attributes(store, log(folder, store))
     fitted = pipelines.fit(config, data, SEED, shown=read_feature_table(str(folder / "tables")).shown)
     manifest = describe(fitted, data, SEED) | {"gate": {"passed": True, "sentence": "made for measuring"}}
