@@ -172,7 +172,7 @@ def _grown(library: Library, growing: Growing) -> Grown:
 
 
 def hit_rates(trees: Trees, check: Groups, patience: int) -> tuple[list[float], int]:
-    """The share of questions with something taken among the best ``HITS`` after every ``STEP`` trees, and how many trees
+    """The share of questions with something taken among the best after every ``STEP`` trees, and how many trees
     gave the best one; looked at until there was none better for ``patience`` trees.
     """
     score, curve, best = np.zeros(len(check.taken)), [], 0
