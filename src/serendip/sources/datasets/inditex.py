@@ -109,9 +109,10 @@ def _people(source: Source) -> FrameSource:
         # One text among the numbers would make all of them texts.
         text = pl.col(name).cast(pl.String).str.strip_chars()
         bad = (text != "") & ~text.cast(pl.Float64, strict=False).is_finite().fill_null(False)
-        told = every.select("line_", text.alias("text"), bad.fill_null(False).alias("bad"))
-        errors += [RowError(line, name, "is no number", cell) for line, cell, no in told.iter_rows() if no]
-        every = every.filter(~told["bad"])
+        no = every.select(bad.fill_null(False)).to_series()
+        refused = every.filter(no).select("line_", pl.col(name).cast(pl.String))
+        errors += [RowError(line, name, "is no number", cell) for line, cell in refused.iter_rows()]
+        every = every.filter(~no)
     errors.sort(key=lambda error: error.line)
     kept = main_rows(every)
     left_out = {SEVERAL: every.height - kept.height} if kept.height < every.height else {}
