@@ -152,6 +152,7 @@ def test_a_ranker_practises_on_a_feature_table_that_was_built(store, tmp_path):
     assert fits.pipeline(config, data, 1).ranker.about["practice"]["shown"]
     assert "shown" not in fits.pipeline(live_one, data, 1).ranker.about["practice"]
 
+
 FIRST_ANSWER = """
 import sys
 from datetime import datetime
