@@ -42,6 +42,8 @@ _CALL = re.compile(r"(?P<what>[a-z]+)\((?P<inner>[^()]*)\)")
 _COLUMN = re.compile(r"(?P<of>user|item)\.(?P<name>[^\s(),/]+)")
 _SPAN = re.compile(r"(?P<n>\d+(\.\d+)?)(?P<unit>[mhd])")
 _MOST_PARTS = 256
+_LONGEST = 36_525 * UNITS["d"]
+"""A hundred years; sums of moments and spans stay far within 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -202,9 +204,11 @@ def _micros(said: str, text: str) -> int:
 def span_of(said: str, field: str = "features") -> int:
     """Microseconds of ``7d``, ``12h`` or ``30m``."""
     found = _SPAN.fullmatch(said)
-    if found is None or not (size := round(float(found["n"]) * UNITS[found["unit"]])):
-        raise Invalid(f"{said!r} is no span of time; write for example 7d, 12h or 30m", field=field)
-    return size
+    micros = 0.0 if found is None else float(found["n"]) * UNITS[found["unit"]]
+    if not 0.5 < micros <= _LONGEST:
+        most = f" of at most {_LONGEST // UNITS['d']} days" if micros > _LONGEST else ""
+        raise Invalid(f"{said!r} is no span of time{most}; write for example 7d, 12h or 30m", field=field)
+    return round(micros)
 
 
 def _unknown(text: str) -> Invalid:
