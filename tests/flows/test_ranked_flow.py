@@ -13,13 +13,14 @@ import pytest
 
 import serendip as sd
 from serendip.domain import Interaction, InteractionKind, Item, User
+from serendip.evaluation import Fits
 from serendip.flows.features import Label, build, definitions_of, read_feature_table, recorded
 from serendip.flows.gather import gather
 from serendip.flows.live import FOR_YOU, Live
 from serendip.flows.promote import promote
 from serendip.flows.recommend import Ask, recommend
 from serendip.flows.record import record
-from serendip.flows.train import train
+from serendip.flows.train import replaying, train
 from serendip.pipeline import PipelineConfig
 from serendip.store import Artifacts, Store
 from serendip.store.feature_tables import FeatureTables
@@ -142,6 +143,14 @@ def test_a_ranker_practises_on_a_feature_table_that_was_built(store, tmp_path):
     live = Live(store, artifacts)
     live.refresh()
     assert topics_of(recommend(store, live, "user-4", Ask(FOR_YOU, 3), LATER)) == [1] * 3
+
+    # What is live and practised on the past is refitted as it was, not on a table that it never saw.
+    own = {"features": ("count(item)",), **settings}
+    live_one = PipelineConfig.parse("popular:boosted", own)
+    assert replaying(store, [config, live_one]) == {live_one.name}
+    fits = Fits(table, frozenset({live_one.name}))
+    assert fits.pipeline(config, data, 1).ranker.about["practice"]["shown"]
+    assert "shown" not in fits.pipeline(live_one, data, 1).ranker.about["practice"]
 
 
 FIRST_ANSWER = """
