@@ -87,7 +87,7 @@ def _check_shapes(
     wanted: dict[str, tuple[int, ...]] = {
         f"embeddings.{name}_embeddings.weight": (n, size) for name, n in (("position", most), ("token_type", 1))
     }
-    linear = {f"attention.self.{name}": (size, size) for name in ("query", "key", "value")}
+    linear: dict[str, tuple[int, ...]] = {f"attention.self.{name}": (size, size) for name in ("query", "key", "value")}
     linear |= {
         "attention.output.dense": (size, size),
         "intermediate.dense": (wide, size),
