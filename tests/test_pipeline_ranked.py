@@ -16,6 +16,7 @@ from serendip.evaluation import compare, judge
 from serendip.evaluation.comparison import with_singles
 from serendip.models.rankers import boosted
 from serendip.pipeline import Pipeline, PipelineConfig, ScenarioConfig, Shown
+from serendip.pipeline.merging import Merged
 from serendip.pipeline.shown import recoded
 from serendip.ranking import Rules
 from worlds import ask, took, world
@@ -224,6 +225,23 @@ def test_what_cannot_be_practised_is_refused_in_a_sentence(data):
     late = data.at > data.now - 20 * DAY
     disliked = replace(data, kind=late.astype(np.int16), weight=np.where(late, 0, data.weight).astype(np.float32))
     assert "none was taken, so there is no order to learn" in refused(ranked(), replace(disliked, kinds=kinds))
+
+
+def test_practice_holds_few_rows_of_scores_at_once_and_learns_the_same(fitted, data, monkeypatch):
+    held = []
+
+    class Watched(Merged):
+        def best(self, queries, *args, **besides):
+            held.append(len(queries) * data.n_items)
+            return super().best(queries, *args, **besides)
+
+    monkeypatch.setattr("serendip.pipeline.answering.Merged", Watched)
+    monkeypatch.setattr("serendip.pipeline.practice.CELLS", 3 * data.n_items)
+    again = pipelines.fit(ranked(), data, seed=3)
+    assert held
+    assert max(held) <= 3 * data.n_items
+    for name, array in fitted.arrays().items():
+        np.testing.assert_array_equal(again.arrays()[name], array, err_msg=name)
 
 
 def test_without_a_library_it_is_said_what_to_install(data, monkeypatch):

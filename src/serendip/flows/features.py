@@ -49,6 +49,10 @@ class Label:
     def __post_init__(self) -> None:
         if self.within <= 0:
             raise Invalid("within is no time at all; write for example 1d, 12h or 30m", field="within")
+        if self.shown == self.positive:
+            raise Invalid(
+                f"every {self.shown!r} would be its own positive; name the kind that follows what is shown", "positive"
+            )
 
     def of(self, data: Dataset) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Of every row of a log in order: whether it is of the kind that is shown, and whether it was followed."""
