@@ -16,6 +16,7 @@ help:
 	@echo "make demo DATA=path  the same with a known data set; ONCE=1 asks once and ends"
 	@echo "make social          events and people for a made social network, served; ONCE=1 asks both routes and ends"
 	@echo "make community       the reference application community, see examples/community; ONCE=1 shows it and ends"
+	@echo "make feed            text posts ranked for a moment, see examples/feed; ONCE=1 asks the route and ends"
 	@echo "make shop            a fashion shop's products for customers and sessions, served; ONCE=1 asks and ends"
 	@echo "make reviews         products from made reviews with text, see examples/reviews; DATA=path for other reviews;"
 	@echo "                     ONCE=1 asks every route and ends"

@@ -67,7 +67,7 @@ COUNTERS = (
 OTHERS = (
     "hour", "weekday", "day", "month", "user.city", "user.age", "item.price", "item.flag", "category(item.price)",
     "length(item.text)", "length(item.tags)", "text(item.text, 3)", "likeness(item.tags)", "likeness(item.text)",
-    "likeness(item.vector)", "gap(item.price)",
+    "likeness(item.vector)", "gap(item.price)", "usual(item.price)", "gap(age)", "usual(age)",
 )  # fmt: skip
 
 

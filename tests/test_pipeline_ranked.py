@@ -8,14 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from serendip import models
 from serendip import pipeline as pipelines
 from serendip.data import DAY, UNKNOWN, Columns, Dataset, ItemLists, Queries, Vocabulary, hidden_items
 from serendip.data.features import Features, parse_features
 from serendip.domain import InteractionKind, Invalid
 from serendip.evaluation import compare, judge
 from serendip.evaluation.comparison import with_singles
+from serendip.models import Model
+from serendip.models.contract import ModelConfig
 from serendip.models.rankers import boosted
 from serendip.pipeline import Pipeline, PipelineConfig, ScenarioConfig, Shown
+from serendip.pipeline.merging import Merged
 from serendip.pipeline.shown import recoded
 from serendip.ranking import Rules
 from worlds import ask, took, world
@@ -129,6 +133,23 @@ def test_parts_sum_to_the_score_and_reasons_are_the_events_of_sources(fitted, da
     assert some_reason
 
 
+def test_sources_may_be_fitted_again_while_a_ranker_practises(data):
+    def days_of_fits(**settings: float) -> list[int]:
+        """At which days item-knn was fitted, counted back from the end."""
+        ends: list[int] = []
+
+        def noting(name: str, config: ModelConfig, known: Dataset, seed: int) -> Model:
+            if name == "item-knn":
+                ends.append(round((data.now - known.now) / DAY))
+            return models.fit(name, config, known, seed)
+
+        pipelines.fit(ranked(span_days=12, step_days=1, n_trees=2, **settings), data, 3, noting)
+        return ends
+
+    assert days_of_fits() == [0, 12]
+    assert days_of_fits(refit_days=5) == [0, 12, 7, 2]
+
+
 def test_a_boost_is_a_part_besides_the_features(fitted, data):
     queries, hidden = everybody(data)
     rules = Rules(lift=np.where(np.arange(N_ITEMS) % 4 == 1, 2.0, 0.0).astype(np.float32))
@@ -226,6 +247,23 @@ def test_what_cannot_be_practised_is_refused_in_a_sentence(data):
     assert "none was taken, so there is no order to learn" in refused(ranked(), replace(disliked, kinds=kinds))
 
 
+def test_practice_holds_few_rows_of_scores_at_once_and_learns_the_same(fitted, data, monkeypatch):
+    held = []
+
+    class Watched(Merged):
+        def best(self, queries, *args, **besides):
+            held.append(len(queries) * data.n_items)
+            return super().best(queries, *args, **besides)
+
+    monkeypatch.setattr("serendip.pipeline.answering.Merged", Watched)
+    monkeypatch.setattr("serendip.pipeline.practice.CELLS", 3 * data.n_items)
+    again = pipelines.fit(ranked(), data, seed=3)
+    assert held
+    assert max(held) <= 3 * data.n_items
+    for name, array in fitted.arrays().items():
+        np.testing.assert_array_equal(again.arrays()[name], array, err_msg=name)
+
+
 def test_without_a_library_it_is_said_what_to_install(data, monkeypatch):
     monkeypatch.setattr(boosted, "find_spec", lambda _: None)
     assert 'pip install "serendip[rank]"' in refused(ranked(), data)
@@ -283,6 +321,18 @@ def test_a_ranker_practises_on_what_was_shown_where_that_was_logged(data):
     ):
         with pytest.raises(Invalid, match=said):
             pipelines.fit(config, data, seed=3, shown=wrong)
+
+
+def test_a_ranker_with_features_of_its_own_takes_these_of_the_table_and_what_sources_say_is_left_out(data):
+    shown = shown_rows(data)
+    told = ("user.town", "count(user x item.topic)", "item.topic", "score(popular)", "rank(popular)")
+    found = pipelines.fit(ranked(told), data, seed=3, shown=shown)
+    assert found.ranker.features.names == told[:3]
+    narrow = shown.narrowed(parse_features(told), "boosted")
+    np.testing.assert_array_equal(narrow.features, shown.features[:, [2, 3, 1]])
+    assert narrow.categories == {0: shown.categories[2], 2: shown.categories[1]}
+    with pytest.raises(Invalid, match=r"looks at count\(item, 9d\), which the feature table has not"):
+        pipelines.fit(ranked(("item.topic", "count(item, 9d)")), data, seed=3, shown=shown)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ python examples/feed/measure.py [PIPELINE ...] [--json FILE] [--plot FILE] [--da
 
 Everything before the cut is learnt from; of the last part of the log, *shown rows* ranks for each person the posts
 that they were shown then, *full catalogue* ranks all posts. Beside the pipelines named stand chance, the most liked
-posts, and the most liked within the topics that somebody likes. Whoever was shown something counts.
+posts, the most liked within the topics that somebody likes, and each source alone
+of pipelines with a ranker. Whoever was shown something counts.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from serendip.domain import micros, moment
+from serendip.evaluation.comparison import with_singles
 from serendip.evaluation.shown import Found, measure_shown
 from serendip.flows.attributes import with_attributes
 from serendip.flows.gather import gather
@@ -43,7 +45,7 @@ def measure(
 ) -> list[Found]:
     """The baselines and ``configs`` on what happened from ``cut`` on; by default the last fortnight of the log."""
     data = gather(store)
-    lineup = [*baselines(), *configs]
+    lineup, _ = with_singles([*baselines(), *configs])
     data = with_attributes(store, data, lineup)
     when = cut or moment(data.now) - timedelta(days=TEST_DAYS)
     return measure_shown(lineup, data, micros(when), window_days=window_days, most_askers=most)
@@ -55,9 +57,13 @@ def table(found: Sequence[Found]) -> str:
     for protocol in dict.fromkeys(one.protocol for one in found):
         rows = [one for one in found if one.protocol == protocol]
         lines += [f"\n**{protocol}**: {rows[0].n_asked:,} questions, {rows[0].n_liking:,} of them with a like\n"]
-        lines += ["| pipeline | HitRate@5 | above chance |", "|---|---|---|"]
+        lines += [
+            f"| pipeline | HitRate@5 | above chance | nDCG@10 | above {rows[0].single} |",
+            "|---|---|---|---|---|",
+        ]
         for one in sorted(rows, key=lambda row: -row.hit_rate.mean):
-            lines.append(f"| {one.name} | {_said(one.hit_rate)} | {_said(one.over_first, '+')} |")
+            shares = f"{_said(one.hit_rate)} | {_said(one.over_first, '+')}"
+            lines.append(f"| {one.name} | {shares} | {_said(one.ndcg)} | {_said(one.over_single, '+')} |")
     return "\n".join(lines)
 
 

@@ -51,6 +51,7 @@ def test_numbers_of_a_feature_of_several_have_names_of_their_own():
         "", "clicks", "count()", "count(users)", "count(user x user)", "count(item, like, view, 7d)", "count(item, 0d)",
         "rate(item, like)", "rate(item)", "decayed(item)", "trend(item, 7d)", "trend(item, 7d/3d)", "recency(user, 3d)",
         "text(item.text)", "text(item.text, 0)", "text(title, 4)", "likeness(user.city)", "score()",
+        "count(item, 99999999999999d)", "trend(item, 1d/40000d)", f"count(item, {'9' * 400}d)",
     ],
 )  # fmt: skip
 def test_what_is_no_feature_is_refused_in_a_sentence(line):

@@ -68,6 +68,41 @@ def test_what_the_asker_did_since_counts_without_counting_anew():
     assert asked_at(stale, alone, row)[0] > behind[0, 0, 0]
 
 
+def test_the_age_of_an_item_is_held_against_the_ages_at_which_the_asker_took_others():
+    """Written out: every row's history, each item as old as it was when it was taken."""
+    data = made_log()
+    told = rows_of(parse_features(["usual(age)", "gap(age)"]), data, None, rng())
+    met = [
+        min((int(at) for i, at in zip(data.item_ix, data.at, strict=True) if i == item), default=0) for item in range(7)
+    ]
+    for row, (user, item, now) in enumerate(zip(data.user_ix, data.item_ix, data.at, strict=True)):
+        taken = np.flatnonzero((data.user_ix == user) & (data.at < now) & (data.weight > 0))
+        usual = np.mean([(data.at[e] - met[data.item_ix[e]]) / DAY for e in taken]) if len(taken) else np.nan
+        age = (now - met[item]) / DAY if met[item] < now else np.nan
+        np.testing.assert_allclose(told[row], [usual, age - usual], rtol=1e-4, atol=1e-4)
+
+
+def test_an_item_that_only_the_asker_met_is_as_old_as_the_first_time():
+    data = made_log()
+    until, user = int(data.at[150]), int(data.user_ix[150])
+    lone = data.take((data.at < until) & (data.item_ix != 3) | (data.user_ix == user))
+    definitions, now = parse_features(["gap(age)", "usual(age)"]), int(lone.at[-1])
+    assert (lone.item_ix[(lone.at >= until) & (lone.at < now)] == 3).any()
+    queries, among = Queries.of_users(lone.before(now), np.array([user]), now), np.array([[3, 0]], np.int32)
+    stale = Features.of(definitions, lone.before(until).take(lone.before(until).item_ix != 3), rng())
+    fresh = Features.of(definitions, lone.before(now), rng())
+    np.testing.assert_allclose(stale.at(queries, among), fresh.at(queries, among), rtol=1e-5)
+
+
+def test_a_share_is_the_part_of_the_sources_highest_score():
+    data = made_log()
+    features = Features.of(parse_features(["share(als)"]), data, rng())
+    among = np.array([[0, 1, 2], [0, 1, -1]], np.int32)
+    scores = np.array([[1.0, 4.0, np.nan], [-1.0, -2.0, np.nan]], np.float32)
+    told = features.at(Queries.of_users(data, np.array([0, 1])), among, {"als": (scores, scores)})[:, :, 0]
+    np.testing.assert_array_equal(told, [[0.25, 1, np.nan], [np.nan, np.nan, np.nan]])
+
+
 def test_a_stranger_is_told_from_the_history_alone():
     data = made_log()
     features = Features.of(ALL, data, rng())

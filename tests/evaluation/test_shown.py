@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from serendip.domain import Interaction, InteractionKind, Invalid, micros
@@ -49,6 +50,19 @@ def test_everybody_who_was_shown_something_counts_and_only_that_is_ranked() -> N
     assert {(one.n_asked, one.n_liking) for one in found} == {(3, 2)}
     # Eight of the ten are enough for everybody who likes something.
     assert by_protocol(measure_shown([POPULAR], data, CUT, k=8))["shown rows"] == pytest.approx(2 / 3)
+
+
+def test_order_is_judged_by_those_who_liked_something_and_beside_the_best_source_alone() -> None:
+    data = world(feed(), kinds=KINDS)
+    both = PipelineConfig.parse("random+popular")
+    found = measure_shown([PipelineConfig.parse("random"), POPULAR, both], data, CUT, k=1, protocols=["shown rows"])
+    chance, popular, merged = found
+    # u1 finds i2 in the first place; before i9, which u0 likes and nobody had liked, stand i2 to i5 at least.
+    assert (1 + 0) / 2 < popular.ndcg.mean <= (1 + 1 / np.log2(5 + 1)) / 2
+    best = max(chance.ndcg.mean, popular.ndcg.mean)
+    assert {one.single for one in found} == {"popular"}
+    assert popular.over_single.mean == 0
+    assert merged.over_single.mean == pytest.approx(merged.ndcg.mean - best)
 
 
 def test_what_was_liked_before_is_hidden_from_the_full_catalogue() -> None:

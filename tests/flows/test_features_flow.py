@@ -192,6 +192,10 @@ def test_what_cannot_be_built_is_refused_before_anything_is_written(tmp_path):
         definitions_of([], data, Label("shown", "like"))
     with pytest.raises(Invalid, match="belong together"):
         label_of("view", None, "1d")
+    with pytest.raises(Invalid, match="every 'view' would be its own positive"):
+        label_of("view", "view", "1d")
+    with pytest.raises(Invalid, match="of at most 36525 days"):
+        label_of("view", "like", "999999999999d")
     with pytest.raises(Invalid, match="'soon' is no span of time"):
         label_of("view", "like", "soon")
     with pytest.raises(Invalid, match="is a file"):
@@ -216,3 +220,16 @@ def test_a_share_of_the_users_has_the_rows_it_has_in_the_whole_table(tmp_path):
     assert rows[0.3].equals(rows[1.0].filter(pl.col("user").is_in(some.implode())))
     with pytest.raises(Invalid, match="more than 0"):
         build(data, definitions, tables, NOW, label, share=0.0)
+
+
+def test_a_folder_that_holds_other_manifests_too_gives_its_own_tables_alone(tmp_path):
+    data = made_log()
+    tables = FeatureTables.at(str(tmp_path))
+    (tmp_path / "als-1").mkdir()
+    (tmp_path / "als-1" / "manifest.json").write_text('{"kind": "als", "name": "als"}')
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "manifest.json").write_text("{")
+    with pytest.raises(NotFound, match="no finished feature table"):
+        read_feature_table(str(tmp_path))
+    built = build(data, parse_features(["hour"]), tables, NOW)
+    assert len(read_feature_table(str(tmp_path)).at) == built.rows

@@ -63,18 +63,26 @@ def test_who_cannot_be_read_is_listed_and_asked_again_alone(store: Store, asking
     odd: dict[str, bytes | int] = {
         "3": b"not json", "5": 404, "7": b'{"user_id": 8, "values": {"F": [1]}}', "11": b'{"user_id": 11}',
         "13": b'{"user_id": 13, "values": {"F": [1, 2], "R": [1]}}', "17": b'{"user_id": 17, "values": {"R": [NaN]}}',
-        "19": 500,
+        "19": 500, "21": b'{"values": {"country": [1000000000000000000000000]}}', "22": b"[" * 200_000,
+        "23": rb'{"values": {"country": ["\ud800"]}}', "25": rb'{"values": {"a\u0000b": [1]}}',
+        "26": b'{"values": {"country": [1e400]}}',
     }  # fmt: skip
     shop, failed = Shop(list(range(1, 31)), odd=dict(odd), flaky=False), tmp_path / "failed.csv"
     service = asking(shop)
     report = pull(store, service, failed_file=failed)
-    assert (report.added, {one["user"] for one in report.failed}) == (23, set(odd))
+    assert (report.added, {one["user"] for one in report.failed}) == (18, set(odd))
     assert {one["user"]: one["what"] for one in report.failed}["5"] == "status 404"
     assert (shop.asked["/users/5"], shop.asked["/users/19"]) == (1, 3)
     assert set(read_ids(failed)) == set(odd)
     shop.odd.clear()
     rest = pull(store, service, only=read_ids(failed))
-    assert (rest.listed, rest.added, rest.failed) == (7, 7, [])
+    assert (rest.listed, rest.added, rest.failed) == (12, 12, [])
+    failed.write_text("user,what\n")
+    with pytest.raises(Invalid, match="names no users"):
+        read_ids(failed)
+    failed.write_text("user,what\n7,\n,gone\n")
+    with pytest.raises(Invalid, match="line 3: the user id is empty"):
+        read_ids(failed)
 
 
 def test_a_service_that_goes_away_ends_the_pull_which_then_goes_on(store: Store, asking: Asking):
@@ -87,6 +95,8 @@ def test_a_service_that_goes_away_ends_the_pull_which_then_goes_on(store: Store,
     with pytest.raises(NotReady, match="100 of 300 customers are kept; run the same command again"):
         pull(store, service, batch=50, progress=leave)
     assert store.counts().users == 100
+    # Not all 50 of the batch are waited for.
+    assert len(shop.asked) <= 1 + 100 + 25 + QUICK.n_at_once
     shop.away = False
     before = dict(shop.asked)
     report = pull(store, service, batch=50)
@@ -125,9 +135,14 @@ def test_a_list_that_is_none_is_refused(store: Store, asking: Asking, listed: ob
 
 
 def test_an_address_that_is_none_or_tells_a_password_is_refused():
-    for url in ("ftp://x", "shop", "http://ann:secret@shop"):
+    for url in ("ftp://x", "shop", "http://ann:secret@shop", "http://[bad", "http://shop:x", "http://\xe9..x"):
         with pytest.raises(Invalid):
             Service(url)
+    for seconds in (-1.0, float("nan")):
+        with pytest.raises(Invalid, match="timeout"):
+            Service("http://shop", manners=Politeness(timeout_seconds=seconds))
+    with pytest.raises(Invalid, match="token"):
+        Service("http://shop", "one\ntwo")
     assert attributes_of("7", {"values": {"country": [25, 34], "F": [1, 9], "R": [3, 4]}}) == {
         "country": 34,
         "F": 9,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,13 +13,14 @@ import pytest
 
 import serendip as sd
 from serendip.domain import Interaction, InteractionKind, Item, User
+from serendip.evaluation import Fits
 from serendip.flows.features import Label, build, definitions_of, read_feature_table, recorded
 from serendip.flows.gather import gather
 from serendip.flows.live import FOR_YOU, Live
 from serendip.flows.promote import promote
 from serendip.flows.recommend import Ask, recommend
 from serendip.flows.record import record
-from serendip.flows.train import train
+from serendip.flows.train import replaying, train
 from serendip.pipeline import PipelineConfig
 from serendip.store import Artifacts, Store
 from serendip.store.feature_tables import FeatureTables
@@ -46,18 +49,24 @@ def folk() -> list[Interaction]:
     return sorted(events, key=lambda one: one.at)
 
 
-@pytest.fixture
-def served(store: Store, tmp_path: Path) -> tuple[Store, Live, str]:
+def promoted(store: Store, artifacts: Artifacts) -> str:
+    """A ranked version of what they did, which is live."""
     store.declare_kinds([InteractionKind("like")])
     store.put_items([Item(f"item-{i}", title=f"Item {i}", attributes={"topic": TOPICS[i % 3]}) for i in range(60)])
     store.put_users([User(f"user-{u}", attributes={"town": ("North", "South")[u % 2]}) for u in range(40)])
     record(store, folk(), NOON)
-    artifacts = Artifacts(tmp_path / "artifacts")
     trained = train(store, artifacts, [ranked()], NOON, seed=1)
     promote(store, artifacts, trained.versions[0], FOR_YOU, NOON, override="for the test")
+    return trained.versions[0]
+
+
+@pytest.fixture
+def served(store: Store, tmp_path: Path) -> tuple[Store, Live, str]:
+    artifacts = Artifacts(tmp_path / "artifacts")
+    version = promoted(store, artifacts)
     live = Live(store, artifacts)
     live.refresh()
-    return store, live, trained.versions[0]
+    return store, live, version
 
 
 def topics_of(slate) -> list[int]:
@@ -134,3 +143,49 @@ def test_a_ranker_practises_on_a_feature_table_that_was_built(store, tmp_path):
     live = Live(store, artifacts)
     live.refresh()
     assert topics_of(recommend(store, live, "user-4", Ask(FOR_YOU, 3), LATER)) == [1] * 3
+
+    # What is live and practised on the past is refitted as it was, not on a table that it never saw.
+    own = {"features": ("count(item)",), **settings}
+    live_one = PipelineConfig.parse("popular:boosted", own)
+    assert replaying(store, [config, live_one]) == {live_one.name}
+    fits = Fits(table, frozenset({live_one.name}))
+    assert fits.pipeline(config, data, 1).ranker.about["practice"]["shown"]
+    assert "shown" not in fits.pipeline(live_one, data, 1).ranker.about["practice"]
+
+
+FIRST_ANSWER = """
+import sys
+from datetime import datetime
+from numba.core.dispatcher import Dispatcher
+from serendip.flows.live import FOR_YOU, Live
+from serendip.flows.recommend import Ask, recommend
+from serendip.store import Artifacts, Store
+
+def compiled():
+    rooms = [room for name, room in sys.modules.items() if name.startswith("serendip.")]
+    kernels = {id(one): one for room in rooms for one in vars(room).values() if isinstance(one, Dispatcher)}
+    return {(one.__name__, str(types)) for one in kernels.values() for types in one.signatures}
+
+store = Store.open(sys.argv[1])
+live = Live(store, Artifacts(sys.argv[2]))
+live.refresh()
+before = compiled()
+slate = recommend(store, live, "user-4", Ask(FOR_YOU, 5, explain=True), datetime.fromisoformat(sys.argv[3]))
+store.close()
+assert len(slate.items) == 5
+print(len(before), sorted(compiled() - before))
+"""
+
+
+def test_a_ranked_version_goes_live_with_its_kernels_compiled(tmp_path):
+    url = f"sqlite:///{tmp_path / 'serendip.db'}"
+    store = Store.open(url)
+    promoted(store, Artifacts(tmp_path / "artifacts"))
+    store.close()
+    # In a process of its own: here the training has compiled them.
+    command = [sys.executable, "-c", FIRST_ANSWER, url, str(tmp_path / "artifacts"), LATER.isoformat()]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert told.returncode == 0, told.stderr
+    n_before, late = told.stdout.strip().split(" ", 1)
+    assert int(n_before) > 5
+    assert late == "[]", "the first asker would wait for these"

@@ -154,3 +154,34 @@ def test_words_are_told_apart_and_weak_features_are_left_out(library, practice):
     np.testing.assert_array_equal(again.score(x), found.score(x))
     assert len(found.about["curves"]["ndcg@10"]) >= found.about["n_trees"]
     assert 0.5 < max(found.about["curves"]["auc"]) <= 1
+
+
+def hits_among_five(scores: np.ndarray, groups: Groups) -> float:
+    """The share of questions of which one of the five best was taken, question by question."""
+    found = 0
+    for start, stop in zip(groups.indptr[:-1], groups.indptr[1:], strict=True):
+        best = np.argsort(-scores[start:stop], kind="stable")[:5]
+        found += bool(groups.taken[start:stop][best].any())
+    return found / len(groups)
+
+
+@pytest.mark.parametrize("library", ["catboost", "lightgbm"])
+def test_growing_can_stop_where_most_have_something_taken_among_five(library, practice):
+    pytest.importorskip(library)
+    config = BoostedConfig(
+        library=library,
+        objective="logloss",
+        n_trees=150,
+        depth=2,
+        learning_rate=0.01,
+        patience=50,
+        stop_by="hit-rate@5",
+    )
+    found = fit(config, practice, np.random.default_rng(0))
+    curve = found.about["curves"]["hit-rate@5"]
+    best = int(np.argmax(curve))
+    assert found.about["n_trees"] == 25 * (best + 1)
+    assert len(curve) == min(best + 3, 6)
+    # The curve is rounded, the count by hand is not.
+    by_hand = hits_among_five(found.score(practice.check.features), practice.check)
+    assert found.about["best"] == {"hit-rate@5": pytest.approx(by_hand, abs=1e-6)}

@@ -141,6 +141,13 @@ class Dataset:
         counts = np.bincount(self.user_ix, minlength=self.n_users)
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), order
 
+    @cached_property
+    def events_by_user(self) -> tuple[ItemRows, NDArray[np.bool_], NDArray[np.int64]]:
+        """In the order of ``by_user``: items, whether they count, and moments; each of shape (n,)."""
+        assert self.at is not None, "data without moments knows no before"
+        order = self.by_user[1]
+        return self.item_ix[order], (self.weight > 0)[order], self.at[order]
+
     def arrays(self) -> Arrays:
         """Everything ``restore`` needs besides the items, the kinds and ``until``: columns, attributes, users."""
         kept = {name: column for name in PLAIN if (column := getattr(self, name)) is not None}

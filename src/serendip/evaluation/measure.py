@@ -56,9 +56,11 @@ class Fits:
     of later moments only the last one's.
     """
 
-    def __init__(self, shown: Shown | None = None) -> None:
+    def __init__(self, shown: Shown | None = None, besides: frozenset[str] = frozenset()) -> None:
         self._shown = shown
-        """What rankers practise on, instead of the past replayed."""
+        """What rankers practise on, instead of the past replayed,"""
+        self._besides = besides
+        """but for the pipelines of these names."""
         self._kept: dict[int, dict[tuple[str, str, int, int], Model]] = {}
         self._ranked: dict[tuple[str, int, int, int], Pipeline] = {}
 
@@ -69,7 +71,8 @@ class Fits:
         unnamed = config.model_copy(update={"name": ""})
         key = (unnamed.model_dump_json(), data.now, len(data), seed)
         if key not in self._ranked:
-            fitted = pipelines.fit(config, data, seed, self.model, self._shown)
+            shown = None if config.name in self._besides else self._shown
+            fitted = pipelines.fit(config, data, seed, self.model, shown)
             if data.now != next(iter(self._kept)):
                 return fitted
             self._ranked[key] = fitted

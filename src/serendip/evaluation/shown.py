@@ -7,7 +7,7 @@ people.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,8 +18,12 @@ from serendip.data import DAY, Dataset, ItemLists, Queries, hidden_items
 from serendip.domain import Invalid
 from serendip.evaluation.bootstrap import Estimate, estimates
 from serendip.evaluation.measure import Fits
-from serendip.pipeline import Answers, Pipeline, PipelineConfig, fit
+from serendip.evaluation.metrics import ndcg
+from serendip.pipeline import Answers, Pipeline, PipelineConfig
 from serendip.ranking import NOTHING
+
+PLACES = 10
+"""Places over which nDCG is taken."""
 
 AT_ONCE = 32_000_000
 """Askers times items of one batch."""
@@ -27,6 +31,8 @@ AT_ONCE = 32_000_000
 ShownProtocol = Literal["shown rows", "full catalogue"]
 PROTOCOLS: tuple[ShownProtocol, ...] = ("shown rows", "full catalogue")
 Progress = Callable[[str], None]
+Hits = dict[tuple[str, ShownProtocol], list[NDArray[np.bool_]]]
+"""By pipeline and protocol, batch after batch: which places were liked, (n_askers, n_places)."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,13 @@ class Found:
     """Share of askers with a liked item among the first ``k``; the interval over users."""
     over_first: Estimate
     """How far that is above the first pipeline's, on the same draws of users."""
+    ndcg: Estimate
+    """nDCG@10 of those who liked something."""
+    over_single: Estimate
+    """How far that is above that of the best pipeline of one source and no ranker, on the same draws of users; of the
+    best one itself, and where there is none, 0."""
+    single: str | None
+    """The name of that pipeline."""
     n_asked: int
     n_liking: int
     """How many of those asked liked something of what they were shown."""
@@ -109,14 +122,14 @@ def measure_shown(
     many of a window are drawn where there are more.
     """
     fits = fits or Fits()
-    hits: dict[tuple[str, ShownProtocol], list[NDArray[np.bool_]]] = {}
+    hits: Hits = {}
     users: list[NDArray[np.int32]] = []
-    liking = 0
+    n_liked: list[NDArray[np.int64]] = []
     fitted: list[Pipeline] = []
     for turn in windows(data, cut, shown, liked, window_days):
         if not fitted:
             progress(f"fitting {', '.join(config.name for config in configs)}")
-            fitted = [fit(config, turn.known, seed, fits.model) for config in configs]
+            fitted = [fits.pipeline(config, turn.known, seed) for config in configs]
         else:
             fitted = [one.refreshed(turn.known, seed, fits.model) for one in fitted]
         places = _drawn(len(turn.user_ix), most_askers, seed + len(users))
@@ -126,32 +139,46 @@ def measure_shown(
             hidden = hidden_items(turn.known, queries)
             for protocol in protocols:
                 for one in fitted:
-                    answers = _answer(one, queries, turn, some, hidden, protocol, k)
+                    answers = _answer(one, queries, turn, some, hidden, protocol, max(k, PLACES))
                     own = hits.setdefault((one.config.name, protocol), [])
                     own.append(_hit(answers, turn.liked, some))
             users.append(asked)
-            liking += int(np.count_nonzero(np.diff(turn.liked.indptr)[some]))
+            n_liked.append(np.diff(turn.liked.indptr)[some])
         progress(f"asked {sum(map(len, users)):,} questions")
     if not users:
         raise Invalid("nobody was shown anything from the cut on; cut earlier", field="cut")
-    return _rows([config.name for config in configs], protocols, hits, np.concatenate(users), liking, seed)
+    return _rows(configs, protocols, hits, np.concatenate(users), np.concatenate(n_liked), k, seed)
 
 
 def _rows(
-    names: Sequence[str],
+    configs: Sequence[PipelineConfig],
     protocols: Sequence[ShownProtocol],
-    hits: Mapping[tuple[str, ShownProtocol], Sequence[NDArray[np.bool_]]],
+    hits: Hits,
     who: NDArray[np.int32],
-    liking: int,
+    n_liked: NDArray[np.int64],
+    k: int,
     seed: int,
 ) -> list[Found]:
-    """Shares and differences from the first name's, with intervals over the users ``who`` asked."""
-    rows = []
+    """Shares, nDCG and differences, with intervals over the users ``who`` asked."""
+    rows, liking = [], n_liked > 0
     for protocol in protocols:
-        own = np.stack([np.concatenate(hits[name, protocol]) for name in names], axis=1).astype(np.float64)
+        places = [np.concatenate(hits[one.name, protocol]) for one in configs]
+        own = np.stack([one[:, :k].any(axis=1) for one in places], axis=1).astype(np.float64)
         found = estimates(np.concatenate([own, own - own[:, :1]], axis=1), who, seed)
-        for name, rate, above in zip(names, found[: len(names)], found[len(names) :], strict=True):
-            rows.append(Found(name, protocol, rate, above, len(who), liking))
+        order = np.stack([ndcg(one[liking, :PLACES], n_liked[liking]) for one in places], axis=1)
+        # Where nobody liked anything there is no order to judge.
+        order = order if liking.any() else np.zeros((len(who), len(configs)))
+        single = [j for j, one in enumerate(configs) if len(one.sources) == 1 and one.ranker is None]
+        best = max(single, key=lambda j: float(order[:, j].mean()), default=None)
+        above = order * 0 if best is None else order - order[:, [best]]
+        ordered = estimates(np.concatenate([order, above], axis=1), who[liking] if liking.any() else who, seed)
+        for j, one in enumerate(configs):
+            rows.append(
+                Found(
+                    one.name, protocol, found[j], found[j + len(configs)], ordered[j], ordered[j + len(configs)],
+                    None if best is None else configs[best].name, len(who), int(liking.sum()),
+                )
+            )  # fmt: skip
     return rows
 
 
@@ -191,8 +218,8 @@ def _answer(
 
 
 def _hit(answers: Answers, liked: ItemLists, some: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether any place holds something that the asker liked; shape (n_askers,)."""
+    """Which places hold something that the asker liked; shape (n_askers, n_places)."""
     return np.array(
-        [bool(np.isin(row[row != NOTHING], liked[place]).any()) for row, place in zip(answers.rows, some, strict=True)],
+        [np.isin(row, liked[place]) & (row != NOTHING) for row, place in zip(answers.rows, some, strict=True)],
         np.bool_,
-    )
+    ).reshape(answers.rows.shape)

@@ -13,7 +13,7 @@ import polars as pl
 
 from serendip.domain import Invalid, NotReady, checked_id
 from serendip.flows.bring import digest_of
-from serendip.sources.service import IN_A_ROW, Failed, Service
+from serendip.sources.service import IN_A_ROW, UNASKED, Failed, Service
 from serendip.store import ImportProgress, Store
 
 BATCH = 500
@@ -76,9 +76,9 @@ def pull(
     for start in range(0, len(left), batch):
         chunk = left[start : start + batch]
         told = service.users(chunk)
-        if is_away(told):
+        if (away := is_away(told)) is not None:
             raise NotReady(
-                f"{service.url} gives no answers any more ({told[-1].what}); "  # type: ignore[union-attr]
+                f"{service.url} gives no answers any more ({away}); "
                 f"{report.done_before + start:,} of {len(ids):,} customers are kept; run the same command again, "
                 "it goes on there"
             )
@@ -111,10 +111,12 @@ def pull(
     return report
 
 
-def is_away(told: Sequence[dict[str, Any] | Failed]) -> bool:
-    """Whether the last answers of a batch were none, and asking later may help."""
+def is_away(told: Sequence[dict[str, Any] | Failed]) -> str | None:
+    """Why the service must be away: it was left unasked, or the last answers were none; None where it is there."""
+    silent = [one for one in told if isinstance(one, Failed) and one.again]
     last = told[-IN_A_ROW:]
-    return len(last) == IN_A_ROW and all(isinstance(one, Failed) and one.again for one in last)
+    ended = len(last) == IN_A_ROW and all(isinstance(one, Failed) and one.again for one in last)
+    return silent[0].what if ended or any(one.what == UNASKED for one in silent) else None
 
 
 def write_failed(file: Path, failed: Sequence[dict[str, str]]) -> None:
@@ -137,6 +139,16 @@ def read_ids(file: Path) -> list[str]:
             rows = csv.DictReader(told)
             if "user" not in (rows.fieldnames or []):
                 raise Invalid(f"{file} has no column user; it needs one with the ids", field="only")
-            return [checked_id(row["user"] or "", "user") for row in rows]
-    except (OSError, UnicodeDecodeError) as error:
+            ids = [_id_in(file, rows.line_num, row["user"]) for row in rows]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise Invalid(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", field="only") from None
+    if not ids:
+        raise Invalid(f"{file} names no users, so nobody is asked for", field="only")
+    return ids
+
+
+def _id_in(file: Path, line: int, told: str | None) -> str:
+    try:
+        return checked_id(told or "", "user")
+    except Invalid as error:
+        raise Invalid(f"{file}, line {line}: {error}", field="only") from None

@@ -68,9 +68,10 @@ def train(
         raise Invalid("there are no interactions to learn from; `serendip import FILE --as interactions` first")
     people = of_people(store, configs)
     of_items = [config for config in configs if config not in people]
-    besides = [*of_items, *live_besides(store, of_items)] if of_items else []
+    live = live_besides(store, of_items) if of_items else []
+    besides = [*of_items, *live]
     data = with_attributes(store, data, [*besides, *people])
-    asked = measure_able(besides, data, seed, progress, shown) if of_items else UNASKED
+    asked = measure_able(besides, data, seed, progress, Fits(shown, replaying(store, live))) if of_items else UNASKED
     left_out = {config.name: asked.refused[config.name] for config in of_items if config.name in asked.refused}
     keys = {KEYS: keys_of(store.item_ids(), data.items), USER_KEYS: keys_of(store.user_ids(), data.users)}
     versions, fits = [], Fits(shown)
@@ -149,10 +150,10 @@ def measure_able(
     data: Dataset,
     seed: int = 0,
     progress: Progress = lambda _: None,
-    shown: Shown | None = None,
+    fits: Fits | None = None,
 ) -> Asked:
     """``measure`` for those that can learn from what was before the cut; without tables only popularity is kept."""
-    fits, refused = Fits(shown), {}
+    fits, refused = fits or Fits(), {}
     try:
         cut = split_of(data, "time" if data.at is not None else "random", seed=seed)
         for config in configs:
@@ -348,6 +349,18 @@ def live_besides(store: Store, configs: Sequence[PipelineConfig]) -> list[Pipeli
             name = f"{config.name} (live)"
             taken[name] = config.model_copy(update={"name": name})
     return list(taken.values())[len(configs) :]
+
+
+def replaying(store: Store, configs: Sequence[PipelineConfig]) -> frozenset[str]:
+    """The names of those of ``configs`` of which no live version practised on a feature table."""
+    records = [store.version(promotion.version) for promotion in store.live().values()]
+    told = [record.manifest for record in records if record is not None]
+    tabled = [
+        PipelineConfig.model_validate(one["pipeline"])
+        for one in told
+        if one.get("ranker", {}).get("practice", {}).get("shown")
+    ]
+    return frozenset(config.name for config in configs if not any(same(config, other) for other in tabled))
 
 
 def forget_old(store: Store, artifacts: Artifacts, name: str) -> None:

@@ -193,6 +193,12 @@ class Pipeline:
         """Do now what the first asker would wait for."""
         if self._searched is not None:
             _ = self._searched.catalogue
+        if self.ranker is not None and len(self.items):
+            # Kernels are compiled for the types that they meet: one question goes through all of them.
+            asked = self.bare_queries(self.items.ids[:1])
+            late = np.array([self.ranker.features.until + 1])
+            queries = replace(asked, weight=np.ones(len(asked.item_ix), np.float32), moment=late)
+            self.explain(queries, self.answer(queries, 1))
 
     def _in_runs(
         self,

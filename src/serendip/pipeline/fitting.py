@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from serendip import models
-from serendip.data import Arrays, Dataset, Vocabulary
+from serendip.data import DAY, Arrays, Dataset, Vocabulary
 from serendip.domain import InteractionKind
 from serendip.pipeline.answering import FitModel, Pipeline
 from serendip.pipeline.config import PipelineConfig, SourceConfig
@@ -36,12 +36,18 @@ def fit(
     if config.ranker is None:
         return whole
     bare = config.model_copy(update={"ranker": None, "fallback": ()})
-    past: list[Pipeline] = []
+    refit_days = config.ranker.ranker_settings().refit_days
+    past: Pipeline | None = None
+    fitted_at = 0
 
     def practising(known: Dataset) -> Merged:
-        """The sources as they were at the first moment asked for, with the trends of this one."""
-        past[:] = [past[0].refreshed(known, seed, fit_model) if past else fit(bare, known, seed, fit_model)]
-        return past[0].merged
+        """The sources as they were when last fitted, with the trends of this moment."""
+        nonlocal past, fitted_at
+        if past is None or (refit_days is not None and known.now - fitted_at >= refit_days * DAY):
+            past, fitted_at = fit(bare, known, seed, fit_model), known.now
+        else:
+            past = past.refreshed(known, seed, fit_model)
+        return past.merged
 
     return replace(whole, ranker=fit_ranker(config.ranker, data, practising, seed, shown))
 

@@ -24,7 +24,10 @@ FEWEST_WINDOWS = 2
 """One to learn from, and a later one to check."""
 
 QUESTIONS = 1024
-"""Questions whose candidates are looked up at once."""
+"""Questions whose candidates are looked up at once, at most."""
+
+CELLS = 16_000_000
+"""Scores of one source that are held at once."""
 
 Sources = Callable[[Dataset], Merged]
 """The sources as of the moment at which a dataset ends; later ones come after earlier ones."""
@@ -41,10 +44,7 @@ def fit_ranker(
             f"{config.name} learns from what happened when, and the data has no moments; leave the ranker out"
         )
     if shown is not None:
-        if config.features and config.features != shown.definitions:
-            raise Invalid(
-                f"{config.name} names features besides those of the feature table; leave them out", field="features"
-            )
+        shown = shown.narrowed(config.features, config.name)
         features = Features.described(shown.definitions, data, rng)
         practice, about = practise_shown(settings, features, shown, data.now)
     else:
@@ -167,8 +167,9 @@ def asked(
         relevant=type(turn.relevant).of([turn.relevant[int(q)] for q in chosen]),
     )
     out = []
-    for start in range(0, len(some.user_ix), QUESTIONS):
-        rows = slice(start, min(start + QUESTIONS, len(some.user_ix)))
+    size = min(QUESTIONS, max(1, CELLS // max(1, turn.known.n_items)))
+    for start in range(0, len(some.user_ix), size):
+        rows = slice(start, min(start + size, len(some.user_ix)))
         queries, hidden = some.ask(rows)
         candidates = Candidates.of(merged, queries, 0, hidden, some.may_show(rows))
         out.append((queries, candidates, [some.relevant[q] for q in range(rows.start, rows.stop)]))

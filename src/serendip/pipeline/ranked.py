@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from serendip.data import Arrays, Dataset, Floats, Hashes, ItemLists, ItemRows, Queries, Vocabulary
-from serendip.data.features import Feature, Features, parse_features
+from serendip.data.features import OF_SOURCE, Feature, Features, parse_features
 from serendip.domain import Invalid
 from serendip.models.rankers import Ranker
 from serendip.pipeline.config import RankerConfig
@@ -119,7 +119,7 @@ class FittedRanker:
         """What the scores and ranks of each source add to a score."""
         positions = [(name, at) for at, name in enumerate(self.features.names)]
         return [
-            float(sum(shares[at] for name, at in positions if name in (f"score({source})", f"rank({source})")))
+            float(sum(shares[at] for name, at in positions if name in {f"{what}({source})" for what in OF_SOURCE}))
             for source in candidates.said
         ]
 

@@ -32,6 +32,11 @@ MOST_PAUSE = 300.0
 IN_A_ROW = 25
 """So many customers in a row without an answer: the service is away."""
 
+UNASKED = "not asked, for those before got no answer"
+
+LONGEST_TIMEOUT = 3600.0
+"""Seconds."""
+
 BIGGEST = 10.0**15
 """Numbers beyond this are no counts of days, purchases or money."""
 
@@ -74,13 +79,14 @@ class Service:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        check_address(self.url)
+        if self.token and not (self.token.isascii() and self.token.isprintable()):
+            raise Invalid("the token holds letters that a header cannot carry; check its file", field="token-file")
+        if not 0 < self.manners.timeout_seconds <= LONGEST_TIMEOUT:
             raise Invalid(
-                f"{self.url!r} is no address of a service; write for example http://127.0.0.1:9000", field="url"
+                f"a timeout of {self.manners.timeout_seconds:g} seconds is none; it goes up to {LONGEST_TIMEOUT:.0f}",
+                field="timeout",
             )
-        if parts.username or parts.password:
-            raise Invalid("a password in an address ends up in logs; give a token with --token-file", field="url")
         self.url = self.url.rstrip("/")
         self._not_before = 0.0
         self._lock = threading.Lock()
@@ -118,9 +124,23 @@ class Service:
         return sorted({_id(one) for one in told})
 
     def users(self, ids: Iterable[str]) -> list[dict[str, Any] | Failed]:
-        """What is known of each, in their order: ``{"id": .., "attributes": {..}}``, or why nothing is."""
+        """What is known of each, in their order: ``{"id": .., "attributes": {..}}``, or why nothing is.
+
+        Where ``IN_A_ROW`` get no answer, those behind them are not asked any more.
+        """
+        silent = 0
+
+        def asked(id_: str) -> dict[str, Any] | Failed:
+            nonlocal silent
+            if silent >= IN_A_ROW:
+                return Failed(id_, UNASKED, again=True)
+            told = self._user(id_)
+            with self._lock:
+                silent = silent + 1 if isinstance(told, Failed) and told.again else 0
+            return told
+
         with ThreadPoolExecutor(self.manners.n_at_once) as threads:
-            return list(threads.map(self._user, ids))
+            return list(threads.map(asked, ids))
 
     def _user(self, id_: str) -> dict[str, Any] | Failed:
         told = self._asked(f"/users/{quote(id_, safe='')}")
@@ -142,6 +162,8 @@ class Service:
                     return json.loads(content)
                 except ValueError:
                     content = Gone("the answer is not JSON", again=True)
+                except RecursionError:
+                    content = Gone("the answer is JSON without a bottom")
             assert isinstance(content, Gone)
             gone = content
             if not gone.again:
@@ -198,6 +220,22 @@ class Gone:
     """Asking again may help."""
 
 
+def check_address(url: str) -> None:
+    """Refuse what is no address of a service, and one that tells a password."""
+    import httpx2
+
+    try:
+        parts = urlsplit(url)
+        right = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
+        httpx2.URL(url)
+    except (ValueError, httpx2.InvalidURL):
+        right = False
+    if not right:
+        raise Invalid(f"{url!r} is no address of a service; write for example http://127.0.0.1:9000", field="url")
+    if parts.username or parts.password:
+        raise Invalid("a password in an address ends up in logs; give a token with --token-file", field="url")
+
+
 def _id(told: Any) -> str:
     if isinstance(told, bool) or not isinstance(told, str | int):
         raise Invalid(f"{str(told)[:80]!r} among the ids is no id; GET /users gives texts or whole numbers", "users")
@@ -227,9 +265,20 @@ def attributes_of(id_: str, told: Any) -> dict[str, Any]:
     often = [-1.0 if one is None else float(one) for one in lists.get("F", [None] * next(iter(lengths)))]
     place = often.index(max(often))
     found = {name: one[place] for name, one in lists.items() if one[place] is not None}
-    if any(isinstance(one, list | dict) for one in found.values()):
-        raise Invalid("values holds lists within lists", field="values")
+    for name, one in found.items():
+        _check_kept(name, one)
     return found
+
+
+def _check_kept(name: str, value: Any) -> None:
+    """Refuse what no attribute can be: lists, numbers without an end, texts that are no Unicode."""
+    if isinstance(value, list | dict):
+        raise Invalid("values holds lists within lists", field="values")
+    if isinstance(value, int | float) and not abs(value) < BIGGEST:
+        raise Invalid(f"{name!r} holds {str(value)[:80]}, which is no number to be kept", field="values")
+    for text in (name, value):
+        if isinstance(text, str) and ("\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text)):
+            raise Invalid(f"{text[:80]!r} in values holds a NUL or half a surrogate pair", field="values")
 
 
 def retry_after(text: str | None, now: datetime) -> float | None:

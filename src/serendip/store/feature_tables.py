@@ -138,7 +138,9 @@ class ParquetTables(FeatureTables):
     def manifests(self) -> dict[str, Manifest]:
         """See ``FeatureTables.manifests``."""
         files = sorted(self._folder.glob("*/manifest.json"), key=lambda file: file.stat().st_mtime)
-        return {file.parent.name: orjson.loads(file.read_bytes()) for file in files}
+        told = {file.parent.name: _told(file) for file in files}
+        # The folder may hold other things with a manifest, such as model versions.
+        return {name: one for name, one in told.items() if {"columns", "definitions", "finished"} <= one.keys()}
 
     def batches(self, name: str) -> Iterator[pl.DataFrame]:
         """See ``FeatureTables.batches``."""
@@ -159,6 +161,15 @@ class ParquetTables(FeatureTables):
             draft.replace(file)
         except OSError as error:
             raise NotReady(f"{file} could not be written: {error.strerror or error}") from None
+
+
+def _told(file: Path) -> Manifest:
+    """What a manifest says; nothing where it is none of ours."""
+    try:
+        told = orjson.loads(file.read_bytes())
+    except orjson.JSONDecodeError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 class SqlTables(FeatureTables):

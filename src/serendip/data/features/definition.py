@@ -24,22 +24,26 @@ COUNTED = ("count", "rate", "decayed", "trend", "mean", "recency", "age")
 """What is told of an entity's events."""
 CLOCK = ("hour", "weekday", "day", "month")
 """What is told of the moment alone, in UTC: 0 to 23, 0 (Monday) to 6, 1 to 31, 1 to 12."""
-OF_COLUMN = ("category", "length", "text", "likeness", "gap")
+OF_HISTORY = ("likeness", "gap", "usual")
+"""What is told of the items of the asker's history, beside the item."""
+OF_COLUMN = ("category", "length", "text", *OF_HISTORY)
 """What is told of a column."""
-OF_SOURCE = ("score", "rank")
+OF_SOURCE = ("score", "rank", "share")
 """What a candidate source says of the item."""
 
 HOW = (
     "count(item), count(user, like, 7d), rate(user x item.topic, like/view), decayed(item, view, 3d), "
     "trend(item, 3d/30d), mean(item), recency(user), age(item), hour, weekday, user.city, item.price, "
     "category(user.exp_group), length(item.text), text(item.text, 16), likeness(item.tags), gap(item.year), "
-    "score(als), rank(als)"
+    "gap(age), usual(item.year), usual(age), score(als), rank(als), share(als)"
 )
 
 _CALL = re.compile(r"(?P<what>[a-z]+)\((?P<inner>[^()]*)\)")
 _COLUMN = re.compile(r"(?P<of>user|item)\.(?P<name>[^\s(),/]+)")
 _SPAN = re.compile(r"(?P<n>\d+(\.\d+)?)(?P<unit>[mhd])")
 _MOST_PARTS = 256
+_LONGEST = 36_525 * UNITS["d"]
+"""A hundred years; sums of moments and spans stay far within 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -122,10 +126,12 @@ def parse_feature(line: str) -> Feature:
 
 
 def _of_column(text: str, what: str, given: list[str]) -> Feature:
+    if what in ("gap", "usual") and given == ["age"]:
+        return Feature(text, what, Entity(item=OWN))
     column = _COLUMN.fullmatch(given[0])
     if column is None:
         raise Invalid(f"{text}: {given[0]!r} is no column; write user.NAME or item.NAME", field="features")
-    if what in ("likeness", "gap") and column["of"] == "user":
+    if what in OF_HISTORY and column["of"] == "user":
         raise Invalid(f"{text}: it compares an item with the history; name a column of items", field="features")
     n_parts = 1
     if what == "text":
@@ -198,9 +204,11 @@ def _micros(said: str, text: str) -> int:
 def span_of(said: str, field: str = "features") -> int:
     """Microseconds of ``7d``, ``12h`` or ``30m``."""
     found = _SPAN.fullmatch(said)
-    if found is None or not (size := round(float(found["n"]) * UNITS[found["unit"]])):
-        raise Invalid(f"{said!r} is no span of time; write for example 7d, 12h or 30m", field=field)
-    return size
+    micros = 0.0 if found is None else float(found["n"]) * UNITS[found["unit"]]
+    if not 0.5 < micros <= _LONGEST:
+        most = f" of at most {_LONGEST // UNITS['d']} days" if micros > _LONGEST else ""
+        raise Invalid(f"{said!r} is no span of time{most}; write for example 7d, 12h or 30m", field=field)
+    return round(micros)
 
 
 def _unknown(text: str) -> Invalid:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from serendip.data.columns import Column, Columns
-from serendip.data.features.coded import Coded
-from serendip.data.features.definition import Feature
+from serendip.data.dataset import Dataset
+from serendip.data.features.coded import Coded, coded
+from serendip.data.features.definition import ANY, COUNTED, OWN, Feature
 from serendip.data.lists import Floats
 from serendip.data.text import directions, terms_of, tfidf
 from serendip.domain import Invalid
+
+Coding = Mapping[str, Coded]
 
 
 def named(columns: Columns | None, name: str, of: str, feature: Feature) -> Column:
@@ -42,6 +47,7 @@ def checked(feature: Feature, column: Column) -> None:
         "length": (column.texts is not None or column.lists is not None, "only texts and lists have a length"),
         "text": (column.texts is not None or column.lists is not None, "name a column of texts or lists of texts"),
         "gap": (column.numbers is not None, "name a column of numbers"),
+        "usual": (column.numbers is not None, "name a column of numbers"),
         "likeness": (many or column.texts is not None, "name a column of texts, lists or vectors"),
     }
     fits, advice = wanted.get(feature.what, (column.vectors is None, "the events of a vector cannot be told apart"))
@@ -88,3 +94,65 @@ def components(feature: Feature, column: Column, n_rows: int, rng: np.random.Gen
     out[rows] = 0
     out[rows, : found.shape[1]] = found[rows]
     return out
+
+
+def check_kinds(definitions: Sequence[Feature], data: Dataset) -> None:
+    """Invalid where a feature names a kind of interactions that there is not."""
+    names = [kind.name for kind in data.kinds]
+    for feature in definitions:
+        for kind in (feature.kind, feature.base):
+            if kind not in (ANY, *names):
+                raise Invalid(
+                    f"{feature.text}: there are no interactions of kind {kind!r}; the kinds are {', '.join(names)}",
+                    field="features",
+                )
+
+
+def codes_of(definitions: Sequence[Feature], columns: Columns | None, of: str) -> dict[str, Coded]:
+    """The codes of the columns that events are counted by, or whose words are values, of users or of items."""
+    out: dict[str, Coded] = {}
+    for feature in definitions:
+        if feature.what in COUNTED and feature.entity is not None:
+            name = feature.entity.user if of == "user" else feature.entity.item
+            key = name
+        elif feature.what in ("column", "category") and feature.of_asker == (of == "user"):
+            name = feature.column
+            key = category_of(feature)
+        else:
+            continue
+        if name is None or key is None or name == OWN:
+            continue
+        column = named(columns, name, of, feature)
+        checked(feature, column)
+        if key not in out and (feature.what in COUNTED or is_category(feature, column)):
+            assert columns is not None
+            out[key] = coded(column, columns.n_rows)
+    return out
+
+
+def table_of(
+    definitions: Sequence[Feature],
+    columns: Columns | None,
+    of: str,
+    n_rows: int,
+    codes: Coding,
+    rng: np.random.Generator,
+) -> Floats:
+    """What columns say of users or of items, in the order of the definitions; (n_rows, n_numbers)."""
+    parts: list[Floats] = [np.empty((n_rows, 0), np.float32)]
+    for feature in definitions:
+        if feature.what not in ("column", "category", "length", "text") or feature.of_asker != (of == "user"):
+            continue
+        assert feature.column is not None
+        column = named(columns, feature.column, of, feature)
+        checked(feature, column)
+        if feature.what == "text":
+            parts.append(components(feature, column, n_rows, rng))
+        else:
+            parts.append(values(feature, column, n_rows, codes.get(category_of(feature))))
+    return np.concatenate(parts, axis=1)
+
+
+def category_of(feature: Feature) -> str:
+    """Under which name the words are kept that are a feature's values; no column has a blank in its name."""
+    return f"{feature.what} {feature.column}"

@@ -9,14 +9,23 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from serendip.data.columns import Columns
 from serendip.data.dataset import Dataset
+from serendip.data.features.ages import Ages, restored
 from serendip.data.features.coded import Coded, coded
 from serendip.data.features.counters import Asked, Counter, Sides, Sweep
-from serendip.data.features.definition import ANY, CLOCK, COUNTED, OF_SOURCE, OWN, Feature
-from serendip.data.features.described import checked, components, is_category, named, values
-from serendip.data.features.likeness import Likeness
-from serendip.data.features.moments import clock, histories_before, in_order, taken_by_user
+from serendip.data.features.definition import CLOCK, COUNTED, OF_HISTORY, OF_SOURCE, OWN, Feature
+from serendip.data.features.described import (
+    Coding,
+    category_of,
+    check_kinds,
+    checked,
+    codes_of,
+    named,
+    table_of,
+    values,
+)
+from serendip.data.features.likeness import Histories, Likeness
+from serendip.data.features.moments import clock, in_order
 from serendip.data.lists import Floats, ItemRows
 from serendip.data.queries import Queries
 from serendip.data.vocabulary import Arrays, Vocabulary
@@ -27,8 +36,6 @@ BATCH_ROWS = 1_000_000
 
 Said = Mapping[str, tuple[Floats, Floats]]
 """By the name of a candidate source: scores and ranks."""
-
-Coding = Mapping[str, Coded]
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,8 @@ class Features:
     user_table: Floats
     """What columns say of users, in the order of the definitions about them; (n_users, n_numbers)."""
     item_table: Floats
-    likenesses: tuple[Likeness, ...]
+    beside: tuple[Likeness | Ages, ...]
+    """What items are compared with histories by, in the order of OF_HISTORY's definitions."""
     counters: tuple[Counter, ...]
 
     @staticmethod
@@ -58,16 +66,18 @@ class Features:
     @staticmethod
     def described(definitions: Sequence[Feature], data: Dataset, rng: np.random.Generator) -> Features:
         """What the columns of ``data`` say, and no event counted yet."""
-        _check_kinds(definitions, data)
-        user_codes = _codes(definitions, data.user_columns, "user")
-        item_codes = _codes(definitions, data.item_columns, "item")
-        likenesses = []
+        check_kinds(definitions, data)
+        user_codes = codes_of(definitions, data.user_columns, "user")
+        item_codes = codes_of(definitions, data.item_columns, "item")
+        beside: list[Likeness | Ages] = []
         for feature in definitions:
-            if feature.what in ("likeness", "gap"):
+            if feature.what in OF_HISTORY and feature.column is None:
+                beside.append(Ages.of(feature, data.n_items))
+            elif feature.what in OF_HISTORY:
                 assert feature.column is not None
                 column = named(data.item_columns, feature.column, "item", feature)
                 checked(feature, column)
-                likenesses.append(Likeness.of(feature, column, data.n_items))
+                beside.append(Likeness.of(feature, column, data.n_items))
         return Features(
             tuple(definitions),
             0,
@@ -75,9 +85,9 @@ class Features:
             data.n_items,
             user_codes,
             item_codes,
-            _table(definitions, data.user_columns, "user", data.n_users, user_codes, rng),
-            _table(definitions, data.item_columns, "item", data.n_items, item_codes, rng),
-            tuple(likenesses),
+            table_of(definitions, data.user_columns, "user", data.n_users, user_codes, rng),
+            table_of(definitions, data.item_columns, "item", data.n_items, item_codes, rng),
+            tuple(beside),
             (),
         )
 
@@ -90,7 +100,12 @@ class Features:
         grown = self._of_users(data.users)
         assert data.n_items == self.n_items, "the columns' rows are those of the items"
         swept = Sweep.all_over(self.definitions, log, grown._sides)
-        return replace(grown, until=data.now, counters=tuple(sweep.finish(data.now) for sweep in swept))
+        counters = tuple(sweep.finish(data.now) for sweep in swept)
+        return replace(grown, until=data.now, counters=counters, beside=self._beside(log))
+
+    def _beside(self, log: Dataset) -> tuple[Likeness | Ages, ...]:
+        """What items are compared by, ages as ``log`` has them."""
+        return tuple(one.over(log) if isinstance(one, Ages) else one for one in self.beside)
 
     def _of_users(self, users: Vocabulary) -> Features:
         """The same with further users at the end, of whom columns say nothing."""
@@ -114,7 +129,7 @@ class Features:
         for feature, position in zip(self.definitions, self._positions, strict=True):
             if feature.what not in ("column", "category"):
                 continue
-            coding = self._coding(feature).get(_category_of(feature))
+            coding = self._coding(feature).get(category_of(feature))
             if coding is not None and coding.words is not None:
                 out[position] = coding.words.ids
         return out
@@ -132,7 +147,8 @@ class Features:
         asked = Asked.of(queries, rows, self.until)
         sides = self._asking(queries)
         out = np.empty((*rows.shape, len(self.names)), np.float32)
-        counters, likenesses = iter(self.counters), iter(self.likenesses)
+        counters, beside = iter(self.counters), iter(self.beside)
+        told = Histories.of(queries)
         user_parts = self._user_parts(queries)
         user_place, item_place = 0, 0
         items = np.maximum(rows, 0)
@@ -144,9 +160,8 @@ class Features:
                 out[:, :, position] = clock(feature.what, queries.moment)[:, None]
             elif feature.what in OF_SOURCE:
                 out[:, :, position] = _said(feature, said or {})
-            elif feature.what in ("likeness", "gap"):
-                ends = queries.indptr[:-1], queries.indptr[1:]
-                out[:, :, position] = next(likenesses).read(*ends, queries.item_ix, queries.weight > 0, rows)
+            elif feature.what in OF_HISTORY:
+                out[:, :, position] = next(beside).read(told, rows)
             elif feature.of_asker:
                 out[:, :, position:stop] = user_parts[:, None, user_place : user_place + feature.n_parts]
                 user_place += feature.n_parts
@@ -179,7 +194,7 @@ class Features:
         """
         refuse_sources(self.definitions)
         sweeps = list(Sweep.all_over(self.definitions, data, self._sides))
-        histories = taken_by_user(data) if self.likenesses and emit.any() else None
+        beside = self._beside(data)
         for begin in range(0, len(data), size):
             end = min(begin + size, len(data))
             shown = emit[begin:end]
@@ -187,7 +202,7 @@ class Features:
                 shown = np.zeros(end - begin, np.bool_)
             places = begin + np.flatnonzero(shown)
             block = np.empty((len(places), len(self.names)), np.float32)
-            self._write_rows(data, places, sweeps, histories, begin, end, shown, block)
+            self._write_rows(data, places, sweeps, beside, begin, end, shown, block)
             if begin >= start:
                 yield places, block
 
@@ -196,7 +211,7 @@ class Features:
         data: Dataset,
         places: NDArray[np.int64],
         sweeps: Sequence[Sweep],
-        histories: tuple[ItemRows, NDArray[np.bool_]] | None,
+        compared: Sequence[Likeness | Ages],
         begin: int,
         end: int,
         shown: NDArray[np.bool_],
@@ -204,7 +219,8 @@ class Features:
     ) -> None:
         assert data.at is not None, "data without moments knows no before"
         user_ix, item_ix, moments = data.user_ix[places], data.item_ix[places], data.at[places]
-        remaining, likenesses = iter(sweeps), iter(self.likenesses)
+        remaining, beside = iter(sweeps), iter(compared)
+        told = Histories.before(data, places) if compared and len(places) else None
         user_place, item_place = 0, 0
         column = np.empty(len(places), np.float32)
         for feature, position in zip(self.definitions, self._positions, strict=True):
@@ -214,11 +230,10 @@ class Features:
                 out[:, position] = column
             elif feature.what in CLOCK:
                 out[:, position] = clock(feature.what, moments)
-            elif feature.what in ("likeness", "gap"):
-                likeness = next(likenesses)
-                if len(places) and histories is not None:
-                    told = likeness.read(*histories_before(data, places), *histories, item_ix[:, None])
-                    out[:, position] = told[:, 0]
+            elif feature.what in OF_HISTORY:
+                one = next(beside)
+                if told is not None:
+                    out[:, position] = one.read(told, item_ix[:, None])[:, 0]
             elif feature.of_asker:
                 out[:, position:stop] = self.user_table[user_ix, user_place : user_place + feature.n_parts]
                 user_place += feature.n_parts
@@ -285,7 +300,7 @@ class Features:
             if feature.what != "text":
                 told: Floats = np.full((len(queries), 1), np.nan, np.float32)
                 if column is not None:
-                    name = _category_of(feature)
+                    name = category_of(feature)
                     own = self.user_codes.get(name)
                     words = None if own is None else self._asker_codes(queries, name, own)
                     told = values(feature, column, len(queries), words)
@@ -306,7 +321,7 @@ class Features:
             names = Vocabulary(tuple(codes))
             parts[f"{of}_codes"] = names.arrays()
             parts |= {f"{of}_codes.{place}": codes[name].arrays() for place, name in enumerate(names)}
-        parts |= {f"likeness.{place}": one.arrays() for place, one in enumerate(self.likenesses)}
+        parts |= {f"likeness.{place}": one.arrays() for place, one in enumerate(self.beside)}
         parts |= {f"counter.{place}": one.arrays() for place, one in enumerate(self.counters)}
         for part, arrays in parts.items():
             out |= {f"{part}/{name}": array for name, array in arrays.items()}
@@ -324,7 +339,7 @@ class Features:
             names = Vocabulary.restore(part(f"{of}_codes"))
             return {name: Coded.restore(part(f"{of}_codes.{place}")) for place, name in enumerate(names)}
 
-        alike = [feature for feature in definitions if feature.what in ("likeness", "gap")]
+        beside = [feature for feature in definitions if feature.what in OF_HISTORY]
         counted = [feature for feature in definitions if feature.what in COUNTED]
         return Features(
             tuple(definitions),
@@ -335,7 +350,7 @@ class Features:
             codes("item"),
             np.asarray(arrays["user_table"]),
             np.asarray(arrays["item_table"]),
-            tuple(Likeness.restore(one, part(f"likeness.{place}")) for place, one in enumerate(alike)),
+            tuple(restored(one, part(f"likeness.{place}")) for place, one in enumerate(beside)),
             tuple(Counter.restore(one, part(f"counter.{place}")) for place, one in enumerate(counted)),
         )
 
@@ -347,69 +362,8 @@ def rows_of(
     return Features.described(definitions, data, rng).rows(data, emit)
 
 
-def _category_of(feature: Feature) -> str:
-    """Under which name the words are kept that are a feature's values; no column has a blank in its name."""
-    return f"{feature.what} {feature.column}"
-
-
 def _column_of(name: str) -> str:
     return name.split(" ")[-1]
-
-
-def _check_kinds(definitions: Sequence[Feature], data: Dataset) -> None:
-    names = [kind.name for kind in data.kinds]
-    for feature in definitions:
-        for kind in (feature.kind, feature.base):
-            if kind not in (ANY, *names):
-                raise Invalid(
-                    f"{feature.text}: there are no interactions of kind {kind!r}; the kinds are {', '.join(names)}",
-                    field="features",
-                )
-
-
-def _codes(definitions: Sequence[Feature], columns: Columns | None, of: str) -> dict[str, Coded]:
-    """The codes of the columns that events are counted by, or whose words are values, of users or of items."""
-    out: dict[str, Coded] = {}
-    for feature in definitions:
-        if feature.what in COUNTED and feature.entity is not None:
-            name = feature.entity.user if of == "user" else feature.entity.item
-            key = name
-        elif feature.what in ("column", "category") and feature.of_asker == (of == "user"):
-            name = feature.column
-            key = _category_of(feature)
-        else:
-            continue
-        if name is None or key is None or name == OWN:
-            continue
-        column = named(columns, name, of, feature)
-        checked(feature, column)
-        if key not in out and (feature.what in COUNTED or is_category(feature, column)):
-            assert columns is not None
-            out[key] = coded(column, columns.n_rows)
-    return out
-
-
-def _table(
-    definitions: Sequence[Feature],
-    columns: Columns | None,
-    of: str,
-    n_rows: int,
-    codes: Coding,
-    rng: np.random.Generator,
-) -> Floats:
-    """What columns say of users or of items, in the order of the definitions; (n_rows, n_numbers)."""
-    parts: list[Floats] = [np.empty((n_rows, 0), np.float32)]
-    for feature in definitions:
-        if feature.what not in ("column", "category", "length", "text") or feature.of_asker != (of == "user"):
-            continue
-        assert feature.column is not None
-        column = named(columns, feature.column, of, feature)
-        checked(feature, column)
-        if feature.what == "text":
-            parts.append(components(feature, column, n_rows, rng))
-        else:
-            parts.append(values(feature, column, n_rows, codes.get(_category_of(feature))))
-    return np.concatenate(parts, axis=1)
 
 
 def refuse_sources(definitions: Sequence[Feature]) -> None:
@@ -434,4 +388,8 @@ def _said(feature: Feature, said: Said) -> Floats:
         known = ", ".join(said) or "none"
         raise Invalid(f"{feature.text}: there is no candidate source {feature.source!r}; there are {known}", "features")
     scores, ranks = said[feature.source]
-    return scores if feature.what == "score" else ranks
+    if feature.what != "share":
+        return scores if feature.what == "score" else ranks
+    highest = np.max(scores, axis=1, keepdims=True, initial=-np.inf, where=np.isfinite(scores))
+    # Where nothing is above 0, a part of the highest would turn the order round.
+    return np.asarray(scores / np.where(highest > 0, highest, np.nan), np.float32)

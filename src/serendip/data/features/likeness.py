@@ -10,10 +10,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip.data.columns import Column
+from serendip.data.dataset import Dataset
 from serendip.data.features.definition import Feature
+from serendip.data.features.moments import histories_before
 from serendip.data.lists import Floats, ItemRows
+from serendip.data.queries import Queries
 from serendip.data.text import terms_of
 from serendip.data.vocabulary import Arrays
+
+
+@dataclass(frozen=True)
+class Histories:
+    """What askers did: events end to end, and which of them are whose."""
+
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    """Asker q has the events ``start[q]`` up to ``stop[q]``, exclusive, oldest first; both (n_queries,)."""
+    item_ix: ItemRows
+    counted: NDArray[np.bool_]
+    """Which are of positive weight."""
+    at: NDArray[np.int64]
+    """Microseconds."""
+    moment: NDArray[np.int64]
+    """When each asker asks; shape (n_queries,)."""
+
+    @staticmethod
+    def of(queries: Queries) -> Histories:
+        """What the askers did."""
+        ends = queries.indptr[:-1], queries.indptr[1:]
+        return Histories(*ends, queries.item_ix, queries.weight > 0, queries.at, queries.moment)
+
+    @staticmethod
+    def before(data: Dataset, places: NDArray[np.int64]) -> Histories:
+        """What the users of the rows ``places`` did strictly before these."""
+        assert data.at is not None, "data without moments knows no before"
+        start, stop = histories_before(data, places)
+        return Histories(start, stop, *data.events_by_user, data.at[places])
 
 
 @dataclass(frozen=True)
@@ -26,7 +58,7 @@ class Likeness:
     terms: NDArray[np.int32]
     counts: Floats
     vectors: NDArray[np.float32]
-    """(n_items, k): unit vectors, or the numbers of a gap with k = 1; rows of NaN where there is none."""
+    """(n_items, k): unit vectors, or of gap and usual the numbers, k = 1; rows of NaN where there is none."""
     n_terms: int
 
     @staticmethod
@@ -36,7 +68,7 @@ class Likeness:
         counts, vectors = np.empty(0, np.float32), np.empty((0, 0), np.float32)
         n_terms = 0
         assert feature.column is not None
-        if feature.what == "gap":
+        if feature.what in ("gap", "usual"):
             numbers = column.numbers if column.numbers is not None else np.full(n_items, np.nan)
             vectors = numbers[:, None].astype(np.float32)
         elif column.vectors is not None:
@@ -49,22 +81,16 @@ class Likeness:
             counts, n_terms = matrix.data.astype(np.float32), len(known)
         return Likeness(feature, indptr, terms, counts, vectors, n_terms)
 
-    def read(
-        self,
-        start: NDArray[np.int64],
-        stop: NDArray[np.int64],
-        item_ix: ItemRows,
-        counted: NDArray[np.bool_],
-        among: ItemRows,
-    ) -> Floats:
-        """For asker q with events ``start[q]`` up to ``stop[q]`` of ``item_ix``: (n_queries, n_among), -1 is padding.
+    def read(self, told: Histories, among: ItemRows) -> Floats:
+        """For each asker and each item of ``among`` (n_queries, n_among), -1 is padding.
 
-        The cosine of the sum of the counted events' words (or unit vectors) and the item's; of a gap the item's number
-        less the events' mean. NaN where either has none.
+        The cosine of the sum of the counted events' words (or unit vectors) and the item's. Of ``usual`` the mean
+        number of the events, of a gap the item's number less that. NaN where either has none.
         """
         out = np.full(among.shape, np.nan, np.float32)
-        if self.feature.what == "gap":
-            gaps(start, stop, item_ix, counted, self.vectors[:, 0], among, out)
+        start, stop, item_ix, counted = told.start, told.stop, told.item_ix, told.counted
+        if self.feature.what in ("gap", "usual"):
+            mean_numbers(start, stop, item_ix, counted, self.vectors[:, 0], self.feature.what == "gap", among, out)
         elif len(self.vectors):
             near(start, stop, item_ix, counted, self.vectors, among, out)
         else:
@@ -143,8 +169,8 @@ def near(start, stop, item_ix, counted, vectors, among, out):  # type: ignore[no
 
 
 @numba.njit(cache=True, nogil=True)
-def gaps(start, stop, item_ix, counted, numbers, among, out):  # type: ignore[no-untyped-def]
-    """The items' numbers less the mean of the events'."""
+def mean_numbers(start, stop, item_ix, counted, numbers, less, among, out):  # type: ignore[no-untyped-def]
+    """The mean of the events' numbers, or the items' numbers ``less`` that."""
     for q in range(among.shape[0]):
         total, n = 0.0, 0
         for e in range(start[q], stop[q]):
@@ -154,4 +180,4 @@ def gaps(start, stop, item_ix, counted, numbers, among, out):  # type: ignore[no
         if n:
             for j in range(among.shape[1]):
                 if among[q, j] >= 0:
-                    out[q, j] = numbers[among[q, j]] - total / n
+                    out[q, j] = numbers[among[q, j]] - total / n if less else total / n

@@ -16,6 +16,8 @@ def meaning(feature: Feature) -> str:
     """One line for people."""
     if feature.what in _PLAIN:
         return _PLAIN[feature.what]
+    if feature.what == "share":
+        return f"the score that the candidate source {feature.source} gives the item, as a part of its highest"
     if feature.source is not None:
         return f"the {feature.what} that the candidate source {feature.source} gives the item"
     if feature.column is not None:
@@ -24,6 +26,10 @@ def meaning(feature: Feature) -> str:
     whose, events = _whose(feature.entity), _events(feature.kind)
     span = f" in the last {_span(feature.span)}" if feature.span is not None else " so far"
     match feature.what:
+        case "usual":
+            return "how many days old items were when the user took them, on average"
+        case "gap":
+            return "how many days older the item is than items were when the user took them, on average"
         case "count":
             return f"{events} of {whose}{span}"
         case "rate":
@@ -51,6 +57,7 @@ def _of_column(feature: Feature, column: str) -> str:
         "text": f"{feature.n_parts} numbers that sum up the words of the {column}",
         "likeness": f"cosine of the {column} with those of the user's history",
         "gap": f"the {column} less the mean of the user's history",
+        "usual": f"the mean {column} of the user's history",
     }[feature.what]
 
 

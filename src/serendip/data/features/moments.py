@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from serendip.data.dataset import DAY, Dataset
 from serendip.data.features.definition import HOUR
-from serendip.data.lists import Floats, ItemRows
+from serendip.data.lists import Floats
 from serendip.domain import HISTORY_LIMIT, Invalid
 
 THURSDAY = 3
@@ -50,12 +50,6 @@ def histories_before(data: Dataset, rows: NDArray[np.int64]) -> tuple[NDArray[np
     start, stop = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
     _histories(data.user_ix, data.at, indptr, order, rows, HISTORY_LIMIT, start, stop)
     return start, stop
-
-
-def taken_by_user(data: Dataset) -> tuple[ItemRows, NDArray[np.bool_]]:
-    """In the order of ``data.by_user``: the events' items, and whether they count; both of shape (n,)."""
-    order = data.by_user[1]
-    return data.item_ix[order], (data.weight > 0)[order]
 
 
 @numba.njit(cache=True, nogil=True)

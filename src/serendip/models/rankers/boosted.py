@@ -24,6 +24,11 @@ GROWS: dict[Library, Callable[[Growing], Grown]] = {"catboost": with_catboost.gr
 LOSSES: dict[Library, Mapping[str, str]] = {"catboost": with_catboost.LOSSES, "lightgbm": with_lightgbm.LOSSES}
 USUAL: dict[Library, str] = {"catboost": "yetirank", "lightgbm": "lambdarank"}
 
+HIT_RATE = "hit-rate@5"
+HITS = 5
+STEP = 25
+"""Hit rates are looked at after every so many trees."""
+
 MOST_WORDS = 32
 """Of a feature of words, so many of the most frequent are told apart."""
 
@@ -49,6 +54,9 @@ class BoostedConfig(RankerSettings):
     """How strongly leaves are pulled to 0."""
     patience: PositiveInt = 50
     """After so many trees that do not help, no more are grown."""
+    stop_by: Literal["ndcg@10", "hit-rate@5"] = "ndcg@10"
+    """What of the later questions says when to stop: how they are ordered, or, looked at every 25 trees, how many have
+    something that was taken among the first five."""
     drop: float = Field(0.0, ge=0, lt=1)
     """Features whose part of all shares over the later questions is below this are left out and the rest fitted
     again."""
@@ -132,26 +140,53 @@ def fit(config: BoostedConfig, practice: Practice, rng: np.random.Generator) -> 
     learn, check = (_spread(groups, words, coded) for groups in (practice.learn, practice.check))
     growing = Growing(
         learn, check, objective, config.n_trees, config.depth, config.learning_rate, config.l2, config.patience,
-        int(rng.integers(2**31 - 1)),
+        int(rng.integers(2**31 - 1)), config.stop_by == HIT_RATE,
     )  # fmt: skip
     some = np.sort(rng.permutation(len(check.taken))[:EXPLAINED_ROWS])
-    found = _boosted(GROWS[library](growing), practice, words, coded)
+    found = _boosted(_grown(library, growing), practice, words, coded)
     parts = _importances(found, practice.check.features[some])
     weak = parts < config.drop
     if weak.any() and not weak.all():
         without = [replace(groups, features=_without(groups.features, weak, words)) for groups in (learn, check)]
         again = replace(growing, learn=without[0], check=without[1])
-        found = _boosted(GROWS[library](again), practice, words, coded)
+        found = _boosted(_grown(library, again), practice, words, coded)
         parts = np.where(weak, 0, _importances(found, practice.check.features[some]))
     order = np.argsort(-parts, kind="stable")
-    best = max(found.about["curves"].get("ndcg@10", [0.0]), default=0.0)
+    best = max(found.about["curves"].get(config.stop_by, [0.0]), default=0.0)
     about = dict(found.about) | {
         "objective": objective,
-        "best": {"ndcg@10": best},
+        "best": {config.stop_by: best},
         "importances": {practice.names[j]: round(float(parts[j]), 6) for j in order},
         "dropped": [practice.names[j] for j in np.flatnonzero(weak)] if not weak.all() else [],
     }
     return replace(found, about=about)
+
+
+def _grown(library: Library, growing: Growing) -> Grown:
+    """Trees as the library grows them, cut where the hit rate is best if that is what says when to stop."""
+    found = GROWS[library](growing)
+    if not growing.all_trees:
+        return found
+    curve, best = hit_rates(found.trees, growing.check, growing.patience)
+    return replace(found, trees=found.trees.taken(0, best), curves={**found.curves, HIT_RATE: curve})
+
+
+def hit_rates(trees: Trees, check: Groups, patience: int) -> tuple[list[float], int]:
+    """The share of questions with something taken among the best after every ``STEP`` trees, and how many trees
+    gave the best one; looked at until there was none better for ``patience`` trees.
+    """
+    score, curve, best = np.zeros(len(check.taken)), [], 0
+    for start in range(0, max(1, len(trees)), STEP):
+        score += trees.taken(start, start + STEP).score(check.features)
+        order = np.lexsort((-score, check.question))
+        place = np.arange(len(order)) - np.repeat(check.indptr[:-1], np.diff(check.indptr))
+        hit = check.question[order][check.taken[order] & (place < HITS)]
+        curve.append(len(np.unique(hit)) / max(1, len(check)))
+        if curve[-1] > curve[best]:
+            best = len(curve) - 1
+        if (len(curve) - 1 - best) * STEP >= patience:
+            break
+    return curve, min(len(trees), (best + 1) * STEP)
 
 
 def _spread(groups: Groups, words: NDArray[np.int32], coded: NDArray[np.int32]) -> Groups:

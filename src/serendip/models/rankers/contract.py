@@ -24,6 +24,8 @@ class RankerSettings(ModelConfig):
     """How much of the past it practises on; at most the days in which the later half of the events happened."""
     step_days: PositiveFloat = 1.0
     """The past is replayed in windows of this length: everybody active in one is asked at its start."""
+    refit_days: PositiveFloat | None = None
+    """While it practises, the sources are fitted again whenever so many days have passed; none: only trends are."""
     n_questions: PositiveInt = 20_000
     """At most so many questions are practised on, chosen at random in windows that hold too many."""
     n_negatives: PositiveInt = 100

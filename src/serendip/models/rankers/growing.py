@@ -31,6 +31,8 @@ class Growing:
     l2: float
     patience: int
     seed: int
+    all_trees: bool = False
+    """Keep every tree, however the later questions are ordered: somebody else says where to stop."""
 
 
 @dataclass(frozen=True)

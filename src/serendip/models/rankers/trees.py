@@ -59,6 +59,11 @@ class Trees:
     def __len__(self) -> int:
         return len(self.leaf)
 
+    def taken(self, start: int, stop: int) -> Trees:
+        """Only the trees from ``start`` up to ``stop``; the bias belongs to the first."""
+        some = {name: array[start:stop] for name, array in self.arrays().items()}
+        return Trees.restore({**some, "bias": self.bias if start == 0 else np.zeros_like(self.bias)})
+
     @property
     def depth(self) -> int:
         """How many questions lead to a leaf."""

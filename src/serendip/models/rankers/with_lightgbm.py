@@ -26,6 +26,8 @@ def grow(growing: Growing) -> Grown:
 
     learn = columns(growing.learn)
     told: dict[str, dict[str, list[float]]] = {}
+    stopping = [lightgbm.early_stopping(growing.patience, first_metric_only=True, verbose=False)]
+    stopping = [] if growing.all_trees else stopping
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = lightgbm.train(
@@ -52,10 +54,7 @@ def grow(growing: Growing) -> Grown:
             num_boost_round=growing.n_trees,
             valid_sets=[columns(growing.check, reference=learn)],
             valid_names=["check"],
-            callbacks=[
-                lightgbm.early_stopping(growing.patience, first_metric_only=True, verbose=False),
-                lightgbm.record_evaluation(told),
-            ],
+            callbacks=[*stopping, lightgbm.record_evaluation(told)],
         )
     curves = {name: [float(one) for one in values] for name, values in told.get("check", {}).items()}
     return Grown(trees_of(model), curves, f"lightgbm {lightgbm.__version__}")
@@ -63,7 +62,7 @@ def grow(growing: Growing) -> Grown:
 
 def trees_of(model: Any) -> Trees:
     """The trees of a fitted LightGBM model of numbers alone, as far as its best iteration."""
-    told = model.dump_model(num_iteration=model.best_iteration or None)
+    told = model.dump_model(num_iteration=max(0, model.best_iteration) or None)
     found = [tree["tree_structure"] for tree in told["tree_info"]]
     trees = Trees.empty(len(found), max(map(_depth, found), default=1) or 1)
     for t, root in enumerate(found):
