@@ -323,6 +323,18 @@ def test_a_ranker_practises_on_what_was_shown_where_that_was_logged(data):
             pipelines.fit(config, data, seed=3, shown=wrong)
 
 
+def test_a_ranker_with_features_of_its_own_takes_these_of_the_table_and_what_sources_say_is_left_out(data):
+    shown = shown_rows(data)
+    told = ("user.town", "count(user x item.topic)", "item.topic", "score(popular)", "rank(popular)")
+    found = pipelines.fit(ranked(told), data, seed=3, shown=shown)
+    assert found.ranker.features.names == told[:3]
+    narrow = shown.narrowed(parse_features(told), "boosted")
+    np.testing.assert_array_equal(narrow.features, shown.features[:, [2, 3, 1]])
+    assert narrow.categories == {0: shown.categories[2], 2: shown.categories[1]}
+    with pytest.raises(Invalid, match=r"looks at count\(item, 9d\), which the feature table has not"):
+        pipelines.fit(ranked(("item.topic", "count(item, 9d)")), data, seed=3, shown=shown)
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [

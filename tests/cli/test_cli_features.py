@@ -46,3 +46,33 @@ def test_a_feature_that_is_none_is_one_sentence(here, capsys):
     assert code == 1
     assert err.startswith("serendip: 'clicks' is no feature")
     assert run(capsys, "features", "build", "--to", "sqlite:///here.db", "--feature", "hour")[0] == 1
+
+
+RANKED = """
+[models.order]
+kind = "boosted"
+features = ["count(item, like)", "hour", "score(popular)", "rank(item-knn)"]
+
+[scenarios.home]
+candidates = ["popular", "item-knn"]
+ranker = "order"
+
+[scenarios.plain]
+candidates = ["popular"]
+"""
+
+
+def test_what_the_ranker_of_a_scenario_looks_at_is_built_but_for_what_its_sources_say(here, capsys):
+    (here / "events.csv").write_text(EVENTS)
+    (here / "serendip.toml").write_text(RANKED)
+    assert run(capsys, "import", "events.csv", "--json")[0] == 0
+    build = ["features", "build", "--to", "tables", "--shown", "view", "--positive", "like"]
+    assert run(capsys, *build, "--scenario", "home")[0] == 0
+    assert pl.read_parquet("tables/*/part-*.parquet").columns[5:] == ["count(item, like)", "hour"]
+    for arguments, said in (
+        (["--scenario", "plain"], "plain has no ranker"),
+        (["--scenario", "nowhere"], "no scenario 'nowhere'"),
+        (["--scenario", "home", "--feature", "hour"], "not both"),
+    ):
+        code, _, err = run(capsys, *build, *arguments)
+        assert (code, said in err) == (1, True), err

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from serendip.cli.options import as_json, clock, opened, print_json, settings_of, where
+from serendip.cli.options import as_json, clock, declare_file, opened, print_json, settings_of, where
 
 if TYPE_CHECKING:
     from serendip.data import Dataset
@@ -71,6 +71,7 @@ def list_(
 @click.option("--shown", metavar="KIND", help="Only rows of this kind: what somebody was shown.")
 @click.option("--positive", metavar="KIND", help="The kind that makes a shown row positive where it follows.")
 @click.option("--within", default="1d", show_default=True, help="For so long: 30m, 12h, 7d.")
+@click.option("--scenario", metavar="NAME", help="The features that the ranker of this scenario looks at.")
 @log_options
 @where
 @as_json
@@ -79,6 +80,7 @@ def build_(
     shown: str | None,
     positive: str | None,
     within: str,
+    scenario: str | None,
     lines: tuple[str, ...],
     from_: str | None,
     items: str | None,
@@ -97,6 +99,8 @@ def build_(
     from serendip.store.feature_tables import FeatureTables
 
     label = label_of(shown, positive, within)
+    if scenario is not None:
+        lines = _of_scenario(scenario, lines, database, artifacts)
     own = None if from_ else settings_of(database, artifacts).database_url
     with closing(FeatureTables.at(to, own)) as tables:
         data = _data(from_, items, users, database, artifacts)
@@ -109,6 +113,18 @@ def build_(
     said = "" if done.made else ", which was there already"
     said += f", gone on after {done.resumed} batches" if done.made and done.resumed else ""
     out.print(f"{done.name}: {done.rows:,} rows of {len(done.names)} features{said}")
+
+
+def _of_scenario(scenario: str, lines: tuple[str, ...], database: str | None, artifacts: str | None) -> tuple[str, ...]:
+    """What the ranker of a scenario looks at, which nobody names besides."""
+    from serendip.domain import Invalid
+    from serendip.flows.features import looked_at
+
+    if lines:
+        raise Invalid("name either features or a scenario whose ranker looks at some, not both", field="scenario")
+    with opened(database, artifacts) as (store, _):
+        declare_file(store)
+        return looked_at(store, scenario)
 
 
 def _data(

@@ -21,6 +21,7 @@ from serendip.domain import InteractionKind, Invalid, micros
 from serendip.flows.attributes import with_all_attributes
 from serendip.flows.gather import gather
 from serendip.flows.measure_files import attributes_of
+from serendip.flows.scenarios import scenario_of
 from serendip.pipeline import Shown
 from serendip.sources import all_interactions
 from serendip.store import Store
@@ -139,6 +140,14 @@ def logged(
             None if users is None else attributes_of(users, "users"),
         )
     )[0]
+
+
+def looked_at(store: Store, scenario: str) -> tuple[str, ...]:
+    """The features that the ranker of a scenario looks at, as they are written, less what its sources say."""
+    config = scenario_of(store, scenario).config.pipeline
+    if config is None or config.ranker is None:
+        raise Invalid(f"{scenario} has no ranker, so no features; name one that has, or features", field="scenario")
+    return tuple(feature.text for feature in config.ranker.features if feature.source is None)
 
 
 def definitions_of(lines: Sequence[str], data: Dataset, label: Label | None = None) -> tuple[Feature, ...]:

@@ -44,10 +44,7 @@ def fit_ranker(
             f"{config.name} learns from what happened when, and the data has no moments; leave the ranker out"
         )
     if shown is not None:
-        if config.features and config.features != shown.definitions:
-            raise Invalid(
-                f"{config.name} names features besides those of the feature table; leave them out", field="features"
-            )
+        shown = shown.narrowed(config.features, config.name)
         features = Features.described(shown.definitions, data, rng)
         practice, about = practise_shown(settings, features, shown, data.now)
     else:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,30 @@ class Shown:
     definitions: tuple[Feature, ...]
     categories: Mapping[int, tuple[str, ...]]
     """The words of those features that are codes, by their positions."""
+
+    def narrowed(self, wanted: Sequence[Feature], name: str) -> Shown:
+        """The rows with the features ``wanted`` alone, as far as these are no scores of sources, which no log tells.
+
+        ``name`` is the ranker's, for the refusal where the table has not all of them.
+        """
+        told = tuple(feature for feature in wanted if feature.source is None)
+        if not told or told == self.definitions:
+            return self
+        there = {feature.text for feature in self.definitions}
+        missing = [feature.text for feature in told if feature.text not in there]
+        if missing:
+            raise Invalid(
+                f"{name} looks at {', '.join(missing)}, which the feature table has not; build it with "
+                "`serendip features build --scenario NAME`, or leave the features of the ranker out",
+                field="features",
+            )
+        places, start = dict[str, range](), 0
+        for feature in self.definitions:
+            places[feature.text] = range(start, start + feature.n_parts)
+            start += feature.n_parts
+        columns = [place for feature in told for place in places[feature.text]]
+        words = {to: self.categories[of] for to, of in enumerate(columns) if of in self.categories}
+        return replace(self, features=self.features[:, columns], definitions=told, categories=words)
 
 
 def practise_shown(
