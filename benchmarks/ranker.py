@@ -19,6 +19,7 @@ import polars as pl
 from time_split import known_set, reference_shop
 
 from serendip.data import Dataset, described
+from serendip.data.features import OF_SOURCE
 from serendip.domain import InteractionKind
 from serendip.evaluation import allows_repeats, compare, judge, time_split
 from serendip.pipeline import PipelineConfig
@@ -29,18 +30,25 @@ WINDOWS = ("1d", "3d", "7d", "14d", "30d", "90d")
 FILMS = (
     *(f"count(item, {span})" for span in WINDOWS), "count(item)", "trend(item, 3d/7d)", "trend(item, 7d/30d)",
     "age(item)", "recency(item)", "mean(item)", "item.year", "gap(item.year)", "likeness(item.tags)",
-    "count(user)", "recency(user)", "age(user)", "mean(user)",
+    "count(user)", "count(user, 7d)", "count(user, 30d)", "recency(user)", "age(user)", "mean(user)",
+    "gap(age)", "usual(age)", "usual(item.year)",
 )  # fmt: skip
 SHOP = (
     *(f"count(item, {span})" for span in WINDOWS), "count(item)", "trend(item, 7d/30d)", "age(item)", "recency(item)",
     "count(user x item)", "decayed(user x item, 30d)", "decayed(user x item, 180d)", "recency(user x item)",
-    "age(user x item)", "count(user)", "count(user, 30d)", "recency(user)", "age(user)",
+    "age(user x item)", "count(user x item, 30d)", "count(user x item, 90d)", "count(user)", "count(user, 7d)",
+    "count(user, 30d)", "recency(user)", "age(user)", "trend(item, 3d/7d)", "gap(age)", "usual(age)",
 )  # fmt: skip
 
 CHOSEN = {
-    "films": ("popular-3-days+popular-7-days+item-knn", FILMS, 100, {}),
-    "shop": ("again+popular-7-days+item-knn", SHOP, 100, {}),
-    "new": ("popular-7-days+item-knn", SHOP, 100, {}),
+    "films": (
+        "popular-3-days+popular-7-days+item-knn",
+        FILMS,
+        100,
+        {"span_days": 50, "n_questions": 12_000, "patience": 30},
+    ),
+    "shop": ("again+popular-7-days+item-knn", SHOP, 100, {"patience": 30}),
+    "new": ("popular-7-days+item-knn", SHOP, 100, {"patience": 30}),
 }
 """By what is asked: the sources, the features besides what the sources say, how many candidates each, and settings."""
 
@@ -65,7 +73,7 @@ def data_of(asked: str, folder: Path) -> Dataset:
 
 def config_of(asked: str, library: str) -> PipelineConfig:
     spec, features, n_candidates, settings = CHOSEN[asked]
-    told = [f"{what}({source})" for source in spec.split("+") for what in ("score", "rank")]
+    told = [f"{what}({source})" for source in spec.split("+") for what in OF_SOURCE]
     config = PipelineConfig.parse(f"{spec}:boosted", {**settings, "library": library, "features": (*features, *told)})
     return config.model_copy(update={"n_candidates": n_candidates})
 

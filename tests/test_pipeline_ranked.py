@@ -8,12 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from serendip import models
 from serendip import pipeline as pipelines
 from serendip.data import DAY, UNKNOWN, Columns, Dataset, ItemLists, Queries, Vocabulary, hidden_items
 from serendip.data.features import Features, parse_features
 from serendip.domain import InteractionKind, Invalid
 from serendip.evaluation import compare, judge
 from serendip.evaluation.comparison import with_singles
+from serendip.models import Model
+from serendip.models.contract import ModelConfig
 from serendip.models.rankers import boosted
 from serendip.pipeline import Pipeline, PipelineConfig, ScenarioConfig, Shown
 from serendip.pipeline.merging import Merged
@@ -128,6 +131,23 @@ def test_parts_sum_to_the_score_and_reasons_are_the_events_of_sources(fitted, da
             assert sum(parts.values()) == pytest.approx(float(answers.scores[q, place]), abs=1e-4)
             some_reason |= shares is not None and bool(np.abs(shares).sum())
     assert some_reason
+
+
+def test_sources_may_be_fitted_again_while_a_ranker_practises(data):
+    def days_of_fits(**settings: float) -> list[int]:
+        """At which days item-knn was fitted, counted back from the end."""
+        ends: list[int] = []
+
+        def noting(name: str, config: ModelConfig, known: Dataset, seed: int) -> Model:
+            if name == "item-knn":
+                ends.append(round((data.now - known.now) / DAY))
+            return models.fit(name, config, known, seed)
+
+        pipelines.fit(ranked(span_days=12, step_days=1, n_trees=2, **settings), data, 3, noting)
+        return ends
+
+    assert days_of_fits() == [0, 12]
+    assert days_of_fits(refit_days=5) == [0, 12, 7, 2]
 
 
 def test_a_boost_is_a_part_besides_the_features(fitted, data):

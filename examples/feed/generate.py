@@ -173,7 +173,7 @@ def rhythms() -> np.ndarray:
     return np.asarray(np.cumsum(share + 0.03, axis=1) / (share + 0.03).sum(axis=1, keepdims=True))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)  # type: ignore[untyped-decorator]
 def views(seed, rate, rhythm, of_hour, shown, taste, starts, cumulative, log_attention, draw, by_hour, of_topic, theme):  # type: ignore[no-untyped-def]
     """The views of one day in the order of readers: second of the day, reader, post, and the log-odds of a like.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from serendip import pipeline as pipelines
 from serendip.data import Dataset, Queries
+from serendip.domain import NotReady, SerendipError
 from serendip.evaluation import Estimate, Fits, Split, compare
 from serendip.evaluation.bootstrap import estimate_of
 from serendip.flows.attributes import with_attributes
@@ -72,7 +74,10 @@ def configs(vectors: str = "words", priced: bool = True) -> list[PipelineConfig]
 
 def read(store: Store, vectors: str = "words") -> Dataset:
     """All reviews with what is known of the products, in order of time."""
-    data = with_attributes(store, gather(store), configs(vectors))
+    found = gather(store)
+    if not len(found) or found.at is None:
+        raise NotReady("there are no reviews; `serendip datasets load product-reviews --from FILE` first")
+    data = with_attributes(store, found, configs(vectors))
     assert data.at is not None
     return data.take(np.argsort(data.at, kind="stable"))
 
@@ -225,4 +230,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SerendipError as error:
+        sys.exit(str(error))

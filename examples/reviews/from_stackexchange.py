@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import csv
+import sys
 from pathlib import Path
 
-from serendip.domain import NotFound
+from serendip.domain import NotFound, SerendipError
 from serendip.sources.datasets.stackexchange import POSTS, USERS, XmlRows
 
 HEADER = (
@@ -63,4 +64,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SerendipError as error:
+        sys.exit(str(error))

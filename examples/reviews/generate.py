@@ -108,6 +108,8 @@ def bought(rng: np.random.Generator, who: People, what: Products, n: int) -> tup
     for one in range(len(SORTS)):
         mine = np.flatnonzero(sort == one)
         pull = what.pull * what.sort[:, one]
+        # In a small shop a sort may have no product; who looks for it takes another.
+        pull = pull if pull.any() else what.pull
         product[mine] = rng.choice(len(pull), len(mine), p=pull / pull.sum())
     since = np.maximum(came[user], what.opened[product])
     day = since + rng.exponential(150, 2 * n)
@@ -190,6 +192,13 @@ def generate(file: Path, until: datetime, seed: int = 7, size: Size | None = Non
     return n
 
 
+def positive(text: str) -> int:
+    """A number of the command line that is 1 or more."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"it is {text}, and must be 1 or more")
+    return int(text)
+
+
 def midnight() -> datetime:
     """The beginning of this day."""
     return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -202,7 +211,7 @@ def main() -> None:
     told.add_argument("--until", type=datetime.fromisoformat, default=None, help="an ISO moment; this day's midnight")
     told.add_argument("--seed", type=int, default=7)
     for name in ("users", "products", "reviews"):
-        told.add_argument(f"--{name}", type=int, default=getattr(Size(), name))
+        told.add_argument(f"--{name}", type=positive, default=getattr(Size(), name))
     given = told.parse_args()
     until = given.until or midnight()
     n = generate(given.file, until, given.seed, Size(given.users, given.products, given.reviews))

@@ -14,9 +14,10 @@ from typing import Any
 import httpx2
 from compare import TORCH
 from from_stackexchange import convert
-from generate import Size, generate, midnight
+from generate import Size, generate, midnight, positive
 
 from serendip.cli.start import start_anew
+from serendip.domain import SerendipError
 from serendip.settings import Settings, read_settings
 from serendip.store import Artifacts, Store
 from serendip.web.guard import new_key
@@ -98,8 +99,11 @@ def main() -> None:
     told.add_argument("--model", help="a sentence model's folder; without one texts are compared by words")
     told.add_argument("--seed", type=int, default=7)
     for name in ("users", "products", "reviews"):
-        told.add_argument(f"--{name}", type=int, default=getattr(Size(), name))
+        told.add_argument(f"--{name}", type=positive, default=getattr(Size(), name))
     given = told.parse_args()
+    for path in (given.data, given.model):
+        if path is not None and not Path(path).exists():
+            told.error(f"there is no {path}")
     os.environ.setdefault("SERENDIP_CONFIG", str(HERE / "serendip.toml"))
     if "DATABASE_URL" not in os.environ and "SERENDIP_DATABASE_URL" not in os.environ:
         start_anew(given.folder)
@@ -124,6 +128,8 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
+    except SerendipError as error:
+        sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
     except subprocess.CalledProcessError as error:

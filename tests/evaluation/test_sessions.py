@@ -114,6 +114,8 @@ def test_a_kind_that_there_is_not_and_sessions_without_an_answer_are_refused():
     data = data_of(views)
     with pytest.raises(Invalid, match="no session after the cut"):
         compare_sessions([PipelineConfig.parse("als")], data, np.zeros(data.n_users, bool), find=("cart",))
+    with pytest.raises(Invalid, match="auc is not measured by session"):
+        compare_sessions([PipelineConfig.parse("again")], data, np.zeros(data.n_users, bool), metrics=("auc",))
 
 
 def test_who_takes_again_what_was_viewed_is_found_by_again_and_not_by_chance():

@@ -236,3 +236,31 @@ def test_the_notebook_runs_without_a_screen(monkeypatch: pytest.MonkeyPatch):
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(REVIEWS)}}).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
+
+
+def test_the_smallest_shop_can_be_made_and_an_empty_one_cannot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    made = script("generate.py", monkeypatch)
+    for products in (1, 5):
+        n = made["generate"](tmp_path / "few.csv", NOW, 7, made["Size"](20, products, 20))
+        assert 0 < n <= 25
+    monkeypatch.setattr(sys, "argv", ["generate.py", str(tmp_path / "none.csv"), "--users", "0"])
+    with pytest.raises(SystemExit):
+        made["main"]()
+    assert not (tmp_path / "none.csv").exists()
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_step_that_lacks_the_one_before_says_which_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    run("serendip migrate", monkeypatch)
+    with pytest.raises(SystemExit, match="no reviews; `serendip datasets load"):
+        run("python examples/reviews/compare.py", monkeypatch)
+    with pytest.raises(SystemExit, match=r"no Posts\.xml"):
+        run("python examples/reviews/from_stackexchange.py nowhere out.csv", monkeypatch)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    with pytest.raises(SystemExit):
+        run(f"python examples/reviews/run.py --folder {kept} --once --from nowhere.csv", monkeypatch)
+    assert "there is no nowhere.csv" in capsys.readouterr().err
+    assert kept.is_dir()

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from serendip.domain import Invalid, Item
+from serendip.domain import Invalid, Item, NotReady
 from serendip.flows.vectors import export_vectors, import_vectors, make_vectors
 from serendip.store import Store
 
@@ -54,6 +54,13 @@ def test_vectors_go_out_and_in_again_as_parquet(store: Store, tmp_path: Path):
         pl.DataFrame({"item": ["a", "b"], "vector": rows}).write_parquet(file)
         with pytest.raises(Invalid):
             import_vectors(store, "third", file)
+    pl.DataFrame({"item": ["a"], "vector": [[1e300]]}).write_parquet(file)
+    with pytest.raises(Invalid, match="not finite"):
+        import_vectors(store, "third", file)
+    pl.DataFrame({"item": [], "vector": []}, {"item": pl.String, "vector": pl.List(pl.Float64)}).write_parquet(file)
+    assert import_vectors(store, "third", file) == 0
+    with pytest.raises(NotReady, match="could not be written"):
+        export_vectors(store, "words", file / "below-a-file.parquet")
     file.write_bytes(b"no parquet")
     with pytest.raises(Invalid, match="no Parquet file"):
         import_vectors(store, "third", file)
@@ -65,3 +72,18 @@ def test_without_any_text_there_is_nothing_to_make(store: Store, tmp_path: Path)
     with pytest.raises(Invalid, match="no item has a title or a text"):
         make_vectors(store, "words", tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_kept_encoder_that_was_cut_short_is_refused_and_learnt_anew_when_asked(store: Store, tmp_path: Path):
+    store.put_items(items())
+    made = make_vectors(store, "words", tmp_path, size=3)
+    turn = tmp_path / "words-3" / "encoder" / "turn.npy"
+    whole = turn.read_bytes()
+    for spoilt in (whole[:-4], b"xx"):
+        turn.write_bytes(spoilt)
+        with pytest.raises(Invalid, match=r"no encoder that can be read.*--refit"):
+            make_vectors(store, "words", tmp_path, size=3)
+    turn.unlink()
+    with pytest.raises(Invalid, match=r"no encoder that can be read.*--refit"):
+        make_vectors(store, "words", tmp_path, size=3)
+    assert make_vectors(store, "words", tmp_path, size=3, refit=True).size == made.size

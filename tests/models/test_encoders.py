@@ -144,7 +144,42 @@ def test_a_folder_that_holds_no_such_model_is_refused_in_one_sentence(tmp_path: 
         (tmp_path / "model.safetensors").write_bytes(broken)
         with pytest.raises(Invalid):
             safetensors(tmp_path / "model.safetensors")
+    (tmp_path / "model.safetensors").write_bytes((7).to_bytes(8, "little") + b"[1,2,3]")
+    with pytest.raises(Invalid, match="no safetensors file"):
+        sentence_folder(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(whole)
+    (tmp_path / "vocab.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(Invalid, match="no text in UTF-8"):
+        sentence_folder(tmp_path)
     (tmp_path / "vocab.txt").write_text("[CLS]\n[SEP]\n[UNK]\n")
     with pytest.raises(Invalid, match="do not belong together"):
         sentence_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"num_attention_heads": "many"}, "lack a number"),
+        ({"max_position_embeddings": None}, "lack a number"),
+        ({"num_attention_heads": 3}, "of which no such model is made"),
+        ({"num_hidden_layers": 5}, r"wants encoder\.layer\.2.*there is nothing"),
+        ({"max_position_embeddings": 512}, r"position_embeddings.*of shape \(512, 8\)"),
+    ],
+)
+def test_settings_that_speak_of_another_model_than_the_arrays_are_refused(tmp_path: Path, config: dict, said: str):
+    write(tmp_path, weights(np.random.default_rng(1)), **config)
+    with pytest.raises(Invalid, match=said):
+        sentence_folder(tmp_path)
+
+
+def test_arrays_that_are_missing_cut_or_no_numbers_are_refused_before_a_text_is_read(tmp_path: Path):
+    norm, last = "embeddings.LayerNorm.weight", "encoder.layer.0.output.dense.weight"
+    made = weights(np.random.default_rng(1))
+    for broken, said in (
+        ({name: one for name, one in made.items() if name != norm}, "there is nothing"),
+        ({**made, last: made[last][:3]}, r"an array of shape \(3, 16\)"),
+        ({**made, norm: made[norm] * np.nan}, "not finite"),
+    ):
+        write(tmp_path, broken)
+        with pytest.raises(Invalid, match=said):
+            sentence_folder(tmp_path)

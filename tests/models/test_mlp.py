@@ -128,6 +128,15 @@ def test_what_cannot_be_learnt_from_is_refused_with_the_way_out() -> None:
         fit("mlp", MlpConfig(positive=5), replace(data, value=np.full(len(data), np.nan, np.float32)))
     with pytest.raises(Invalid, match=r"nothing to tell apart.*raise unmet"):
         fit("mlp", MlpConfig(unmet=0), data)
+    with pytest.raises(Invalid, match=r"no rating reaches positive=6, the highest is 5; lower positive"):
+        fit("mlp", MlpConfig(positive=6), data)
+    with pytest.raises(ValueError, match="finite number"):
+        MlpConfig(positive=float("nan"))
+    with pytest.raises(Invalid, match="lower n_text, unmet, hidden or batch_size"):
+        fit("mlp", MlpConfig(hidden=(8, 10**11)), data)
+    with pytest.raises(Invalid, match=r"mlp ran away.*lower learning_rate"):
+        # So few that no epoch is judged, and the last one would be kept.
+        fit("mlp", MlpConfig(positive=5, unmet=0, n_epochs=100, learning_rate=1.0, regularization=10.0), readers(30))
     with pytest.raises(Invalid, match="attributes of items, and the data holds none"):
         fit("mlp", MlpConfig(), replace(data, item_columns=None))
 

@@ -151,3 +151,16 @@ def test_pytorch_has_its_threads_back_after_training() -> None:
 def test_heads_that_do_not_share_the_factors_are_refused() -> None:
     with pytest.raises(ValueError, match="n_factors must be a multiple of n_heads, and 10 is none of 4"):
         SequenceConfig(n_factors=10, n_heads=4)
+
+
+def test_a_closed_gate_is_answered_without_a_warning_of_overflow() -> None:
+    p = made(Shape(7, 7, 8, 2, 2, 2), np.random.default_rng(5))
+    p["widen"] *= 1e4
+    assert np.isfinite(answer(p, 2, lists_of(*SIX))).all()
+
+
+def test_training_that_runs_away_is_refused_with_what_to_lower() -> None:
+    pytest.importorskip("torch", reason="the extra neural is not installed")
+    wild = SequenceConfig(n_factors=8, n_epochs=60, learning_rate=1.0, weight_decay=10.0, patience=0)
+    with pytest.raises(Invalid, match=r"sequence ran away.*lower learning_rate"):
+        fit("sequence", wild, circle())

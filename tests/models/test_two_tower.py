@@ -127,3 +127,9 @@ def test_fewer_negatives_than_256_and_columns_that_are_not_there_are_refused() -
     ]:
         with pytest.raises(Invalid, match=said):
             fit("two-tower", TwoTowerConfig(**settings), towns(30))
+
+
+def test_training_that_runs_away_is_refused_with_what_to_lower() -> None:
+    wild = TwoTowerConfig(n_factors=4, n_epochs=100, patience=100, learning_rate=1.0, regularization=10.0)
+    with pytest.raises(Invalid, match=r"two-tower ran away.*lower learning_rate"):
+        fit("two-tower", wild, towns(30))

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from serendip.domain import Invalid, NotFound, micros
+from serendip.flows.sessions import read_sessions
 from serendip.sources import datasets
 from serendip.sources.datasets import LoadedSet, inditex
 
@@ -119,6 +120,40 @@ def test_rows_that_say_nothing_are_refused_with_their_line(tmp_path: Path):
     assert [(error.line, error.field) for error in errors] == [(2, "user"), (3, "add_to_cart")]
     with pytest.raises(Invalid, match="has no column partnumber"):
         datasets.load("inditex", shop(tmp_path, train=train.drop("partnumber")))
+
+
+def test_one_bad_cell_refuses_its_row_and_neither_the_column_nor_the_load(tmp_path: Path):
+    products = pl.DataFrame(
+        {
+            "discount": [0, 1, 0], "embedding": [[0.5, 1.0], [float("nan"), 1.0], [1.0, 2.0, 3.0]],
+            "partnumber": [10, 20, 30], "color_id": [7, 7, 9], "cod_section": [1.0, 1.0, None], "family": [3, 4, 4],
+        }
+    )  # fmt: skip
+    folder = shop(tmp_path, products=products)
+    (folder / "users.csv").write_text("user_id,country,R,F,M\n12,25,3,1,x\n13,34,,2,20\n14,34,5,NaN,9\n")
+    loaded = datasets.load("inditex", folder)
+    found = {
+        part.as_: [(error.line, error.field) for one in part.rows for error in one.errors]
+        for part in loaded.parts
+        if part.as_ in ("users", "vectors")
+    }
+    assert found == {"users": [(2, "M"), (4, "F")], "vectors": [(2, "vector"), (3, "vector")]}
+
+
+def test_sessions_need_no_column_of_customers_and_their_names_may_hold_quotes(tmp_path: Path):
+    train = pl.read_parquet(shop(tmp_path) / "train.parquet").with_columns(
+        session_id=pl.Series(['a"b\\', "c", "c", "d"])
+    )
+    file = tmp_path / "asked.parquet"
+    train.with_columns(user_id=pl.lit(12)).write_parquet(file)
+    assert read_sessions(str(file))["session"].to_list() == ['a"b\\', "c", "c", "d"]
+    train.drop("user_id").write_parquet(file)
+    told = read_sessions(str(file))
+    assert told["kind"].to_list() == ["view", "cart", "purchase", "view"]
+    assert told["user"].null_count() == 4
+    train.with_columns(session_id=pl.lit(None, pl.String), user_id=pl.lit(12)).write_parquet(file)
+    with pytest.raises(Invalid, match="4 events without a session"):
+        read_sessions(str(file))
 
 
 def test_all_events_at_once_are_those_of_the_loader(tmp_path: Path):

@@ -167,7 +167,9 @@ def test_random_users_are_different_people_with_names(asked: Shop):
     assert len(asked.get("/random_users")) == len(asked.get("/random_users?n=many")) == 1
     assert asked.get("/random_users?n=0") == []
     assert len({asked.get("/random_users")[0] for _ in range(40)}) > 3
-    for n in (-1, 16, 10**9):
+    assert len(asked.get("/random_users?n=1_0")) == len(asked.get("/random_users?n=2.0")) == 1
+    assert len(asked.get("/random_users?n=%2B2")) == 2
+    for n in (-1, 16, 10**9, "9" * 5000, "-" + "9" * 5000):
         status, error = asked.refused(f"/random_users?n={n}")
         assert (status, "from 0 to 15" in error) == (400, True)
     assert all(asked.get("/check_users", users=asked.get("/random_users?n=15")).values())

@@ -227,6 +227,8 @@ def compare_sessions(
     Pipelines are fitted to what was before the cut; popularity is told every day what was before it.
     """
     wanted = [str(one) for one in parse_metrics(metrics, 5)]
+    if whole := [one for one in wanted if "@" not in one]:
+        raise Invalid(f"{whole[0]} is not measured by session; ask for recall@5 or ndcg@5", field="metrics")
     names = {config.name for config in configs}
     lineup = [*configs, *(PipelineConfig.parse(name) for name in BASELINES if name not in names)]
     split = time_split(data, fraction)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -61,12 +61,17 @@ def count_sessions(store: Store, to: Path, kinds: Sequence[str], gap_minutes: fl
         raise Invalid(
             "there are no interactions, so there is no session; `serendip import FILE --as interactions` first"
         )
-    known = [kind.name for kind in data.kinds]
-    if strange := [name for name in kinds if name not in known]:
-        raise Invalid(f"there are no events of kind {strange[0]!r}; the kinds are {', '.join(known)}", field="take")
+    _check_kinds(kinds, [kind.name for kind in data.kinds])
     table = session_table(events_of(data, sessions_of(data, gap_minutes)), kinds)
     write_table(table, to)
     return {"to": str(to), **summary(table)}
+
+
+def _check_kinds(asked: Sequence[str], known: Collection[str]) -> None:
+    if strange := [name for name in asked if name not in known]:
+        raise Invalid(
+            f"there are no events of kind {strange[0]!r}; the kinds are {', '.join(sorted(known))}", field="take"
+        )
 
 
 def summary(table: pl.DataFrame) -> dict[str, Any]:
@@ -103,11 +108,12 @@ def answer_sessions(
         raise Invalid(f"{to} does not end in .json; the answer is one JSON object", field="to")
     events = read_sessions(file, columns)
     now = now or moment(int(events["at"].to_numpy().max()) + 1)
-    if sessions_to is not None:
-        write_table(session_table(events, kinds), sessions_to)
     live = Live(store, artifacts)
     live.catch_up()
     scenario = live.scenario(ask.scenario)
+    if sessions_to is not None:
+        _check_kinds(kinds, {*store.kinds(), *events["kind"].unique()})
+        write_table(session_table(events, kinds), sessions_to)
     whole = all(item.isdecimal() and str(int(item)) == item for item in scenario.pipeline.items.ids)
     target: dict[str, list[str] | list[int]] = {}
     total = events["session"].n_unique()
@@ -126,7 +132,8 @@ def answer_sessions(
 def read_sessions(file: str, columns: Mapping[str, str] | None = None) -> pl.DataFrame:
     """Columns session, user, item, kind and at (microseconds) of a file, in its order; user is null for nobody known.
 
-    A file as ``train.parquet`` of the set inditex tells session and customer apart. Any other is read as interactions,
+    A file as ``train.parquet`` of the set inditex tells session and customer apart (without a column of customers, all
+    are nobody known). Any other is read as interactions,
     whose users are the sessions.
     """
     source = open_source(file)
@@ -147,11 +154,14 @@ def read_sessions(file: str, columns: Mapping[str, str] | None = None) -> pl.Dat
         raise Invalid(f"{file} holds no sessions")
     nobody = pl.col("user").str.starts_with(inditex.SESSION)
     own = pl.col("context").str.json_path_match("$.session")
-    return pl.concat(frames).select(
+    found = pl.concat(frames).select(
         pl.when(nobody).then(pl.col("user").str.strip_prefix(inditex.SESSION)).otherwise(own).alias("session"),
         pl.when(nobody).then(None).otherwise(pl.col("user")).alias("user"),
         "item", "kind", "at",
     )  # fmt: skip
+    if n_missing := found["session"].null_count():
+        raise Invalid(f"{file} has {n_missing:,} events without a session; leave them out", field="session_id")
+    return found
 
 
 def _chunks(

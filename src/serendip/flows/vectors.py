@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -108,20 +109,24 @@ def encoder_of(
             digest.update(file.encode() + str((model / file).stat().st_size).encode())
         digest.update(np.ascontiguousarray(found.weights["embeddings.LayerNorm.weight"]).tobytes())
         pieces = WordPieces({piece: row for row, piece in enumerate(found.pieces)})
-        config = found.config
-        heads, epsilon = int(config["num_attention_heads"]), float(config.get("layer_norm_eps", 1e-12))
-        encoder = SentenceEncoder(
-            pieces, found.weights, int(config["num_hidden_layers"]), heads, found.most, epsilon
-        )  # fmt: skip
+        encoder = SentenceEncoder(pieces, found.weights, found.n_layers, found.n_heads, found.most, found.epsilon)
         return f"sentences-{digest.hexdigest()}", encoder
     folder = cache / f"words-{size}"
     if (folder / "encoder").is_dir() and not refit:
-        words = WordEncoder.restore({file.stem: np.load(file) for file in (folder / "encoder").glob("*.npy")})
+        words = _kept_encoder(folder / "encoder")
     else:
         words = WordEncoder.fit(texts, size, np.random.default_rng(0))
         _keep_encoder(folder, words)
     digest = hashlib.blake2b(np.ascontiguousarray(words.turn).tobytes(), digest_size=6)
     return f"words-{size}-{digest.hexdigest()}", words
+
+
+def _kept_encoder(folder: Path) -> WordEncoder:
+    """What ``_keep_encoder`` wrote."""
+    try:
+        return WordEncoder.restore({file.stem: np.load(file) for file in folder.glob("*.npy")})
+    except (OSError, ValueError, KeyError) as error:
+        raise Invalid(f"{folder} holds no encoder that can be read ({error}); learn one anew with --refit") from None
 
 
 def _keep_encoder(folder: Path, words: WordEncoder) -> None:
@@ -170,7 +175,8 @@ def read_vectors(file: Path, key: str, size: int | None = None) -> dict[str, Flo
     """The vectors of a Parquet file by its column ``key``; all of one length, finite."""
     try:
         frame = pl.read_parquet(file, columns=[key, "vector"])
-        rows = np.array(frame["vector"].to_list(), np.float32).reshape(frame.height, -1)
+        with np.errstate(over="ignore"):
+            rows = np.array(frame["vector"].to_list(), np.float32).reshape(frame.height, -1 if frame.height else 0)
     except (OSError, pl.exceptions.PolarsError, ValueError, TypeError) as error:
         raise Invalid(f"{file} is no Parquet file with {key} and vector, lists of equal length: {error}") from None
     if size is not None and frame.height and rows.shape[1] != size:
@@ -188,7 +194,8 @@ def write_vectors(frame: pl.DataFrame, file: Path) -> None:
         frame.write_parquet(draft)
         draft.replace(file)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
         raise NotReady(f"{file} could not be written: {error.strerror or error}") from None
 
 

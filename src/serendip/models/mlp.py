@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from serendip.data import Arrays, Column, Columns, Dataset, Floats, ItemRows, Queries
 from serendip.data.dataset import newest_only
@@ -49,7 +50,7 @@ class MlpConfig(ModelConfig):
     """A column of numbers that counts by its logarithm, beside whether an item has one; none: no column does."""
     popularity: bool = True
     """How many events an item has is one of its features, the event that is predicted left out."""
-    positive: float | None = None
+    positive: FiniteFloat | None = None
     """The rating from which an event is liked, such as 5; lower ones are learnt from too, even of kinds that weigh 0.
     None: every event is liked, whatever its value."""
     unmet: NonNegativeFloat = Field(1.0, le=100)
@@ -139,7 +140,11 @@ def fit(config: MlpConfig, data: Dataset, rng: np.random.Generator) -> Mlp:
     import_torch("mlp")
     content, items = item_features(config, columns, rng)
     size = data.n_items * (content.shape[1] * 2 + config.hidden[0] + config.n_factors) * 4
-    claim(size + len(data) * 64 * (2 + int(config.unmet)), "mlp", "lower n_text or unmet")
+    # Parameters, their gradients, what the descent remembers of these, and the best so far; then what a step keeps.
+    layers = sum(a * b for a, b in pairwise((2 * (2 * content.shape[1] + 4), *config.hidden, 1)))
+    step = config.batch_size * sum(config.hidden) * 3
+    size += 4 * (5 * layers + step)
+    claim(size + len(data) * 64 * (2 + int(config.unmet)), "mlp", "lower n_text, unmet, hidden or batch_size")
     counts = None
     past, examples = examples_of(data, config.positive)
     if not len(examples):
@@ -151,6 +156,12 @@ def fit(config: MlpConfig, data: Dataset, rng: np.random.Generator) -> Mlp:
     if config.popularity:
         counts = np.bincount(past.item_ix, minlength=data.n_items).astype(np.float32)
         items = np.concatenate([items, popularity(counts)[:, None]], axis=1)
+    if not examples.liked.any():
+        raise Invalid(
+            f"mlp has nothing to aim at: no rating reaches positive={config.positive:g}, the highest is "
+            f"{np.nanmax(data.value):g}; lower positive",
+            field="positive",
+        )
     if not config.unmet and len(np.unique(examples.liked)) < 2:
         raise Invalid(
             "mlp has nothing to tell apart: all examples are liked or none is, and unmet is 0; "

@@ -176,7 +176,7 @@ class VectorChecker:
         if column.dtype == pl.String:
             vectors = [_vector_of(cell) for cell in texts(column)]
         else:
-            vectors = [None if cell is None else list(map(_number, cell)) for cell in column]
+            vectors = [None if cell is None else _finite(list(map(_number, cell))) for cell in column]
         refusals.refuse(
             np.array([v is None for v in vectors], bool), "vector", "is not a list of finite numbers", column
         )
@@ -212,7 +212,13 @@ def _vector_of(cell: str | None) -> list[float] | None:
         vector = [float(number) for number in numbers]
     except (ValueError, TypeError):
         return None
-    return vector if vector and bool(np.isfinite(np.array(vector, np.float32)).all()) else None
+    return _finite(vector)
+
+
+def _finite(vector: list[float]) -> list[float] | None:
+    """The vector, or None where it is empty or holds what float32 cannot."""
+    with np.errstate(over="ignore"):
+        return vector if vector and bool(np.isfinite(np.array(vector, np.float32)).all()) else None
 
 
 def _number(value: float | None) -> float:

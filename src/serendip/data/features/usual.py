@@ -8,7 +8,7 @@ import numpy as np
 
 from serendip.data.columns import Column, Columns
 from serendip.data.dataset import Dataset
-from serendip.data.features.definition import Feature, parse_features
+from serendip.data.features.definition import OF_SOURCE, Feature, parse_features
 
 MOST_KINDS = 3
 """Kinds of interactions that are told apart, the commonest first."""
@@ -19,9 +19,11 @@ LONG_TEXT = 40
 N_COMPONENTS = 8
 
 ALWAYS = (
-    *("count(item)", "count(item, 1d)", "count(item, 7d)", "count(item, 30d)", "decayed(item, 3d)"),
-    *("trend(item, 3d/30d)", "recency(item)", "age(item)"),
-    *("count(user)", "count(user, 7d)", "recency(user)", "age(user)", "count(user x item)", "recency(user x item)"),
+    *(f"count(item, {span})" for span in ("1d", "3d", "7d", "14d", "30d", "90d")),
+    *("count(item)", "decayed(item, 3d)", "trend(item, 3d/7d)", "trend(item, 7d/30d)", "recency(item)", "age(item)"),
+    *("count(user)", "count(user, 7d)", "recency(user)", "age(user)", "gap(age)", "usual(age)"),
+    *("count(user x item)", "decayed(user x item, 30d)", "decayed(user x item, 180d)", "recency(user x item)"),
+    "age(user x item)",
     *("hour", "weekday"),
 )
 
@@ -33,7 +35,7 @@ def usual_features(data: Dataset, sources: Sequence[str] = ()) -> tuple[Feature,
         lines += ["mean(item)", "mean(user)"]
     lines += _of_items(data.item_columns)
     lines += _of_users(data.user_columns)
-    lines += [f"{what}({source})" for source in sources for what in ("score", "rank")]
+    lines += [f"{what}({source})" for source in sources for what in OF_SOURCE]
     return parse_features(dict.fromkeys(lines))
 
 
@@ -65,7 +67,7 @@ def _of_items(columns: Columns | None) -> Iterator[str]:
             elif n_words > FEW_WORDS and np.mean([len(word) for word in column.texts.words]) >= LONG_TEXT:
                 yield from (f"length(item.{name})", f"text(item.{name}, {N_COMPONENTS})", f"likeness(item.{name})")
         elif column.numbers is not None:
-            yield from (f"item.{name}", f"gap(item.{name})")
+            yield from (f"item.{name}", f"gap(item.{name})", f"usual(item.{name})")
         elif column.flags is not None:
             yield f"item.{name}"
 

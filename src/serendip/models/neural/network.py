@@ -10,7 +10,7 @@ import numpy as np
 
 from serendip.data import Floats, ItemRows
 from serendip.models.neural.examples import Examples, Past, features_of
-from serendip.models.neural.stopping import Best
+from serendip.models.neural.stopping import Best, converged
 from serendip.models.neural.torch import generator, training
 
 FEW = 10
@@ -91,7 +91,7 @@ def train_network(
             measure = _auc_of(torch, weights, sides, held_out, plan.batch_size) if judged else float(epoch)
             if best.enough(epoch, float(np.mean(losses)) if losses else 0.0, measure, lambda: _copied(weights)):
                 break
-        return best.arrays
+        return converged("mlp", best.arrays)
 
 
 def _begun(torch: Any, seeded: Any, plan: Plan, n_asker: int, n_item: int) -> dict[str, Any]:

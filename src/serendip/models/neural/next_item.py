@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from serendip.data import Floats, ItemRows
 from serendip.models.neural.lists import Lists, batches
-from serendip.models.neural.stopping import Best
+from serendip.models.neural.stopping import Best, converged
 from serendip.models.neural.torch import dropping, training
 from serendip.models.neural.transformer import Parameters, answer, learn, made
 from serendip.models.parallel import in_chunks, one_blas_thread
@@ -72,7 +72,7 @@ def train(
                 log.info("sequence: epoch %d of %d, loss %.4f", epoch + 1, config.n_epochs, loss)
             elif best.enough(epoch, loss, found(arrays, config, held, known), partial(copies, arrays)):
                 break
-    return copies(arrays) if held is None else best.arrays
+    return converged("sequence", copies(arrays) if held is None else best.arrays)
 
 
 def copies(arrays: Parameters) -> dict[str, Floats]:

@@ -6,7 +6,10 @@ import logging
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from serendip.data import Floats
+from serendip.domain import Invalid
 
 log = logging.getLogger(__name__)
 
@@ -34,3 +37,14 @@ class Best:
             *(self._kind, epoch + 1, self._n_epochs, loss, measure, self.measure, self.epoch + 1, took),
         )
         return epoch - self.epoch >= self._patience
+
+
+def converged(kind: str, arrays: dict[str, Floats]) -> dict[str, Floats]:
+    """``arrays`` as they are; parameters that ran away to infinity would answer nobody, and are refused."""
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise Invalid(
+            f"{kind} ran away: training left numbers that are not finite; lower learning_rate, and regularization or "
+            "weight_decay where they are set",
+            field="learning_rate",
+        )
+    return arrays

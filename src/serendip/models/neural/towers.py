@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from serendip.data import Floats, ItemRows
-from serendip.models.neural.stopping import Best
+from serendip.models.neural.stopping import Best, converged
 from serendip.models.neural.torch import generator, training
 
 INIT = 0.1
@@ -133,7 +133,7 @@ def train_towers(plan: Plan, known: Known, rng: np.random.Generator) -> tuple[We
             measure = towers.ndcg(judged, learnt) if len(judged) else float(epoch)
             if best.enough(epoch, float(np.mean(losses)) if losses else 0.0, measure, towers.copied):
                 break
-        return best.arrays, sampler.counts > 0
+        return converged("two-tower", best.arrays), sampler.counts > 0
 
 
 def _parted(taken: Taken, rng: np.random.Generator) -> tuple[Flags, NDArray[np.int64]]:

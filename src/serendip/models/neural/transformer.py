@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from serendip.data import Floats
 from serendip.models.neural.lists import Lists, runs
@@ -122,7 +123,7 @@ def _answer_equal(p: Parameters, n_heads: int, item_ix: NDArray[np.int32]) -> Fl
         match /= match.sum(-1, keepdims=True)
         x = x + (match @ values).swapaxes(1, 2).reshape(-1, k) @ p["tell"][layer]
         gate, wide = np.split(scaled(x, p["norm_own"][layer]) @ p["widen"][layer], 2, axis=1)
-        x = x + (gate / (1 + np.exp(-gate)) * wide) @ p["narrow"][layer]
+        x = x + (gate * expit(gate) * wide) @ p["narrow"][layer]
     return scaled(x, p["norm_last"])
 
 

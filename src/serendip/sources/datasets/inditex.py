@@ -103,9 +103,18 @@ def _people(source: Source) -> FrameSource:
     every = pl.concat([batch.frame.select(told) for batch in batches]) if batches else pl.DataFrame()
     if not every.height:
         raise Invalid(f"{source.name} holds no customer; leave the file out where customers come from a service")
-    lines = pl.Series("line_", np.concatenate([batch.lines for batch in batches]))
-    kept = main_rows(every.with_columns(lines))
+    every = every.with_columns(pl.Series("line_", np.concatenate([batch.lines for batch in batches])))
     errors = [error for batch in batches for error in batch.errors]
+    for name in ("R", "F", "M"):
+        # One text among the numbers would make all of them texts.
+        text = pl.col(name).cast(pl.String).str.strip_chars()
+        bad = (text != "") & ~text.cast(pl.Float64, strict=False).is_finite().fill_null(False)
+        no = every.select(bad.fill_null(False)).to_series()
+        refused = every.filter(no).select("line_", pl.col(name).cast(pl.String))
+        errors += [RowError(line, name, "is no number", cell) for line, cell in refused.iter_rows()]
+        every = every.filter(~no)
+    errors.sort(key=lambda error: error.line)
+    kept = main_rows(every)
     left_out = {SEVERAL: every.height - kept.height} if kept.height < every.height else {}
     return FrameSource(
         source.name, kept.drop("line_"), lines=kept["line_"].to_numpy(), errors=errors, left_out=left_out,
@@ -187,9 +196,14 @@ def event_columns(columns: list[str]) -> list[pl.Expr]:
         kind.alias("kind"),
         # A customer's session is told by nothing else; a session's own would say it twice.
         pl.when(customer.is_not_null())
-        .then(pl.concat_str(pl.lit('{"session": "'), session, pl.lit('"}')))
+        .then(pl.concat_str(pl.lit('{"session": "'), _quoted(session), pl.lit('"}')))
         .alias("context"),
     ]
+
+
+def _quoted(text: pl.Expr) -> pl.Expr:
+    """A text as it stands within a JSON text."""
+    return text.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
 
 
 def _event(batch: Batch) -> Batch:
@@ -208,8 +222,8 @@ def _event(batch: Batch) -> Batch:
 
 
 def has_sessions(columns: list[str]) -> bool:
-    """Whether a file's columns are those of ``train.parquet``."""
-    return all(name in columns for name in NEEDED["train"] if name != "add_to_cart")
+    """Whether a file's columns are those of ``train.parquet``, but for what a file of sessions need not say."""
+    return all(name in columns for name in NEEDED["train"] if name not in ("add_to_cart", "user_id"))
 
 
 def session_events(source: Source) -> Part:
@@ -220,6 +234,8 @@ def session_events(source: Source) -> Part:
         frame = batch.frame
         if "add_to_cart" not in frame.columns:
             frame = frame.with_columns(add_to_cart=pl.lit("0"))
+        if "user_id" not in frame.columns:
+            frame = frame.with_columns(user_id=pl.lit(None, pl.String))
         return _event(with_frame(batch, frame))
 
     return rows(Reshaped(source, columns, told, "sessions"), "interactions", " ".join(columns))

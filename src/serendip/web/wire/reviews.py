@@ -5,6 +5,7 @@ It answers from the scenario ``home``, and from ``newcomers`` for names that nob
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -30,6 +31,9 @@ ADDRESSES = ("/random_users", "/check_users", "/recommendations", *RELOADS)
 
 READING = (400, 401, 403, 422, 429, 500, 503)
 CHANGING = (*READING, 408, 409, 413, 415)
+
+MOST_DIGITS = 20
+"""Of a number that is sent in an address."""
 
 _reloading = Lock()
 
@@ -137,10 +141,11 @@ def reload_model(parts: Parts, request: Request, body: ReloadBody | None = None)
 
 
 def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
+    text = text.strip()
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
         return 1
+    # More digits than there can be people are as much outside as these.
+    return int(text[:MOST_DIGITS])
 
 
 def _names(parts: Services, sent: list[str], none: str) -> list[str]:
