@@ -106,7 +106,8 @@ def practise(
 ) -> tuple[Practice, dict[str, Any]]:
     """The questions of the windows from ``since`` on, and what a manifest says of them.
 
-    Sources are as of ``since``, but for trends; features, histories and what is hidden are as of each window.
+    Sources are as they were when last fitted, but for trends; features, histories and what is hidden are as of each
+    window.
     """
     size = round(settings.step_days * DAY)
     n_windows = (data.now - since) // size
