@@ -161,7 +161,7 @@ def test_the_store_s_own_sqlite_file_is_no_place_for_recommendations(place: Plac
     ("kind", "arguments", "field", "said"),
     [
         ("fly", {}, "kind", "the kinds are clean-up"),
-        ("train", {"pipelines": ["two-tower"]}, "arguments", "the extra neural"),
+        ("train", {"pipelines": ["boosted"]}, "arguments", "ranks what others recommend"),
         ("train", {"pipelines": ["mind-reading"]}, "arguments", "no model of kind 'mind-reading'"),
         ("train", {"seeds": 1}, "arguments.seeds", "the arguments of train are"),
         ("train", {"seed": "x"}, "arguments.seed", "integer"),
