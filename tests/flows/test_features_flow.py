@@ -233,3 +233,9 @@ def test_a_folder_that_holds_other_manifests_too_gives_its_own_tables_alone(tmp_
         read_feature_table(str(tmp_path))
     built = build(data, parse_features(["hour"]), tables, NOW)
     assert len(read_feature_table(str(tmp_path)).at) == built.rows
+
+
+def test_reading_a_table_that_is_not_there_makes_no_file(tmp_path):
+    with pytest.raises(NotFound, match="there is no feature table at"):
+        read_feature_table(f"sqlite:///{tmp_path / 'absent.db'}")
+    assert not list(tmp_path.iterdir())

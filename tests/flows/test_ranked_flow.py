@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import serendip as sd
-from serendip.domain import Interaction, InteractionKind, Item, User
+from serendip.domain import Interaction, InteractionKind, Invalid, Item, User
 from serendip.evaluation import Fits
 from serendip.flows.features import Label, build, definitions_of, read_feature_table, recorded
 from serendip.flows.gather import gather
@@ -21,7 +21,7 @@ from serendip.flows.promote import promote
 from serendip.flows.recommend import Ask, recommend
 from serendip.flows.record import record
 from serendip.flows.train import replaying, train
-from serendip.pipeline import PipelineConfig
+from serendip.pipeline import PipelineConfig, Shown
 from serendip.store import Artifacts, Store
 from serendip.store.feature_tables import FeatureTables
 from towns import NOON
@@ -189,3 +189,10 @@ def test_a_ranked_version_goes_live_with_its_kernels_compiled(tmp_path):
     n_before, late = told.stdout.strip().split(" ", 1)
     assert int(n_before) > 5
     assert late == "[]", "the first asker would wait for these"
+
+
+def test_a_feature_table_is_not_passed_over_where_nothing_ranks(store, tmp_path):
+    one = np.zeros(1, np.int64)
+    rows = Shown(np.zeros((1, 1), np.float32), one.astype(np.float32), one.astype(np.int32), one, (), {})
+    with pytest.raises(Invalid, match="none of the pipelines has a ranker"):
+        train(store, Artifacts(tmp_path), [PipelineConfig.parse("popular")], LATER, shown=rows)

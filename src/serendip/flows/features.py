@@ -17,7 +17,7 @@ from serendip.data import DAY, Dataset, Floats, dataset_of, described
 from serendip.data.features import Feature, Features, parse_features, refuse_sources, usual_features
 from serendip.data.features.definition import span_of
 from serendip.data.features.moments import in_order
-from serendip.domain import InteractionKind, Invalid, micros
+from serendip.domain import InteractionKind, Invalid, NotFound, micros
 from serendip.flows.attributes import with_all_attributes
 from serendip.flows.gather import gather
 from serendip.flows.measure_files import attributes_of
@@ -234,6 +234,8 @@ def chosen_users(data: Dataset, share: float) -> NDArray[np.bool_]:
 
 def read_feature_table(url: str, name: str | None = None) -> FeatureTable:
     """A finished feature table of a database or a folder: the one called ``name``, else the one made last."""
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///").partition("?")[0]).is_file():
+        raise NotFound(f"there is no feature table at {url}; make one with `serendip features build --to {url}`")
     tables = FeatureTables.at(url)
     try:
         found, manifest = tables.newest(name)

@@ -62,6 +62,10 @@ def train(
     """
     if len({config.name for config in configs}) < len(configs):
         raise Invalid("two pipelines have the same name; train them one after the other")
+    if shown is not None and not any(config.ranker for config in configs):
+        raise Invalid(
+            "none of the pipelines has a ranker to learn from the table; write one as item-knn:boosted", "features"
+        )
     progress("reading interactions")
     data = gather(store, until=now)
     if not len(data):
