@@ -70,8 +70,7 @@ def count(folder: Path, told: argparse.Namespace) -> str:
     """Four prior counts of every row."""
     from point_in_time import FEATURES, PIECE, piece
 
-    from serendip.data.features import parse_features
-    from serendip.data.features.streaming import Stream
+    from serendip.data.features import Stream, parse_features
 
     stream = Stream(parse_features(FEATURES), told.users, told.posts, n_threads=2)
     sums, n = np.zeros(len(FEATURES)), 0

@@ -150,8 +150,7 @@ def by_serendip(file: Path) -> list[int]:
     import numpy as np
     import polars as pl
 
-    from serendip.data.features import parse_features
-    from serendip.data.features.streaming import Stream
+    from serendip.data.features import Stream, parse_features
 
     stream = Stream(parse_features(FEATURES), N_USERS, N_POSTS, n_threads=2)
     log = pl.scan_parquet(file).select(
@@ -230,8 +229,7 @@ def warm() -> None:
     """Compile, over a few rows."""
     import polars as pl
 
-    from serendip.data.features import parse_features
-    from serendip.data.features.streaming import Stream
+    from serendip.data.features import Stream, parse_features
 
     frame = pl.DataFrame({"user_id": [0, 0], "post_id": [0, 1], "kind": [0, 1], "timestamp": [1, 2]})
     frame = frame.cast({"user_id": pl.Int32, "post_id": pl.Int32, "kind": pl.Int16, "timestamp": pl.Int64})

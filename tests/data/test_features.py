@@ -9,8 +9,7 @@ import pytest
 
 from feature_world import COUNTERS, DAY, OTHERS, literally, made_log
 from serendip.data import UNKNOWN, Columns, Dataset, Queries, Vocabulary
-from serendip.data.features import Features, counters, parse_features, rows_of, usual_features
-from serendip.data.features.streaming import Stream
+from serendip.data.features import Features, Stream, counters, parse_features, rows_of, usual_features
 from serendip.domain import Invalid
 
 ALL = parse_features((*COUNTERS, *OTHERS))

@@ -14,7 +14,7 @@ from numba.core.registry import CPUDispatcher
 from serendip import models
 from serendip import pipeline as pipelines
 from serendip.data import DAY, Columns, Dataset, Hashes, Queries, Vocabulary, hidden_items
-from serendip.data.features import Features, parse_features, rows_of, usual_features
+from serendip.data.features import Features, Stream, parse_features, rows_of, usual_features
 from serendip.data.features.counters import DENSE
 from serendip.domain import Invalid
 from serendip.models import HasPeople, HasUserNeighbours, Predicts
@@ -57,6 +57,7 @@ def _use_ranked(data: Dataset) -> None:
     # So many pairs of a user and an item that only those that met are kept.
     many = Vocabulary((*data.users.ids, *(f"x{n}" for n in range(DENSE // N_ITEMS))))
     rows_of(parse_features(["count(user x item)"]), replace(data, users=many, user_columns=None), None, rng)
+    Stream(parse_features(["count(user)", "count(item)"]), N_USERS, N_ITEMS).rows(data)
     for thresholds in ([[0.0, 1.0, 1.0]], [[0.0, 1.0, 2.0]]):
         trees = replace(Trees.empty(1, 2), threshold=np.array(thresholds, np.float32), leaf=np.arange(4.0)[None])
         ranker = Boosted(trees, len(features.names), np.empty((0, 2), np.int32), np.empty(0, np.int32))

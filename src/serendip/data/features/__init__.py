@@ -2,6 +2,7 @@
 
 from serendip.data.features.definition import ANY, OF_SOURCE, Entity, Feature, parse_feature, parse_features
 from serendip.data.features.features import Features, refuse_sources, rows_of
+from serendip.data.features.streaming import Stream
 from serendip.data.features.usual import usual_features
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Entity",
     "Feature",
     "Features",
+    "Stream",
     "parse_feature",
     "parse_features",
     "refuse_sources",
