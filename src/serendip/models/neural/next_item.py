@@ -34,7 +34,7 @@ BETAS = (0.9, 0.98)
 
 @dataclass(frozen=True)
 class Plan:
-    """How the transformer is made and trained; the names are those of the plan."""
+    """How the transformer is made and trained; the names are those of the config."""
 
     shape: Shape
     dropout: float
