@@ -53,7 +53,7 @@ def train(
         }
         arrays: Parameters = {name: tensor.detach().numpy() for name, tensor in p.items()}
         step = torch.optim.AdamW(
-            p.values(), lr=config.learning_rate, betas=BETAS, weight_decay=config.weight_decay, fused=True
+            p.values(), lr=config.learning_rate, betas=BETAS, weight_decay=config.regularization, fused=True
         )
         drop = dropping(torch, rng, config.dropout)
         for epoch in range(config.n_epochs):
