@@ -66,9 +66,9 @@ def test_the_loss_over_all_items_is_the_softmaxs() -> None:
     torch = pytest.importorskip("torch", reason="the twin is PyTorch")
     rng = np.random.default_rng(5)
     p = {name: torch.from_numpy(array) for name, array in made(Shape(7, 7, 8, 2, 2, 2), rng).items()}
-    config, some = SequenceConfig(n_factors=8, temperature=0.5), lists_of([0, 4, 4], [5, 1, 0])
+    plan, some = SequenceConfig(n_factors=8, temperature=0.5).plan(7), lists_of([0, 4, 4], [5, 1, 0])
     some = replace(some, weight=np.array([1, 1, 3, 1, 2, 2], np.float32))
-    got = float(loss_of(torch, p, config, some, np.arange(7), lambda x: x, rng))
+    got = float(loss_of(torch, p, plan, some, np.arange(7), lambda x: x, rng))
     before = lists_of([0, 4], [5, 1])
     out = learn(torch, p, 2, before, lambda x: x, p["items"][torch.from_numpy(before.item_ix).long()])
     chances = (out @ p["items"].T / 0.5).softmax(1).numpy()

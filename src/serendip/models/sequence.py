@@ -23,7 +23,7 @@ from serendip.models.contract import Kind, ModelConfig
 from serendip.models.memory import claim
 from serendip.models.near import nearest
 from serendip.models.neural.lists import Lists
-from serendip.models.neural.next_item import train
+from serendip.models.neural.next_item import Plan, train
 from serendip.models.neural.transformer import Parameters, Shape, answer
 from serendip.models.parallel import in_chunks, one_blas_thread
 
@@ -77,9 +77,10 @@ class SequenceConfig(ModelConfig):
             raise ValueError(f"n_factors must be a multiple of n_heads, and {self.n_factors} is none of {self.n_heads}")
         return self
 
-    def shape(self, n_items: int) -> Shape:
-        """What decides the sizes of the parameters."""
-        return Shape(n_items, self.max_length, self.n_factors, self.n_layers, self.n_heads, self.widening)
+    def plan(self, n_items: int) -> Plan:
+        """What training needs to know of it."""
+        shape = Shape(n_items, self.max_length, self.n_factors, self.n_layers, self.n_heads, self.widening)
+        return Plan(shape, **self.model_dump(include=set(Plan.__dataclass_fields__)))
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def fit(config: SequenceConfig, data: Dataset, rng: np.random.Generator) -> Sequ
         f"sequence(n_factors={config.n_factors})",
         "fewer n_factors, n_negatives or a smaller batch_size need less",
     )
-    model = restore(config, {**train(config, lists, known, rng), "known": known})
+    model = restore(config, {**train(config.plan(data.n_items), lists, known, rng), "known": known})
     items = model.parameters["items"]
     items[~known] = items[known].mean(0)
     return model
