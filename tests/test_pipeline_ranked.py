@@ -175,7 +175,8 @@ def test_features_follow_what_was_recorded_since_of_new_users_too(fitted, data):
     later = fitted.refreshed(replace(grown, until=data.now + 1))
     assert later.users.row("u1007") == users.row("u1007")
     place = later.ranker.features.names.index("count(item, 3d)")
-    queries, among = ask(data, []), np.array([[70]], np.int32)
+    queries = replace(ask(data, []), moment=np.array([data.now + 1]))
+    among = np.array([[70]], np.int32)
     said = {name: (np.zeros((1, 1), np.float32),) * 2 for name in ("popular", "item-knn")}
     before, after = (one.ranker.features.at(queries, among, said)[0, 0, place] for one in (fitted, later))
     assert after >= before + 30
