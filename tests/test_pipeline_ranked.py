@@ -183,6 +183,18 @@ def test_features_follow_what_was_recorded_since_of_new_users_too(fitted, data):
     assert later.answer(Queries.of_users(grown, np.array([users.row("u1000")])), 3).filled.tolist() == [3]
 
 
+def test_before_all_data_and_beyond_the_days_that_are_kept_the_fallback_answers(fitted, data):
+    config = fitted.config.model_copy(update={"past_days": 3})
+    kept = pipelines.remembering(replace(fitted, config=config), data)
+    days_back = np.array([0, 2, 10, 400])
+    queries = Queries.of_users(data, np.arange(4), data.now - days_back * DAY)
+    answers = kept.answer(queries, 5)
+    assert [kept.names[one] for one in answers.source[:, 0]] == [config.name] * 2 + ["popular-7-days"] * 2
+    assert (answers.filled == 5).all()
+    # Nothing is explained by a ranker that did not speak.
+    assert kept.explain(queries, answers)[2][0][0] is None
+
+
 def test_a_manifest_says_what_was_practised_and_what_mattered(fitted):
     about = fitted.ranker.about
     assert about["library"].startswith("catboost ")

@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from serendip import pipeline as pipelines
 from serendip.data import Queries
 from serendip.data.past import Past
 from serendip.domain import Interaction, InteractionKind, Item, User
-from serendip.flows.asking import askers
-from serendip.flows.attributes import profiles_of
+from serendip.flows.asking import KeyRows, askers
+from serendip.flows.attributes import profiles_of, with_attributes
 from serendip.flows.gather import gather
-from serendip.flows.live import FOR_YOU, Live
+from serendip.flows.live import HOME, Live
 from serendip.flows.promote import promote
 from serendip.flows.recommend import Ask, recommend
+from serendip.flows.record import record
 from serendip.flows.refresh import refresh_popularity
 from serendip.flows.train import train
 from serendip.pipeline import Pipeline, PipelineConfig
@@ -34,6 +36,7 @@ FEATURES = (
 )  # fmt: skip
 SETTINGS = {"n_trees": 10, "depth": 3, "learning_rate": 0.3, "step_days": 2.0}
 N_USERS, N_ITEMS = 40, 45
+LATER = NOON + timedelta(hours=1)
 USERS = [f"user-{n}" for n in range(0, N_USERS, 3)]
 
 
@@ -60,17 +63,12 @@ def filled(store: Store, until: datetime) -> Store:
     return store
 
 
-@pytest.fixture
-def served(store: Store, tmp_path: Path) -> tuple[Store, Artifacts, Live]:
-    """A ranked version of all of it, live."""
-    artifacts = Artifacts(tmp_path / "artifacts")
-    filled(store, NOON)
+def learnt(store: Store) -> Pipeline:
+    """A ranked pipeline of all of it, kept and read back."""
     config = PipelineConfig.parse("popular+popular-3-days:boosted", {**SETTINGS, "features": FEATURES})
-    version = train(store, artifacts, [config], NOON, seed=1).versions[0]
-    promote(store, artifacts, version, FOR_YOU, NOON, override="for the test")
-    live = Live(store, artifacts)
-    live.refresh()
-    return store, artifacts, live
+    data = with_attributes(store, gather(store, until=NOON), [config])
+    whole = pipelines.remembering(pipelines.fit(config, data, seed=1), data)
+    return pipelines.restore(config, whole.kinds, whole.arrays())
 
 
 @pytest.fixture
@@ -84,15 +82,15 @@ def cut(tmp_path: Path) -> Iterator[Store]:
 DAY = datetime(NOON.year, NOON.month, NOON.day, tzinfo=UTC) - timedelta(days=5)
 
 
-def asked_at(store: Store, live: Live, moment: datetime) -> tuple[Pipeline, Queries]:
-    one = live.scenario(FOR_YOU)
-    queries = askers(store, one.pipeline, one.rows, USERS, moment).queries
-    return one.pipeline, replace(queries, profile=profiles_of(store, one.pipeline, USERS))
+def asked_at(store: Store, pipeline: Pipeline, moment: datetime) -> Queries:
+    keys, ids = store.item_ids()
+    rows = KeyRows.of(keys[np.argsort(pipeline.items.rows(ids))])
+    queries = askers(store, pipeline, rows, USERS, moment).queries
+    return replace(queries, profile=profiles_of(store, pipeline, USERS))
 
 
-def told_alike(store: Store, live: Live, cut: Store, moment: datetime) -> None:
+def told_alike(pipeline: Pipeline, cut: Store, queries: Queries) -> None:
     """Every feature is what it is for a version over the store that was cut, asked the same."""
-    pipeline, queries = asked_at(store, live, moment)
     among = np.tile(np.arange(len(pipeline.items), dtype=np.int32), (len(USERS), 1))
     then = pipeline.ranker.advanced(gather(cut, until=DAY, items=pipeline.items, users=pipeline.users))
     told, expected = (one.features.at(queries, among) for one in (pipeline.ranker, then))
@@ -101,44 +99,45 @@ def told_alike(store: Store, live: Live, cut: Store, moment: datetime) -> None:
     assert not np.isnan(told[:, :, 1]).any()
 
 
-@pytest.mark.parametrize("later", [timedelta(0), timedelta(minutes=2)], ids=["when the day begins", "a little later"])
-def test_features_of_a_past_moment_are_those_of_a_store_that_ends_there(served, cut, later):
-    store, _, live = served
-    told_alike(store, live, cut, DAY + later)
+def test_features_and_slates_of_a_past_moment_are_those_of_a_store_that_ends_there(store, cut, monkeypatch):
+    pipeline = learnt(filled(store, NOON))
+    for later in (timedelta(0), timedelta(minutes=2)):
+        told_alike(pipeline, cut, asked_at(store, pipeline, DAY + later))
 
+    # Sources and fallback are those of the past too, and so is all of the answer.
+    queries = asked_at(store, pipeline, DAY)
+    then = pipeline.refreshed(gather(cut, until=DAY, items=pipeline.items, users=pipeline.users))
+    told, expected = pipeline.answer(queries, 10), then.answer(queries, 10)
+    np.testing.assert_array_equal(told.rows, expected.rows)
+    np.testing.assert_allclose(told.scores, expected.scores, rtol=1e-5)
+    now = pipeline.answer(replace(queries, moment=np.full(len(queries), pipeline.ranker.features.until)), 10)
+    assert (now.rows != told.rows).any()
 
-def test_a_planted_leak_is_found(served, cut, monkeypatch):
-    store, _, live = served
+    # A leak of one day is found.
     honest = Past.columns
     monkeypatch.setattr(Past, "columns", lambda self, place, latest: honest(self, place + 1, latest))
     with pytest.raises(AssertionError, match="count"):
-        told_alike(store, live, cut, DAY)
+        told_alike(learnt(store), cut, asked_at(store, pipeline, DAY))
 
 
-def test_a_slate_of_the_past_is_that_of_the_pipeline_over_the_past_alone(served, cut):
-    """Sources, fallback and all, after what is live was refreshed too."""
-    store, artifacts, live = served
-    for _ in range(2):
-        pipeline, queries = asked_at(store, live, DAY)
-        then = pipeline.refreshed(gather(cut, until=DAY, items=pipeline.items, users=pipeline.users))
-        expected = then.answer(queries, 10)
-        told = pipeline.answer(queries, 10)
-        np.testing.assert_array_equal(told.rows, expected.rows)
-        np.testing.assert_allclose(told.scores, expected.scores, rtol=1e-5)
-        late = replace(queries, moment=np.full(len(queries), np.iinfo(np.int64).max // 2))
-        assert (pipeline.answer(late, 10).rows != told.rows).any()
-        assert refresh_popularity(store, artifacts, NOON)
-        live.refresh()
-
-
-def test_before_all_data_and_beyond_what_is_kept_the_fallback_answers(served):
-    store, artifacts, _ = served
-    config = PipelineConfig.parse("popular+popular-3-days:boosted", {**SETTINGS, "features": FEATURES})
-    short = config.model_copy(update={"past_days": 3})
-    version = train(store, artifacts, [short], NOON, seed=1).versions[0]
-    promote(store, artifacts, version, FOR_YOU, NOON, override="for the test")
+def test_what_is_live_answers_the_past_alike_after_it_was_refreshed(store, tmp_path):
+    artifacts, moment = Artifacts(tmp_path / "artifacts"), NOON - timedelta(days=3)
+    config = PipelineConfig.parse("popular-3-days")
+    version = train(filled(store, NOON), artifacts, [config], NOON, seed=1).versions[0]
+    promote(store, artifacts, version, HOME, NOON)
     live = Live(store, artifacts)
     live.refresh()
-    for days, by in ((0, config.name), (2, config.name), (10, "popular-7-days"), (400, "popular-7-days")):
-        slate = recommend(store, live, "user-4", Ask(FOR_YOU, 5), NOON - timedelta(days=days))
-        assert {one.source for one in slate.items} == {by}, days
+
+    def shown(at: datetime) -> list[tuple[str, float]]:
+        return [(one.item, one.score) for one in recommend(store, live, "nobody", Ask(HOME, 10), at).items]
+
+    assert (before := shown(moment)) != shown(NOON)
+    record(store, [Interaction(f"user-{n}", "item-7", NOON, "like") for n in range(N_USERS)], LATER)
+    live.refresh_trends()
+    assert shown(moment) == before
+    assert shown(LATER)[0][0] == "item-7"
+    assert [one.was for one in refresh_popularity(store, artifacts, LATER)] == [version]
+    live.refresh()
+    assert shown(moment) == before
+    # The first day begins before all data: what is popular by now fills the page.
+    assert shown(NOON - timedelta(days=400)) == shown(LATER)
