@@ -354,7 +354,8 @@ def fit(
     if columns is not None and renames is None:
         settings["columns"] = columns
     dataset = described(adopt(data, renames), items, users)
-    return Recommender(pipelines.fit(PipelineConfig.parse(model, settings), dataset, seed), dataset)
+    fitted = pipelines.fit(PipelineConfig.parse(model, settings), dataset, seed)
+    return Recommender(pipelines.remembering(fitted, dataset), dataset)
 
 
 def evaluate(

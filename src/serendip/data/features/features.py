@@ -112,6 +112,10 @@ class Features:
         counters, earlier = Earlier.counted(swept, Horizon.of(log.at, data.now, past_days))
         return replace(grown, until=data.now, counters=counters, earlier=earlier, beside=self._beside(log))
 
+    def knows(self, moments: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Of which moments the counters are kept; not of those before all data."""
+        return np.asarray(self.earlier.horizon.places(moments) >= 0)
+
     def _as_of(self, place: int) -> Features:
         """The same as of a place of the horizon."""
         if place == len(self.earlier.horizon.starts):
