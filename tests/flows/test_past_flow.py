@@ -13,7 +13,7 @@ import pytest
 from serendip import pipeline as pipelines
 from serendip.data import Queries
 from serendip.data.past import Past
-from serendip.domain import Interaction, InteractionKind, Item, User
+from serendip.domain import HISTORY_LIMIT, Interaction, InteractionKind, Item, User
 from serendip.flows.asking import KeyRows, askers
 from serendip.flows.attributes import profiles_of, with_attributes
 from serendip.flows.gather import gather
@@ -82,10 +82,10 @@ def cut(tmp_path: Path) -> Iterator[Store]:
 DAY = datetime(NOON.year, NOON.month, NOON.day, tzinfo=UTC) - timedelta(days=5)
 
 
-def asked_at(store: Store, pipeline: Pipeline, moment: datetime) -> Queries:
+def asked_at(store: Store, pipeline: Pipeline, moment: datetime, limit: int = HISTORY_LIMIT) -> Queries:
     keys, ids = store.item_ids()
     rows = KeyRows.of(keys[np.argsort(pipeline.items.rows(ids))])
-    queries = askers(store, pipeline, rows, USERS, moment).queries
+    queries = askers(store, pipeline, rows, USERS, moment, limit).queries
     return replace(queries, profile=profiles_of(store, pipeline, USERS))
 
 
@@ -103,6 +103,11 @@ def test_features_and_slates_of_a_past_moment_are_those_of_a_store_that_ends_the
     pipeline = learnt(filled(store, NOON))
     for later in (timedelta(0), timedelta(minutes=2)):
         told_alike(pipeline, cut, asked_at(store, pipeline, DAY + later))
+
+    # Also of those who did more than models are told of.
+    long = asked_at(store, pipeline, DAY, limit=4)
+    assert np.diff(long.indptr).max() == 4
+    told_alike(pipeline, cut, long)
 
     # Sources and fallback are those of the past too, and so is all of the answer.
     queries = asked_at(store, pipeline, DAY)

@@ -44,6 +44,8 @@ class Queries:
     kinds: tuple[InteractionKind, ...] = (InteractionKind("interaction"),)
     profile: Columns | None = None
     """What is known of each asker besides events, a row a query; None: of nobody anything."""
+    whole: Queries | None = None
+    """The same askers with all that they did, where counters of a past moment are to be told of long histories."""
 
     def __len__(self) -> int:
         return len(self.moment)
@@ -163,6 +165,7 @@ class Queries:
             salt=self.salt[picked],
             own=self.own[picked],
             profile=None if self.profile is None else self.profile.take(picked),
+            whole=None if self.whole is None else self.whole.take(picked),
         )
 
     @cached_property
