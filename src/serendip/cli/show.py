@@ -17,6 +17,7 @@ from serendip.domain import Item, Slate
 if TYPE_CHECKING:
     from serendip.evaluation import RatingTable, Table
     from serendip.flows.bring import Report
+    from serendip.flows.told import RankerTold
     from serendip.flows.tune import Tuned
     from serendip.sources import Mapping as Mapping_
     from serendip.sources import Source
@@ -211,6 +212,7 @@ def show_versions(records: Sequence[VersionRecord], live: Mapping[str, Promotion
 def show_version(record: VersionRecord, live: Mapping[str, Promotion]) -> None:
     """What one version is, and its tables."""
     from serendip.evaluation import Table
+    from serendip.flows.told import ranker_told
 
     where = [name for name, one in live.items() if one.version == record.id]
     data = record.manifest["data"]
@@ -218,5 +220,27 @@ def show_version(record: VersionRecord, live: Mapping[str, Promotion]) -> None:
     out.print(f"[bold]{record.id}[/bold]  made {record.created_at:%Y-%m-%d %H:%M}, {place}")
     out.print(f"{data['n_interactions']:,} interactions of {data['n_users']:,} users with {data['n_items']:,} items")
     out.print(record.manifest["gate"]["sentence"], markup=False)
+    if (told := ranker_told(record.manifest)) is not None:
+        show_ranker(told)
     for table in record.manifest["measured"]["protocols"].values():
         show_table(Table.from_dict(table))
+
+
+def show_ranker(told: RankerTold) -> None:
+    """What a ranker learnt, how far the candidates let it go, and its features, the weightiest first."""
+    out.print(f"\n[bold]ranker[/bold] {told.kind}, {told.objective}, grown by {told.library}")
+    out.print(told.grown, markup=False)
+    out.print(f"learnt from {told.practised}", markup=False)
+    for one in told.reached:
+        beside = ""
+        if one.gap is not None:
+            gap, low, high = one.gap
+            beside = f", {gap:+.4f} [{low:+.4f}, {high:+.4f}] beside {one.single}, its best single source"
+        ceiling = "" if one.ceiling is None else f"; {one.ceiling:.1%} of what was to be found was among the candidates"
+        out.print(f"{one.protocol}: {one.metric} {one.mean:.4f}{beside}{ceiling}", markup=False)
+    grid = Grid()
+    grid.add_column("feature", no_wrap=True)
+    grid.add_column("part of all shares", justify="right")
+    for name, part in told.importances:
+        grid.add_row(escape(name), "left out" if name in told.dropped else f"{part:.2%}")
+    out.print(grid)
