@@ -23,9 +23,13 @@ if TYPE_CHECKING:
     from serendip.sources import Source
     from serendip.sources.datasets import Known
     from serendip.store import Promotion, VersionRecord
+    from serendip.web.pages.why import Said
 
 WIDE = 200
 """Columns of a page where there is no terminal that says how wide it is."""
+
+MOST_SAID = 3
+"""Sentences of each item."""
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True, highlight=False)
@@ -37,13 +41,15 @@ def title_of(item: str, items: Mapping[str, Item]) -> str:
     return f"{known.title} ({item})" if known is not None and known.title else item
 
 
-def show_slate(slate: Slate, items: Mapping[str, Item]) -> None:
-    """A numbered list with sources and reasons."""
+def show_slate(slate: Slate, items: Mapping[str, Item], told: Mapping[str, Sequence[Said]] | None = None) -> None:
+    """A numbered list with sources, what is ``told`` of each item's score, and reasons."""
     who = f" for {escape(slate.user)}" if slate.user is not None else ""
     stranger = "" if slate.known or slate.user is None else ", not known before"
     out.print(f"[bold]{slate.scenario}[/bold]{who}{stranger}  [dim]{slate.version}  slate {slate.id}[/dim]")
     for place, one in enumerate(slate.items, start=1):
         out.print(f"{place:>3}  {escape(title_of(one.item, items))}  [dim]{one.score:.4g}  {one.source}[/dim]")
+        for said in (told or {}).get(one.item, ())[:MOST_SAID]:
+            out.print(f"       because {escape(said.words)} [dim]{said.percent}[/dim]")
         total = sum(abs(reason.share) for reason in one.reasons) or 1.0
         for reason in one.reasons:
             part = f"{reason.share / total:.0%} of what is shown"
