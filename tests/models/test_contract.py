@@ -487,7 +487,7 @@ TURNS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("sequence", "n_negatives"): (NEXT, {"n_negatives": 2}),
     ("sequence", "temperature"): (NEXT, {"temperature": 0.3}),
     ("sequence", "learning_rate"): (NEXT, {"learning_rate": 0.01}),
-    ("sequence", "weight_decay"): (NEXT, {"weight_decay": 2.0}),
+    ("sequence", "regularization"): (NEXT, {"regularization": 2.0}),
     ("sequence", "batch_size"): (NEXT, {"batch_size": 4}),
     ("sequence", "n_epochs"): (NEXT, {"n_epochs": 3}),
     ("sequence", "held_out"): (HELD, {"held_out": 0.0}),
