@@ -286,6 +286,7 @@ class Recommender:
                 own,
                 asked.kinds,
                 None if self.data.user_columns is None else self.data.user_columns.take(own),
+                asked.event_columns,
             ),
             ItemLists.of(lists),
         )
