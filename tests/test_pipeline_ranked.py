@@ -150,6 +150,15 @@ def test_sources_may_be_fitted_again_while_a_ranker_practises(data):
     assert days_of_fits(refit_days=5) == [0, 12, 7, 2]
 
 
+def test_a_refitted_pipeline_asks_fresh_sources_and_keeps_what_its_ranker_learnt(data):
+    cut = data.now - 5 * DAY
+    early = pipelines.fit(ranked(), data.before(cut), seed=3)
+    late, fresh = pipelines.refitted(early, data, seed=3), pipelines.fit(ranked(), data, seed=3)
+    for name, array in late.arrays().items():
+        learnt = name.startswith("ranker.ranker.")
+        np.testing.assert_array_equal(array, (early if learnt else fresh).arrays()[name], err_msg=name)
+
+
 def test_a_boost_is_a_part_besides_the_features(fitted, data):
     queries, hidden = everybody(data)
     rules = Rules(lift=np.where(np.arange(N_ITEMS) % 4 == 1, 2.0, 0.0).astype(np.float32))

@@ -3,7 +3,7 @@
 from serendip.pipeline.answering import FitModel, Pipeline
 from serendip.pipeline.answers import BOOST, PIN, PINNED, Answers
 from serendip.pipeline.config import POPULAR, POPULAR_7_DAYS, NamedModel, PipelineConfig, RankerConfig, SourceConfig
-from serendip.pipeline.fitting import fit, restore
+from serendip.pipeline.fitting import fit, refitted, restore
 from serendip.pipeline.scenario import DEFAULTS, FOR_YOU, HOME, ScenarioConfig, check_fallbacks
 from serendip.pipeline.shown import Shown
 from serendip.pipeline.source import Source
@@ -29,5 +29,6 @@ __all__ = [
     "SourceConfig",
     "check_fallbacks",
     "fit",
+    "refitted",
     "restore",
 ]

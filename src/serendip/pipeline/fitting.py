@@ -52,6 +52,16 @@ def fit(
     return replace(whole, ranker=fit_ranker(config.ranker, data, practising, seed, shown))
 
 
+def refitted(pipeline: Pipeline, data: Dataset, seed: int = 0, fit_model: FitModel = models.fit) -> Pipeline:
+    """The same pipeline with sources and fallback learnt from ``data``, whose items are this pipeline's.
+
+    What a ranker learnt stays, over features as of ``data.now``; the users of ``data`` begin with those it knows.
+    """
+    fresh = fit(pipeline.config.model_copy(update={"ranker": None}), data, seed, fit_model)
+    ranker = None if pipeline.ranker is None else pipeline.ranker.advanced(data)
+    return replace(fresh, config=pipeline.config, ranker=ranker)
+
+
 def restore(config: PipelineConfig, kinds: tuple[InteractionKind, ...], arrays: Arrays) -> Pipeline:
     """The pipeline that ``arrays`` was made of."""
 
