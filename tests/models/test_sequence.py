@@ -153,6 +153,12 @@ def test_heads_that_do_not_share_the_factors_are_refused() -> None:
         SequenceConfig(n_factors=10, n_heads=4)
 
 
+def test_a_version_kept_under_the_old_word_for_regularization_opens() -> None:
+    assert SequenceConfig.model_validate({"weight_decay": 0.5}) == SequenceConfig(regularization=0.5)
+    with pytest.raises(ValueError, match="weight_decay"):
+        SequenceConfig.model_validate({"weight_decay": 0.5, "regularization": 0.1})
+
+
 def test_a_closed_gate_is_answered_without_a_warning_of_overflow() -> None:
     p = made(Shape(7, 7, 8, 2, 2, 2), np.random.default_rng(5))
     p["widen"] *= 1e4
@@ -161,6 +167,6 @@ def test_a_closed_gate_is_answered_without_a_warning_of_overflow() -> None:
 
 def test_training_that_runs_away_is_refused_with_what_to_lower() -> None:
     pytest.importorskip("torch", reason="the extra neural is not installed")
-    wild = SequenceConfig(n_factors=8, n_epochs=60, learning_rate=1.0, weight_decay=10.0, patience=0)
+    wild = SequenceConfig(n_factors=8, n_epochs=60, learning_rate=1.0, regularization=10.0, patience=0)
     with pytest.raises(Invalid, match=r"sequence ran away.*lower learning_rate"):
         fit("sequence", wild, circle())

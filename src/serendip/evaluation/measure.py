@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from serendip import models
 from serendip import pipeline as pipelines
-from serendip.data import DAY, Dataset, ItemLists
+from serendip.data import DAY, Dataset, ItemLists, Queries
 from serendip.evaluation import metrics
 from serendip.models import Model, ModelConfig
 from serendip.pipeline import Answers, Pipeline, PipelineConfig, Shown
@@ -122,6 +122,35 @@ class _Tally:
         return out
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Some of the questions of a round."""
+
+    turn: Round
+    rows: slice
+    queries: Queries
+    hidden: ItemLists
+    allowed: Mask
+    tail: Mask
+
+    def ask(self, pipeline: Pipeline, tally: _Tally, ks: Sequence[int], whole: bool, likeness: Likeness | None) -> None:
+        """Put them to a pipeline, and how good its answers are into its tally."""
+        turn, asked = self.turn, (self.hidden, self.allowed)
+        answers = pipeline.answer(self.queries, max(ks), *asked, turn.rules)
+        for k in ks:
+            first = answers.first(k)
+            tally.add(values(first, turn, self.rows, self.tail, k), first, k)
+            if likeness is not None:
+                tally.put({f"diversity@{k}": metrics.diversity(likeness, first.rows)})
+        if pipeline.ranker is not None:
+            found = pipeline.candidates(self.queries, max(ks), *asked, turn.rules)
+            tally.reached.append(reached(found, turn, self.rows))
+        if whole:
+            plain = replace(turn.rules, likeness=None)
+            ranking = pipeline.answer(self.queries, most_shown(self.allowed), *asked, plain)
+            tally.put({"auc": whole_auc(ranking, turn, self.rows)})
+
+
 def measure(
     configs: Sequence[PipelineConfig],
     rounds: Iterable[Round],
@@ -165,20 +194,9 @@ def measure(
             queries, hidden = turn.ask(rows)
             allowed = turn.may_show(rows)
             asked.append((turn.user_ix[rows], turn.moment, np.diff(queries.indptr)))
+            batch = _Batch(turn, rows, queries, hidden, allowed, tail)
             for one, tally in zip(fitted, tallies, strict=True):
-                answers = one.answer(queries, max(ks), hidden, allowed, turn.rules)
-                for k in ks:
-                    first = answers.first(k)
-                    tally.add(values(first, turn, rows, tail, k), first, k)
-                    if likeness is not None:
-                        tally.put({f"diversity@{k}": metrics.diversity(likeness, first.rows)})
-                if one.ranker is not None:
-                    found = one.candidates(queries, max(ks), hidden, allowed, turn.rules)
-                    tally.reached.append(reached(found, turn, rows))
-                if whole:
-                    plain = replace(turn.rules, likeness=None)
-                    ranking = one.answer(queries, most_shown(allowed), hidden, allowed, plain)
-                    tally.put({"auc": whole_auc(ranking, turn, rows)})
+                batch.ask(one, tally, ks, whole, likeness)
         progress(f"asked {sum(len(users) for users, _, _ in asked):,} questions")
     if not asked:
         return []

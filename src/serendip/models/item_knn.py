@@ -64,8 +64,8 @@ class ItemKnn:
     def _full(self, queries: Queries) -> Floats:
         out = np.empty((len(queries), len(self.rows.indptr) - 1), np.float32)
         history = taken_items(queries, self.binary)
-        n_chunks = 1 if len(queries) < SMALL_BATCH else 16
-        bounds = equal_work(np.ones(len(queries)), n_chunks)
+        alone = len(queries) < SMALL_BATCH
+        bounds = [0, len(queries)] if alone else equal_work(np.ones(len(queries)), 16)
         in_chunks(lambda start, stop: sum_sparse_rows(history, self.rows, out, start, stop), bounds)
         return out
 

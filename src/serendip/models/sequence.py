@@ -8,7 +8,9 @@ numpy.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +52,8 @@ class SequenceConfig(ModelConfig):
     """Training divides scores by it: below 1, near misses count more against far ones."""
     learning_rate: float = Field(1e-3, gt=0, le=1)
     """Length of a step of Adam."""
-    weight_decay: float = Field(0.0, ge=0, le=10)
-    """Part of every parameter that a step takes away, times ``learning_rate``."""
+    regularization: float = Field(0.0, ge=0, le=10)
+    """Weight decay, apart from the gradient (Loshchilov, Hutter 2019)."""
     batch_size: PositiveInt = 256
     """Histories, or pieces of them, a step."""
     n_epochs: PositiveInt = 30
@@ -60,6 +62,14 @@ class SequenceConfig(ModelConfig):
     """Part of the users whose last event is not learnt from, to find the best epoch; 0: all epochs are taken."""
     patience: NonNegativeInt = 10
     """Training ends after so many epochs in a row without a better one; 0: all are taken, and nothing is held out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _versions_of_before(cls, given: Any) -> Any:
+        """``weight_decay`` is what ``regularization`` was called, and versions kept since then must open."""
+        if isinstance(given, Mapping) and "weight_decay" in given and "regularization" not in given:
+            return {"regularization" if name == "weight_decay" else name: value for name, value in given.items()}
+        return given
 
     @model_validator(mode="after")
     def _heads_share_factors(self) -> SequenceConfig:

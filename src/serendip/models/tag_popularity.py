@@ -11,8 +11,8 @@ from serendip.models import popularity
 from serendip.models.answers import columns, finish
 from serendip.models.contract import Kind
 from serendip.models.item_knn import taken_items
-from serendip.models.kernels.item_item import Csr
-from serendip.models.tag_svd import averaged, counted, dense, tags_of
+from serendip.models.kernels.item_item import Csr, sum_sparse_rows
+from serendip.models.tag_svd import averaged, tags_of
 
 
 class TagPopularityConfig(popularity.PopularityConfig):
@@ -45,7 +45,8 @@ class TagPopularity:
 
     def _share(self, queries: Queries) -> Floats:
         """(n_queries, n_tags), rows of NaN where the history holds no tag."""
-        have = dense(counted(taken_items(queries, binary=True), self.weights, len(self.tags)), len(self.tags))
+        have = np.empty((len(queries), len(self.tags)), np.float32)
+        sum_sparse_rows(taken_items(queries, binary=True), self.weights, have, 0, len(queries))
         total = have.sum(axis=1, keepdims=True)
         return np.asarray(np.divide(have, total, out=np.full_like(have, np.nan), where=total > 0), np.float32)
 

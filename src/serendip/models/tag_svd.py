@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
@@ -102,14 +103,25 @@ def averaged(expected: Floats, weights: Csr, least: float = float(LEAST)) -> Flo
     expected: R^ (n_queries, n_clusters), weights: w (n_items, n_clusters). An average of 0 becomes ``least``.
     """
     out = np.zeros((len(expected), len(weights.indptr) - 1), np.float32)
-    owner = np.repeat(np.arange(out.shape[1]), np.diff(weights.indptr))
-    total = np.bincount(owner, weights.value, minlength=out.shape[1])
-    share = (weights.value / total[owner]).astype(np.float64)
-    mean = sparse.csr_array((share, weights.indices, weights.indptr), shape=(out.shape[1], expected.shape[1]))
-    told = total > 0
-    out[:, told] = (mean @ expected.T.astype(np.float64)).T[:, told]
-    out[:, told] = np.where(out[:, told] == 0, np.float32(least), out[:, told])
+    average_rows(np.ascontiguousarray(expected), weights, np.float32(least), out)
     return out
+
+
+@numba.njit(cache=True, nogil=True)
+def average_rows(expected, weights, least, out):  # type: ignore[no-untyped-def]
+    """See ``averaged``; ``out`` (n_queries, n_items) holds 0. Sums are doubles."""
+    for e in range(out.shape[1]):
+        start, stop = weights.indptr[e], weights.indptr[e + 1]
+        total = 0.0
+        for y in range(start, stop):
+            total += weights.value[y]
+        if not total > 0:
+            continue
+        for q in range(out.shape[0]):
+            mean = 0.0
+            for y in range(start, stop):
+                mean += weights.value[y] / total * expected[q, weights.indices[y]]
+            out[q, e] = mean if mean != 0 else least
 
 
 def counted(taken: Csr, weights: Csr, n_clusters: int) -> Csr:

@@ -59,6 +59,7 @@ from serendip.web.pages.paper import page
 from serendip.web.pool import Pool
 from serendip.web.problems import details, problem
 from serendip.web.services import Clock, Services, system_clock
+from serendip.web.together import answer_each
 from serendip.web.wire import administrators_change, audited, reshaped, wires
 
 PASSWORD_THREADS, PASSWORD_SECONDS = 2, 10.0
@@ -99,7 +100,7 @@ def create_app(
         clock,
         pool,
         Metrics(),
-        pool.grouped(partial(hot.answer_each, store, live), ANSWERED_TOGETHER, at_once=2),
+        pool.grouped(partial(answer_each, store, live), ANSWERED_TOGETHER, at_once=2),
         pool.grouped(partial(record_each, store), RECORDED_TOGETHER, at_once=1),
         Attempts(),
         Pool(PASSWORD_THREADS, PASSWORD_SECONDS),

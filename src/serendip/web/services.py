@@ -18,6 +18,7 @@ from serendip.web.limits import Attempts
 from serendip.web.metrics import Metrics
 from serendip.web.openid import OpenId
 from serendip.web.pool import Grouped, Pool
+from serendip.web.together import Asked
 
 Clock = Callable[[], datetime]
 
@@ -38,7 +39,7 @@ class Services:
     clock: Clock
     pool: Pool
     metrics: Metrics
-    answers: Grouped[Any, dict[str, Any]]
+    answers: Grouped[Asked, Any]
     """Recommendations for one user each."""
     recordings: Grouped[tuple[Interaction, datetime], Recorded]
     """Interactions that came one by one."""

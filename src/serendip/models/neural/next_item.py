@@ -41,7 +41,7 @@ class Plan:
     n_negatives: int
     temperature: float
     learning_rate: float
-    weight_decay: float
+    regularization: float
     batch_size: int
     n_epochs: int
     held_out: float
@@ -62,7 +62,7 @@ def train(plan: Plan, lists: Lists, known: NDArray[np.bool_], rng: np.random.Gen
         p = {name: torch.from_numpy(array).requires_grad_() for name, array in made(plan.shape, rng).items()}
         arrays: Parameters = {name: tensor.detach().numpy() for name, tensor in p.items()}
         step = torch.optim.AdamW(
-            p.values(), lr=plan.learning_rate, betas=BETAS, weight_decay=plan.weight_decay, fused=True
+            p.values(), lr=plan.learning_rate, betas=BETAS, weight_decay=plan.regularization, fused=True
         )
         drop = dropping(torch, rng, plan.dropout)
         for epoch in range(plan.n_epochs):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -14,8 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from serendip.domain import Conflict, Interaction, Invalid
-from serendip.flows.live import Live
+from serendip.domain import Conflict, Interaction, Invalid, Slate
 from serendip.flows.recommend import Ask, recommend_many, recommend_session
 from serendip.flows.record import record_valid
 from serendip.store import Store
@@ -25,6 +24,7 @@ from serendip.web.json import Json, checked_type, parse
 from serendip.web.problems import Refused, refusals
 from serendip.web.sent import MAX_ROWS, Event, InteractionBody, ItemField, RecommendBody, RecommendQuestion
 from serendip.web.services import Services
+from serendip.web.together import Asked
 
 MOST_PLACES = 100_000
 """Places of all slates that one request may ask for."""
@@ -32,14 +32,15 @@ MOST_PLACES = 100_000
 M = TypeVar("M", bound=BaseModel)
 
 
-class Asked(NamedTuple):
-    """One request for one user."""
+@dataclass(frozen=True)
+class AsJson:
+    """Slates as the API answers them, with further fields of their items."""
 
-    user: str
-    ask: Ask
     fields: tuple[ItemField, ...]
-    time: datetime | None
-    now: datetime
+
+    def __call__(self, store: Store, slates: Sequence[Slate]) -> Sequence[dict[str, Any]]:
+        """One for each of ``slates``."""
+        return shapes.slates_json(store, slates, self.fields)
 
 
 _ROWS = TypeAdapter(list[InteractionBody])
@@ -73,25 +74,9 @@ async def recommendations(request: Request) -> Response:
     parts: Services = request.app.state.services
     question = checked(RecommendQuestion, dict(request.query_params))
     ask = Ask(question.scenario, question.n, question.filter, question.explain)
-    answer = await parts.answers.run(Asked(question.user, ask, question.fields, question.time, parts.clock()))
+    answer = await parts.answers.run(Asked(question.user, ask, AsJson(question.fields), question.time, parts.clock()))
     _count(parts, [answer])
     return Json(answer)
-
-
-def answer_each(store: Store, live: Live, asked: Sequence[Asked]) -> list[dict[str, Any] | Exception]:
-    """A slate each; who asks alike is answered by one batch, with all that is recorded by now."""
-    alike: dict[tuple[Any, ...], list[int]] = {}
-    for place, one in enumerate(asked):
-        alike.setdefault((one.ask, one.fields, one.time), []).append(place)
-    found: dict[int, dict[str, Any] | Exception] = {}
-    for (ask, fields, time), places in alike.items():
-        try:
-            now = time or max(asked[place].now for place in places)
-            slates = recommend_many(store, live, [asked[place].user for place in places], ask, now)
-            found |= zip(places, shapes.slates_json(store, slates, fields), strict=True)
-        except Exception as error:
-            found |= dict.fromkeys(places, error)
-    return [found[place] for place in range(len(asked))]
 
 
 async def _recommend_posted(request: Request) -> Response:

@@ -6,7 +6,7 @@ which the answer then names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -16,10 +16,12 @@ from starlette.responses import Response
 from serendip.domain import Item, NotFound, NotReady, Slate
 from serendip.flows.groups import Experiment
 from serendip.flows.live import HOME
-from serendip.flows.recommend import MOST, Ask, recommend
+from serendip.flows.recommend import MOST, Ask
+from serendip.store import Store
 from serendip.web.json import Json, StrictRoute
 from serendip.web.sent import Moment
 from serendip.web.services import Parts, Services
+from serendip.web.together import Asked
 from serendip.web.wire.community.shared import READING, ShownId, refusals, told
 
 USUAL = 5
@@ -65,22 +67,27 @@ async def recommendations(
     limit: Annotated[int, Query(ge=1, le=MOST, description="How many posts, at most.")] = USUAL,
 ) -> Response:
     """Posts for a user, best first; with their group where there is an experiment."""
-    now, settings, user = time or parts.clock(), parts.settings, str(id)
+    settings, user = parts.settings, str(id)
     groups = settings.experiment_groups
     experiment = Experiment.parse(settings.experiment_salt, groups) if groups else None
 
-    def work() -> tuple[Slate, dict[str, Item]]:
+    scenario = HOME if experiment is None else experiment.scenarios[experiment.group(user)]
+
+    def check() -> None:
         if not (settings.cold_start or parts.store.known_user(user)):
             raise NotFound("User not found")
-        scenario = HOME if experiment is None else experiment.scenarios[experiment.group(user)]
         _check_there(parts, scenario)
-        slate = recommend(parts.store, parts.live, user, Ask(scenario, limit), now)
-        return slate, parts.store.items_by_id({place.item for place in slate.items})
 
-    slate, items = await parts.pool.run(work)
+    slate, items = await parts.answers.run(Asked(user, Ask(scenario, limit), with_items, time, parts.clock(), check))
     parts.metrics.slates.labels(slate.scenario, slate.version, str(slate.known).lower()).inc()
     posts = [_post(items.get(place.item) or Item(place.item)) for place in slate.items]
     return Json(posts if experiment is None else {"exp_group": experiment.group(user), "recommendations": posts})
+
+
+def with_items(store: Store, slates: Sequence[Slate]) -> list[tuple[Slate, dict[str, Item]]]:
+    """Each slate beside the records of the items of all of them."""
+    items = store.items_by_id({place.item for slate in slates for place in slate.items})
+    return [(slate, items) for slate in slates]
 
 
 def _check_there(parts: Services, scenario: str) -> None:
