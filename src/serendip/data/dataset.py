@@ -18,6 +18,8 @@ from serendip.data.vocabulary import Arrays, Vocabulary
 from serendip.domain import InteractionKind
 
 DAY = 86_400_000_000
+NEVER = int(np.iinfo(np.int64).max)
+"""A moment after every other."""
 """Microseconds."""
 
 
@@ -201,9 +203,30 @@ def newest_only(
     Columns of shape (n,) in any order; without moments a later row is the later event.
     """
     keep = np.ones(len(owner), np.bool_)
+    keep[_replaced(owner, item_ix, kind, at, kinds)[0]] = False
+    return keep
+
+
+def replaced_at(data: Dataset) -> NDArray[np.int64]:
+    """When each event was replaced by a later one of its user, item and *latest* kind; NEVER where it was not. (n,)."""
+    assert data.at is not None, "data without moments knows no before"
+    out = np.full(len(data), NEVER, np.int64)
+    old, new = _replaced(data.user_ix, data.item_ix, data.kind, data.at, data.kinds)
+    out[old] = data.at[new]
+    return out
+
+
+def _replaced(
+    owner: NDArray[np.integer],
+    item_ix: ItemRows,
+    kind: NDArray[np.int16],
+    at: NDArray[np.int64] | None,
+    kinds: Sequence[InteractionKind],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows that were replaced, and for each the row that did so first."""
     latest = np.array([one.mode == "latest" for one in kinds])
     if not latest.any():
-        return keep
+        return np.empty(0, np.int64), np.empty(0, np.int64)
     rows = np.flatnonzero(latest[kind])
     order = rows[np.lexsort((rows if at is None else at[rows], kind[rows], item_ix[rows], owner[rows]))]
     same = (
@@ -211,8 +234,7 @@ def newest_only(
         & (item_ix[order[1:]] == item_ix[order[:-1]])
         & (kind[order[1:]] == kind[order[:-1]])
     )
-    keep[order[:-1][same]] = False
-    return keep
+    return order[:-1][same], order[1:][same]
 
 
 def csr(row: NDArray[np.integer], col: NDArray[np.integer], data: Floats, shape: tuple[int, int]) -> sparse.csr_array:

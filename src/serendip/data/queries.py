@@ -44,6 +44,8 @@ class Queries:
     kinds: tuple[InteractionKind, ...] = (InteractionKind("interaction"),)
     profile: Columns | None = None
     """What is known of each asker besides events, a row a query; None: of nobody anything."""
+    whole: Queries | None = None
+    """The same askers with all that they did, where counters of a past moment are to be told of long histories."""
     event_columns: Columns | None = None
     """What is known of each event besides, a row an event; None: of none anything."""
 
@@ -166,6 +168,7 @@ class Queries:
             salt=self.salt[picked],
             own=self.own[picked],
             profile=None if self.profile is None else self.profile.take(picked),
+            whole=None if self.whole is None else self.whole.take(picked),
             event_columns=None if self.event_columns is None else self.event_columns.take(events),
         )
 

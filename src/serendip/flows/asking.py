@@ -15,6 +15,9 @@ from serendip.flows.said import said_with
 from serendip.pipeline import Pipeline
 from serendip.store import Store
 
+EVERYTHING = 1_000_000_000
+"""A history is never longer."""
+
 
 @dataclass(frozen=True)
 class KeyRows:
@@ -51,12 +54,19 @@ class Askers:
     """Rows of what each is never shown; None: what the queries themselves say."""
 
 
-def askers(store: Store, pipeline: Pipeline, rows: KeyRows, users: Sequence[str], now: datetime) -> Askers:
-    """What ``users`` did before ``now``, and what is hidden from them for it."""
+def askers(
+    store: Store,
+    pipeline: Pipeline,
+    rows: KeyRows,
+    users: Sequence[str],
+    now: datetime,
+    limit: int = HISTORY_LIMIT,
+) -> Askers:
+    """What ``users`` did before ``now``, their last ``limit`` events, and what is hidden from them for it."""
     if len(users) == 1:
-        told = [store.history_columns(users[0], now, HISTORY_LIMIT)]
+        told = [store.history_columns(users[0], now, limit)]
     else:
-        found = store.histories_columns(users, now, HISTORY_LIMIT)
+        found = store.histories_columns(users, now, limit)
         told = [found[user] for user in users]
     item_ix = rows.find(np.concatenate([one.item_key for one in told]))
     kinds, kind = _kinds(store, pipeline, np.concatenate([one.kind for one in told]))
@@ -83,7 +93,7 @@ def askers(store: Store, pipeline: Pipeline, rows: KeyRows, users: Sequence[str]
     hidden, hiding = [], [one.name for one, flag in zip(kinds, hides, strict=True) if flag]
     disliked, disliking = [], [one.name for one in kinds if one.negative]
     for q, user in enumerate(users):
-        if len(told[q]) < HISTORY_LIMIT:
+        if len(told[q]) < limit:
             own = slice(queries.indptr[q], queries.indptr[q + 1])
             hidden.append(queries.item_ix[own][hides[queries.kind[own]]])
             disliked.append(queries.item_ix[own][negative[queries.kind[own]]])
@@ -91,6 +101,10 @@ def askers(store: Store, pipeline: Pipeline, rows: KeyRows, users: Sequence[str]
             # What is hidden or disliked may lie further back than the history that models are told.
             hidden.append(_met(store, rows, user, hiding, now))
             disliked.append(_met(store, rows, user, disliking, now))
+    ranker, long = pipeline.ranker, any(len(one) == limit for one in told)
+    if long and ranker is not None and micros(now) < ranker.features.until:
+        # Of a past moment nothing but the history tells what an asker's own counters were.
+        queries = replace(queries, whole=askers(store, pipeline, rows, users, now, EVERYTHING).queries)
     known = [bool(len(one)) or store.known_user(user) for one, user in zip(told, users, strict=True)]
     return Askers(queries, ItemLists.of(hidden), known, ItemLists.of(disliked))
 

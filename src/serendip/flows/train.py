@@ -20,7 +20,7 @@ from serendip.flows.gather import gather
 from serendip.flows.live import KEYS, USER_KEYS
 from serendip.flows.said import said_by
 from serendip.flows.scenarios import scenario_of, scenarios_of
-from serendip.pipeline import Pipeline, PipelineConfig, Shown
+from serendip.pipeline import Pipeline, PipelineConfig, Shown, remembering
 from serendip.store import Artifacts, Store, VersionRecord
 
 KEEP = 5
@@ -85,7 +85,7 @@ def train(
             continue
         progress(f"fitting {config.name} on everything")
         try:
-            fitted = fits.pipeline(config, data, seed)
+            fitted = remembering(fits.pipeline(config, data, seed), data)
         except Invalid as error:
             left_out[config.name] = str(error)
             continue

@@ -31,7 +31,6 @@ from serendip.flows.trials import Trial, Trials
 from serendip.pipeline import PipelineConfig
 
 Search = Literal["random", "grid", "halving", "optuna"]
-SEARCHES: tuple[Search, ...] = ("random", "grid", "halving", "optuna")
 
 Progress = Callable[[str], None]
 

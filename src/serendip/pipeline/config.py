@@ -124,6 +124,8 @@ class PipelineConfig(BaseModel):
     """Who fills the places that are left, in this order."""
     ranker: RankerConfig | None = None
     """Who ranks the candidates anew; none: their own scores."""
+    past_days: float = Field(60, ge=0, le=3660)
+    """How many days back it can be asked as of then; see ``remembering``."""
 
     @property
     def reads(self) -> frozenset[str]:
