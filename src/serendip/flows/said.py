@@ -21,7 +21,7 @@ Progress = Callable[[int, int], None]
 
 GIVEN = "an import"
 """What the store calls the maker of vectors that came from a file."""
-MANY = 10_000
+MANY = 100_000
 """Above this many events all vectors of a name are read, and not those of each event."""
 
 
