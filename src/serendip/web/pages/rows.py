@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from serendip.data.features.saying import BY_KIND
 from serendip.domain import (
     HISTORY_LIMIT,
     Interaction,
@@ -122,8 +123,8 @@ def _row(parts: Services, look: Look, scenario: str, title: str) -> Row:
 
 def noted(parts: Services, slate: Slate) -> tuple[str | None, str | None]:
     """What a slate's reader should know, and apart from it what the gate said of the version."""
-    served = parts.live.scenarios.get(slate.scenario)
-    doubt = served.note if served is not None and served.version == slate.version else None
+    served = (one for one in parts.live.scenarios.values() if one.version == slate.version)
+    doubt = next((one.note for one in served if one.note), None)
     if doubt is None or slate.note is None or not slate.note.endswith(doubt):
         return slate.note, None
     return slate.note.removesuffix(doubt).strip() or None, doubt
@@ -199,6 +200,8 @@ def reason(
     if first is None:
         return None
     share = f"{first.share / whole:.0%}" if 0 < first.share <= whole else None
+    if first.item == place.item and first.item != did:
+        return Because(None, share, words=BY_KIND["again"])
     return Because(named(items.get(first.item) or Item(first.item)), share, first.item == did)
 
 
