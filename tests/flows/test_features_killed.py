@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -76,6 +77,7 @@ def started(url: str, more_than: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_build_that_is_killed_again_and_again_has_the_rows_of_one_that_was_not(empty_url: str, tmp_path: Path):
     file, chance = events(tmp_path), random.Random(4)
     root = Path(__file__).parents[2]
