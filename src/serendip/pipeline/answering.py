@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from serendip import models
 from serendip.data import DAY, UNKNOWN, Arrays, Dataset, Floats, Hashes, ItemLists, ItemRows, Queries, Vocabulary
 from serendip.domain import HISTORY_LIMIT, Interaction, InteractionKind, Invalid, Reason, SlateItem, moment
-from serendip.models import Explains, HasNeighbours, Model, ModelConfig
+from serendip.models import Explains, HasNeighbours
 from serendip.pipeline.answers import (
     BOOST,
     PIN,
@@ -30,7 +30,7 @@ from serendip.pipeline.answers import (
 from serendip.pipeline.config import PipelineConfig
 from serendip.pipeline.merging import Merged, merged_shares
 from serendip.pipeline.ranked import Candidates, FittedRanker, Values
-from serendip.pipeline.source import Source
+from serendip.pipeline.source import FitModel, Source
 from serendip.ranking import NO_RULES, NOTHING, Mask, Ranked, Rules, diversified, lifted, taken_in, top
 
 MANY = 2048
@@ -41,9 +41,6 @@ CELLS = 16_000_000
 
 SECOND = 1_000_000
 """In microseconds."""
-
-FitModel = Callable[[str, ModelConfig, Dataset, int], Model]
-"""``models.fit``, or one that remembers what it fitted before."""
 
 Explained = tuple[dict[str, float] | None, Floats | None, Values | None]
 """What a score is made of, by name; each event's share of it; what the features were that it is made of."""
@@ -375,19 +372,19 @@ class Pipeline:
         kinds = "item-knn, ease, als, svd, nmf or content-knn"
         raise Invalid(f"{self.config.name} knows no likeness of items; train {kinds} for that")
 
-    def refreshed(self, data: Dataset, seed: int = 0, fit_model: FitModel = models.fit) -> Pipeline:
+    def refreshed(
+        self, data: Dataset, seed: int = 0, fit_model: FitModel = models.fit, past_days: float = 0.0
+    ) -> Pipeline:
         """The same pipeline with its trend models refitted to ``data``, whose items are this pipeline's.
 
-        A ranker stays, over features as of ``data.now``; the users of ``data`` begin with those it knows.
+        A ranker stays, over features as of ``data.now``; the users of ``data`` begin with those it knows. Of the
+        last ``past_days`` both are known as of the start of each day too.
         """
-
-        def fresh(source: Source) -> Source:
-            if not models.KINDS[source.config.model].trend or not len(data):
-                return source
-            return replace(source, model=fit_model(source.config.model, source.config.model_settings(), data, seed))
-
-        ranker = self.ranker if self.ranker is None or not len(data) else self.ranker.advanced(data)
-        sources, fallback = tuple(map(fresh, self.sources)), tuple(map(fresh, self.fallback))
+        if not len(data):
+            return self
+        sources = tuple(source.refreshed(data, seed, fit_model, past_days) for source in self.sources)
+        fallback = tuple(source.refreshed(data, seed, fit_model, past_days) for source in self.fallback)
+        ranker = None if self.ranker is None else self.ranker.advanced(data, past_days)
         return replace(self, sources=sources, fallback=fallback, ranker=ranker)
 
     def arrays(self) -> Arrays:
@@ -395,6 +392,6 @@ class Pipeline:
         out = {f"items.{key}": array for key, array in self.items.arrays().items()}
         for room, sources in (("source", self.sources), ("fallback", self.fallback)):
             for i, source in enumerate(sources):
-                out |= {f"{room}{i}.{key}": array for key, array in source.model.arrays().items()}
+                out |= {f"{room}{i}.{key}": array for key, array in source.arrays().items()}
         ranked = {} if self.ranker is None else self.ranker.arrays()
         return out | {f"ranker.{key}": array for key, array in ranked.items()}

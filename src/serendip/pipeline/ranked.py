@@ -96,11 +96,15 @@ class FittedRanker:
             array.flags.writeable = False
 
     def scores(self, merged: Merged, queries: Queries, candidates: Candidates) -> Floats:
-        """A row of scores a query, (n_queries, n_items), -inf for what is no candidate."""
+        """A row of scores a query, (n_queries, n_items), -inf for what is no candidate.
+
+        Nothing is scored for a moment of the past whose features are not kept.
+        """
         out = np.full((len(queries), len(merged.items)), -np.inf, np.float32)
+        known = self.features.knows(queries.moment)
         for run in candidates.runs(len(self.features.names)):
             table = candidates.features(self.features, queries, run)
-            there = candidates.among[run] != NOTHING
+            there = (candidates.among[run] != NOTHING) & known[run, None]
             asker, _ = np.nonzero(there)
             out[asker + run.start, candidates.among[run][there]] = self.ranker.score(table[there])
         return out
@@ -136,13 +140,16 @@ class FittedRanker:
             for source in candidates.said
         ]
 
-    def advanced(self, data: Dataset) -> FittedRanker:
-        """The same ranker over features as of ``data.now``; the users of ``data`` begin with those it knows."""
+    def advanced(self, data: Dataset, past_days: float = 0.0) -> FittedRanker:
+        """The same ranker over features as of ``data.now``; the users of ``data`` begin with those it knows.
+
+        ``past_days``: how far back features are kept as of the start of each day too.
+        """
         joined = data.users.hashes[len(self.users) :]
         users = Hashes(np.concatenate([self.users.hashes, joined])) if len(joined) else self.users
         # Features that were read back know no names; rows are what counts.
         named = replace(self.features, users=Vocabulary(data.users.ids[: len(self.users)]))
-        return replace(self, features=named.advanced(data), users=users)
+        return replace(self, features=named.advanced(data, past_days), users=users)
 
     def arrays(self) -> Arrays:
         """Everything ``restore`` needs besides the config; of the users, only hashes of their ids."""

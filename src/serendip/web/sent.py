@@ -56,8 +56,13 @@ def _shallow(content: dict[str, Any]) -> dict[str, Any]:
     raise ValueError(f"it is nested deeper than {DEEPEST} levels; flatten it")
 
 
+OWN_TEXT = "Your own text, byte for byte."
 Id = Annotated[
-    str, AfterValidator(_id), Field(min_length=1, max_length=MAX_ID_BYTES, description="Your own text, byte for byte.")
+    str,
+    AfterValidator(_id),
+    Field(description=OWN_TEXT),
+    # Only told here: ``_id`` looks at the length, and a second look at every id of a batch would be felt.
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_ID_BYTES, "description": OWN_TEXT}),
 ]
 Moment = Annotated[
     datetime, BeforeValidator(utc), WithJsonSchema({"type": "string", "format": "date-time"}, mode="validation")
