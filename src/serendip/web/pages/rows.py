@@ -25,6 +25,8 @@ from serendip.web.pages.why import OTHER, Said, about, whole_of, why
 from serendip.web.services import Services
 
 N_CARDS = 12
+WORTH_SAYING = 0.1
+"""A sentence about less of what moved a score is no reason."""
 N_RECOMMENDERS = 4
 """Recommenders that have a row; all of them are on the page of lists."""
 STARS = 5
@@ -195,7 +197,7 @@ def reason(
     whole = place.score if place.parts is None else whole_of(place.parts)
     # An event tells better what all events together say, unless it is one small part of many.
     small = first is None or (first.item != did and first.share < whole * loudest.share / 2 if loudest else False)
-    if loudest is not None and loudest.share > 0 and small:
+    if loudest is not None and loudest.share >= WORTH_SAYING and small:
         return Because(None, loudest.percent, words=loudest.words)
     if first is None:
         return None
