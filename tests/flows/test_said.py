@@ -14,6 +14,8 @@ from serendip.data import Queries
 from serendip.domain import Interaction, InteractionKind, Invalid, Item
 from serendip.flows.asking import KeyRows, askers
 from serendip.flows.attributes import with_attributes
+from serendip.flows.bring import Reading, bring
+from serendip.flows.export import export
 from serendip.flows.forget import everything_of
 from serendip.flows.gather import gather
 from serendip.flows.said import export_said, import_said, make_said, said_by
@@ -81,6 +83,17 @@ def test_they_go_out_and_in_again_by_their_texts(shop: Store, tmp_path: Path) ->
         export_said(shop, "none", file)
     pl.DataFrame({"text": ["unheard of"], "vector": [[1.0]]}).write_parquet(file)
     assert import_said(shop, "third", file) == 0
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_what_is_exported_and_imported_again_says_the_same(shop: Store, tmp_path: Path, ending: str) -> None:
+    file = tmp_path / f"events.{ending}"
+    before = [event.said for event in shop.event_contexts()]
+    assert export(shop, "interactions", file) == 150
+    other = Store.open(f"sqlite:///{tmp_path / 'other.db'}")
+    assert bring(other, str(file), "interactions", Reading()).added == 150
+    assert sorted(event.said for event in other.event_contexts()) == sorted(before)
+    other.close()
 
 
 @pytest.mark.skipif(not torch_is_here(), reason="the extra neural is not installed")

@@ -10,6 +10,7 @@ import orjson
 import polars as pl
 
 from serendip.domain import Invalid, NotReady
+from serendip.flows.said import every_context
 from serendip.store import Page, Store
 
 T = TypeVar("T")
@@ -36,8 +37,9 @@ def export(store: Store, what: str, file: Path) -> int:
 
 
 def interactions(store: Store) -> pl.DataFrame:
-    """user, item, kind, value, at (microseconds since 1970), oldest first."""
-    columns = store.interaction_columns()
+    """user, item, kind, value, at (microseconds since 1970), oldest first; and the context (JSON) where any has one."""
+    columns = store.interaction_columns(numbered=True)
+    beside = [(event.id, event.context) for event in every_context(store)]
     names = store.kind_names()
     user_keys, user_ids = store.user_ids()
     item_keys, item_ids = store.item_ids()
@@ -51,7 +53,11 @@ def interactions(store: Store) -> pl.DataFrame:
         .join(items, on="item_key", how="inner", maintain_order="left")
         .join(kinds, on="kind", how="inner", maintain_order="left")
     )
-    return joined.select("user", "item", pl.col("name").alias("kind"), "value", "at")
+    if beside:
+        told = pl.DataFrame(beside, schema={"id": pl.Int64, "context": pl.String}, orient="row")
+        joined = joined.join(told, on="id", how="left", maintain_order="left")
+    more = ["context"] if beside else []
+    return joined.select("user", "item", pl.col("name").alias("kind"), "value", "at", *more)
 
 
 def items(store: Store) -> pl.DataFrame:

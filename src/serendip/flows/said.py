@@ -21,7 +21,7 @@ Progress = Callable[[int, int], None]
 
 GIVEN = "an import"
 """What the store calls the maker of vectors that came from a file."""
-MANY = 10_000
+MANY = 100_000
 """Above this many events all vectors of a name are read, and not those of each event."""
 
 
@@ -108,7 +108,7 @@ def export_said(store: Store, name: str, file: Path) -> int:
         )
     row = dict(zip(numbers.tolist(), range(len(numbers)), strict=True))
     found: dict[str, int] = {}
-    for event in _contexts(store):
+    for event in every_context(store):
         if event.id in row:
             found.setdefault(event.said, row[event.id])
     write_vectors(pl.DataFrame({"text": list(found), "vector": vectors[list(found.values())].tolist()}), file)
@@ -118,14 +118,14 @@ def export_said(store: Store, name: str, file: Path) -> int:
 def import_said(store: Store, name: str, file: Path) -> int:
     """Give interactions the vectors of what was said with them, by a file of text and vector; how many got one."""
     found = read_vectors(file, "text")
-    known = [event for event in _contexts(store) if event.said in found]
+    known = [event for event in every_context(store) if event.said in found]
     for start in range(0, len(known), AT_ONCE):
         some = known[start : start + AT_ONCE]
         store.load_event_vectors(name, GIVEN, some, np.array([found[event.said] for event in some], np.float32))
     return len(known)
 
 
-def _contexts(store: Store) -> Iterable[EventContext]:
+def every_context(store: Store) -> Iterable[EventContext]:
     """Every interaction that came with a context, by its number."""
     after = 0
     while events := store.event_contexts(after, AT_ONCE):

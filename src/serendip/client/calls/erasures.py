@@ -18,6 +18,8 @@ class Everything(Shown):
     relations: tuple[Relation, ...] = ()
     slates: tuple[Slate, ...] = ()
     accounts: tuple[dict[str, Any], ...] = ()
+    vectors: tuple[dict[str, Any], ...] = ()
+    """Of what interactions said: ``interaction``, ``name``, ``vector``."""
 
 
 class Erasure(Shown):
