@@ -25,6 +25,7 @@ def commands(reviews: Path, folder: Path, model: str | None) -> list[list[str]]:
         ["serendip", "check"],
         ["serendip", "datasets", "load", "product-reviews", "--from", str(reviews)],
         ["serendip", "vectors", "make", "words", "--cache", str(folder / "vectors"), *by],
+        ["serendip", "vectors", "make", "reviews", "--of", "interactions", "--cache", str(folder / "vectors"), *by],
         ["python", str(HERE / "compare.py"), "--to", str(folder / "compared.json")],
         ["serendip", "train", "--promote"],
         ["serendip", "check"],

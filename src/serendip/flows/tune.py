@@ -195,6 +195,7 @@ def without_strangers(data: Dataset) -> Dataset:
         data.until,
         None if data.item_columns is None else data.item_columns.take(items),
         None if data.user_columns is None else data.user_columns.take(users),
+        data.event_columns,
     )
 
 
