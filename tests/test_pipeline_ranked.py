@@ -126,8 +126,10 @@ def test_parts_sum_to_the_score_and_reasons_are_the_events_of_sources(fitted, da
     some_reason = False
     for q in range(len(queries)):
         for place in range(4):
-            parts, shares = told[q][place]
+            parts, shares, values = told[q][place]
             assert parts is not None
+            assert values is not None
+            assert values.keys() == parts.keys() - {"base", "other features"}
             assert sum(parts.values()) == pytest.approx(float(answers.scores[q, place]), abs=1e-4)
             some_reason |= shares is not None and bool(np.abs(shares).sum())
     assert some_reason

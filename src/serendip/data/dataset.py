@@ -24,7 +24,7 @@ NEVER = int(np.iinfo(np.int64).max)
 
 
 PLAIN = ("user_ix", "item_ix", "weight", "kind", "value", "at", "item_open")
-ATTRIBUTES = ("item_columns", "user_columns")
+ATTRIBUTES = ("item_columns", "user_columns", "event_columns")
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Dataset:
     """What is known of the items besides events, a row an item. It has no moments: a cut in time leaves it as it is."""
     user_columns: Columns | None = None
     """The same of the users: their profiles."""
+    event_columns: Columns | None = None
+    """What is known of each event besides, a row an event: vectors of what was said with it."""
     item_open: NDArray[np.int64] | None = None
     """From when and until when, exclusive, each item may be shown, in microseconds; (n_items, 2). None: always."""
 
@@ -102,8 +104,10 @@ class Dataset:
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.integer] | slice) -> Dataset:
         """Only these events, in the order given; vocabularies and ``until`` stay. A slice copies nothing."""
+        events = self.event_columns
         return replace(
             self,
+            event_columns=None if events is None else events.take(np.arange(len(self))[rows]),
             user_ix=self.user_ix[rows],
             item_ix=self.item_ix[rows],
             weight=self.weight[rows],
@@ -175,7 +179,7 @@ class Dataset:
             digest.update(b"-" if column is None else np.ascontiguousarray(column).tobytes())
         for vocabulary in (self.users, self.items):
             digest.update(vocabulary.hashes.tobytes())
-        for columns in (self.item_columns, self.user_columns):
+        for columns in (self.item_columns, self.user_columns, self.event_columns):
             for name, array in sorted(columns.arrays().items()) if columns is not None else ():
                 digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
         digest.update(repr((self.kinds, self.now)).encode())

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from serendip.data import UNKNOWN, ItemLists, ItemRows, Queries
 from serendip.domain import HISTORY_LIMIT, InteractionKind, micros
+from serendip.flows.said import said_with
 from serendip.pipeline import Pipeline
 from serendip.store import Store
 
@@ -72,7 +73,7 @@ def askers(
     asker = np.repeat(np.arange(len(users)), [len(one) for one in told])
     met = item_ix != UNKNOWN
     size = np.bincount(asker[met], minlength=len(users))
-    queries = Queries.of_rows(
+    asked = Queries.of_rows(
         size,
         item_ix[met],
         pipeline.items,
@@ -84,6 +85,9 @@ def askers(
         users,
         pipeline.users,
     )
+    said = pipeline.config.said
+    events = np.concatenate([one.id for one in told])[met] if said else None
+    queries = asked if events is None else replace(asked, event_columns=said_with(store, said, events))
     hides = np.array([one.hides or one.negative for one in kinds], np.bool_)
     negative = np.array([one.negative for one in kinds], np.bool_)
     hidden, hiding = [], [one.name for one, flag in zip(kinds, hides, strict=True) if flag]

@@ -29,7 +29,7 @@ from serendip.pipeline.answers import (
 )
 from serendip.pipeline.config import PipelineConfig
 from serendip.pipeline.merging import Merged, merged_shares
-from serendip.pipeline.ranked import Candidates, FittedRanker
+from serendip.pipeline.ranked import Candidates, FittedRanker, Values
 from serendip.pipeline.source import FitModel, Source
 from serendip.ranking import NO_RULES, NOTHING, Mask, Ranked, Rules, diversified, lifted, taken_in, top
 
@@ -42,8 +42,8 @@ CELLS = 16_000_000
 SECOND = 1_000_000
 """In microseconds."""
 
-Explained = tuple[dict[str, float] | None, Floats | None]
-"""What a score is made of, by name, and each event's share of it."""
+Explained = tuple[dict[str, float] | None, Floats | None, Values | None]
+"""What a score is made of, by name; each event's share of it; what the features were that it is made of."""
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ class Pipeline:
             places: list[Explained] = []
             for place, row in enumerate(answers.rows[q]):
                 boost, source = float(answers.boost[q, place]), answers.source[q, place]
-                said, by_source = parts.get((q, place), (None, []))
+                said, by_source, values = parts.get((q, place), (None, [], None))
                 if row == NOTHING or source:
                     own = None
                 elif said is not None:
@@ -278,18 +278,18 @@ class Pipeline:
                 if boost:
                     said = said or {self.names[source]: float(answers.scores[q, place]) - boost}
                     said[BOOST] = said.get(BOOST, 0.0) + boost
-                places.append((said, own))
+                places.append((said, own, values))
             out.append(places)
         return out
 
     def _parts(
         self, queries: Queries, answers: Answers, stages: Sequence[Stage], rules: Rules
-    ) -> dict[tuple[int, int], tuple[dict[str, float] | None, list[float]]]:
+    ) -> dict[tuple[int, int], tuple[dict[str, float] | None, list[float], Values | None]]:
         """What the score is made of and what each source adds to it, of the places that are not one source's alone."""
         if len(self.sources) == 1 and self.ranker is None:
             return {}
         n = answers.rows.shape[1]
-        out: dict[tuple[int, int], tuple[dict[str, float] | None, list[float]]] = {}
+        out: dict[tuple[int, int], tuple[dict[str, float] | None, list[float], Values | None]] = {}
         depth = n if rules.likeness is None else max(n, rules.n_candidates)
         for number, (hidden, allowed) in enumerate(stages):
             here = (answers.rows != NOTHING) & (answers.source == 0) & (answers.stage == number)
@@ -313,7 +313,7 @@ class Pipeline:
                     at = int(np.searchsorted(union, answers.rows[q, place]))
                     own = [float(part) for part in parts[:, at]]
                     names = (source.config.name for source in self.sources)
-                    out[int(q), int(place)] = dict(zip(names, own, strict=True)), own
+                    out[int(q), int(place)] = dict(zip(names, own, strict=True)), own, None
         return out
 
     def slate_items(
@@ -331,7 +331,7 @@ class Pipeline:
         for place, row in enumerate(answers.rows[query].tolist()):
             if row == NOTHING:
                 break
-            parts, shares = explained[place] if explained is not None else (None, None)
+            parts, shares, values = explained[place] if explained is not None else (None, None, None)
             reasons: tuple[Reason, ...] = ()
             if shares is not None:
                 order = [e for e in np.argsort(-np.abs(shares), kind="stable")[:n_reasons] if shares[e] != 0]
@@ -346,7 +346,7 @@ class Pipeline:
                     for e in order
                 )
             name = PIN if sources[place] == PINNED else names[sources[place]]
-            places.append(SlateItem(self.items.ids[row], scores[place], name, reasons, parts))
+            places.append(SlateItem(self.items.ids[row], scores[place], name, reasons, parts, values))
         return tuple(places)
 
     def queries(

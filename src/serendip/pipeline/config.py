@@ -134,6 +134,12 @@ class PipelineConfig(BaseModel):
         return frozenset(rooms | (ranker_reads(self.ranker) if self.ranker is not None else set()))
 
     @property
+    def said(self) -> frozenset[str]:
+        """Names of the vectors of what was said with events that its models look at."""
+        told = (one.settings.get("said") for one in (*self.sources, *self.fallback))
+        return frozenset(str(name) for name in told if name)
+
+    @property
     def singles(self) -> tuple[PipelineConfig, ...]:
         """Each source of a ranked pipeline alone, with the same fallback: what the ranker has to be better than."""
         if self.ranker is None:

@@ -29,8 +29,11 @@ OTHERS = "other features"
 USERS = "users/"
 """Begins the names of the arrays of features that hold ids of users."""
 
-Explained = tuple[dict[str, float], list[float]]
-"""The parts of a score by name, and how much of it each source said."""
+Values = dict[str, float | None]
+"""What features were, by name; None where nothing was known."""
+
+Explained = tuple[dict[str, float], list[float], Values]
+"""The parts of a score by name, how much of it each source said, and what the features among the parts were."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +118,18 @@ class FittedRanker:
             for place, rows in enumerate(table, run.start):
                 among = candidates.among[place]
                 n = int((among != NOTHING).sum())
-                base, shares = self.ranker.shares(rows[np.searchsorted(among[:n], wanted[place])])
-                out.append([(named_parts(names, base, own), self._by_source(candidates, own)) for own in shares])
+                told = rows[np.searchsorted(among[:n], wanted[place])]
+                base, shares = self.ranker.shares(told)
+                explained: list[Explained] = []
+                for own, numbers in zip(shares, told, strict=True):
+                    said = named_parts(names, base, own)
+                    values = {
+                        name: None if np.isnan(number) else float(number)
+                        for name, number in zip(names, numbers, strict=True)
+                        if name in said
+                    }
+                    explained.append((said, self._by_source(candidates, own), values))
+                out.append(explained)
         return out
 
     def _by_source(self, candidates: Candidates, shares: Floats) -> list[float]:
