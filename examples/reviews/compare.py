@@ -64,9 +64,7 @@ class Row:
     """What fitting took at its highest beyond what was held before; none where the system does not tell."""
 
 
-def configs(
-    vectors: str = "words", priced: bool = True, said: str | None = "reviews"
-) -> list[PipelineConfig]:
+def configs(vectors: str = "words", priced: bool = True, said: str | None = "reviews") -> list[PipelineConfig]:
     """The models that can be fitted here: with the products' vectors of this name, with prices where there are some,
     and with the vectors of reviews called ``said``, if any."""
     specs = {name: spec.format(vectors=vectors, said=said) for name, spec in MODELS.items()}

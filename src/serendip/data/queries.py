@@ -44,10 +44,10 @@ class Queries:
     kinds: tuple[InteractionKind, ...] = (InteractionKind("interaction"),)
     profile: Columns | None = None
     """What is known of each asker besides events, a row a query; None: of nobody anything."""
-    whole: Queries | None = None
-    """The same askers with all that they did, where counters of a past moment are to be told of long histories."""
     event_columns: Columns | None = None
     """What is known of each event besides, a row an event; None: of none anything."""
+    whole: Queries | None = None
+    """The same askers with all that they did, where counters of a past moment are to be told of long histories."""
 
     def __len__(self) -> int:
         return len(self.moment)
