@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from feature_world import COUNTERS, DAY, OTHERS, literally, made_log
-from serendip.data import UNKNOWN, Columns, Dataset, Queries, Vocabulary
+from serendip.data import UNKNOWN, Column, Columns, Dataset, Queries, Vocabulary
 from serendip.data.features import Features, Stream, counters, parse_features, rows_of, usual_features
+from serendip.data.features.coded import coded
 from serendip.domain import Invalid
 
 ALL = parse_features((*COUNTERS, *OTHERS))
@@ -258,3 +259,15 @@ def test_a_piece_out_of_order_is_refused_by_its_row():
     for line in ("count(user, 7d)", "hour", "count(user.city)"):
         with pytest.raises(Invalid, match="a stream"):
             Stream(parse_features([line]), data.n_users, data.n_items)
+
+
+def test_one_text_a_row_is_coded_as_lists_of_one_text_are():
+    known = Vocabulary(("c", "a", "b"))
+    texts = Column.of(["a", None, "never seen", "c", "a"])
+    lists = Column.of([["a"], None, ["never seen"], ["c"], ["a"]])
+    assert texts.only_texts is not None
+    assert lists.only_texts is None
+    found, want = coded(texts, 5, known), coded(lists, 5, known)
+    np.testing.assert_array_equal(found.indptr, want.indptr)
+    np.testing.assert_array_equal(found.codes, want.codes)
+    assert (found.codes.dtype, found.indptr.dtype, found.n_codes) == (want.codes.dtype, want.indptr.dtype, 3)
