@@ -79,7 +79,10 @@ def answers(paper: Paper, spec: str, n: int = 500) -> None:
     assert paper.files is not None
     data = read_parts(paper.files).rows
     config = PipelineConfig.parse(spec).sources[0].model_settings()
-    arrays = {**made(config.shape(data.n_items), np.random.default_rng(0)), "known": np.ones(data.n_items, np.bool_)}
+    arrays = {
+        **made(config.plan(data.n_items).shape, np.random.default_rng(0)),
+        "known": np.ones(data.n_items, np.bool_),
+    }
     model = models.restore("sequence", config, arrays)
     took = []
     for user in np.random.default_rng(1).integers(0, data.n_users, n + 20):

@@ -1,9 +1,11 @@
 """A ranker over candidates against the best of its sources alone, replayed by day on real data.
 
-    python benchmarks/ranker.py --datasets FOLDER [--only films|shop|new]
+    python benchmarks/ranker.py --datasets FOLDER [--only films|shop|new] [--refresh 1]
 
 Pipelines were chosen on the time before the cut (``--tune`` asks there: the last tenth is cut off, and what is before
-it is split again); the last tenth of time is asked once. Intervals are of paired differences, bootstrapped over users.
+it is split again); the last tenth of time is asked once. With ``--refresh`` the sources are fitted again so often,
+while the ranker practises and while everybody is asked; without it they are as of the first day of either. Intervals
+are of paired differences, bootstrapped over users.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ CHOSEN = {
         "popular-3-days+popular-7-days+item-knn",
         FILMS,
         100,
-        {"span_days": 50, "n_questions": 12_000, "patience": 30},
+        {"span_days": 50, "patience": 30, "n_negatives": 40, "learning_rate": 0.1},
     ),
     "shop": ("again+popular-7-days+item-knn", SHOP, 100, {"patience": 30}),
     "new": ("popular-7-days+item-knn", SHOP, 100, {"patience": 30}),
@@ -71,10 +73,11 @@ def data_of(asked: str, folder: Path) -> Dataset:
     return shop if asked == "shop" else replace(shop, kinds=(InteractionKind("purchase"),))
 
 
-def config_of(asked: str, library: str) -> PipelineConfig:
-    spec, features, n_candidates, settings = CHOSEN[asked]
+def config_of(asked: str, library: str, refresh: float | None = None) -> PipelineConfig:
+    spec, features, n_candidates, chosen = CHOSEN[asked]
     told = [f"{what}({source})" for source in spec.split("+") for what in OF_SOURCE]
-    config = PipelineConfig.parse(f"{spec}:boosted", {**settings, "library": library, "features": (*features, *told)})
+    settings = {**chosen, "library": library, "features": (*features, *told), "refit_days": refresh}
+    config = PipelineConfig.parse(f"{spec}:boosted", settings)
     return config.model_copy(update={"n_candidates": n_candidates})
 
 
@@ -83,6 +86,7 @@ def main() -> None:
     parser.add_argument("--datasets", type=Path, required=True)
     parser.add_argument("--only", choices=list(CHOSEN))
     parser.add_argument("--library", choices=["auto", "catboost", "lightgbm"], default="auto")
+    parser.add_argument("--refresh", type=float, help="days after which sources are fitted again")
     parser.add_argument("--tune", action="store_true", help="ask before the cut, as the choice was made")
     chosen = parser.parse_args()
     names = ("numpy", "numba", "catboost", "lightgbm")
@@ -90,8 +94,9 @@ def main() -> None:
     for asked in [chosen.only] if chosen.only else CHOSEN:
         data = data_of(asked, chosen.datasets)
         data = time_split(data).train if chosen.tune else data
-        begun, config = perf_counter(), config_of(asked, chosen.library)
-        table = compare([config], data, "replayed", metrics=["ndcg@10", "recall@10", "hit-rate@10"])
+        begun, config = perf_counter(), config_of(asked, chosen.library, chosen.refresh)
+        metrics = ["ndcg@10", "recall@10", "hit-rate@10"]
+        table = compare([config], data, "replayed", metrics=metrics, refresh_days=chosen.refresh)
         row = table.row(config.name)
         best = max((table.row(name) for name in row.sources), key=lambda one: one.metrics["ndcg@10"].mean)
         gap, mean = row.vs[best.name], best.metrics["ndcg@10"].mean

@@ -10,8 +10,8 @@ import pytest
 from serendip import models
 from serendip.cli import VERBS
 from serendip.domain import MAX_ID_BYTES, Invalid, checked_id
-from serendip.evaluation.comparison import ALSO_CALLED, CATALOGUE, PER_QUERY, RATING, WHOLE
 from serendip.evaluation.tuning import SPACES
+from serendip.evaluation.wanted import ALSO_CALLED, CATALOGUE, PER_QUERY, RATING, WHOLE
 from serendip.jobs.kinds import JOBS
 from serendip.models.rankers import RANKERS
 from serendip.settings import Settings

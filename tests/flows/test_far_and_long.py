@@ -82,7 +82,7 @@ def test_where_many_near_people_are_gone_more_are_asked_for_but_not_everybody(to
     near = recommend(town.store, town.live, "extra-150", Ask("people", 15), LATER).items
     for one in near:
         town.store.delete_user(one.item)
-    (slate,) = recommend_people(town.store, town.live, ["extra-150"], Ask("people", 2), LATER, heard)
+    (slate,) = recommend_people(town.store, town.live, heard, ["extra-150"], LATER, 2)
     assert len(slate.items) == 2
     assert {one.source for one in slate.items} == {"profile-knn"}
     assert not {one.item for one in slate.items} & {one.item for one in near}

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from serendip.data import Queries
 from serendip.models import als, fit
-from serendip.models.als import AlsConfig, extra_confidence, fold_in, gram, half_step, halved
+from serendip.models.als import AlsConfig, extra_confidence, fold_in, gram, half_step, halved, sureness
 from serendip.models.kernels.als import PIECE, solve_spd, solve_white_rows, step_white_rows
 from serendip.models.kernels.item_item import Csr
 from serendip.models.parallel import threads
@@ -226,6 +226,30 @@ def test_shares_follow_the_papers_decomposition(weights: dict[str, float]) -> No
         of_2, of_4 = (float(y[item] @ w_u @ y[j]) * c[j] for j in (2, 4))
         np.testing.assert_allclose(share[place], [of_2 / 2, of_4, of_2 / 2], rtol=1e-5)
     np.testing.assert_allclose(share.sum(axis=1), model.score(queries)[0, [0, 6]], rtol=1e-5)
+
+
+def test_pairs_with_popular_items_are_trusted_less_and_all_together_as_much() -> None:
+    # Five pairs: 1/1 + 4 / sqrt(4) = 3 of them are left, and made 5 again.
+    sure = sureness(np.array([1, 4, 0]), AlsConfig(popularity_discount=0.5))
+    np.testing.assert_allclose(sure, [5 / 3, 5 / 6, 5 / 3], rtol=1e-6)
+
+
+def test_what_was_fitted_with_a_discount_no_half_step_written_out_would_change() -> None:
+    config = AlsConfig(n_factors=2, n_epochs=300, regularization=0.5, growth="linear", popularity_discount=0.7)
+    data = market()
+    model = fit("als", config, data)
+    assert isinstance(model, als.Als)
+    r, y = data.matrix().toarray().astype(float), model.items.astype(float)
+    w = config.confidence * r * sureness((r > 0).sum(axis=0), config)
+    ridge = config.regularization * np.eye(2)
+
+    def solved(z: np.ndarray, extra: np.ndarray) -> np.ndarray:
+        rows = [np.linalg.solve(z.T @ np.diag(1 + row) @ z + ridge, z.T @ ((1 + row) * (row > 0))) for row in extra]
+        return np.array(rows)
+
+    x = solved(y, w)
+    np.testing.assert_allclose(model.factors(Queries.of_users(data, np.arange(data.n_users)))[0], x, atol=1e-5)
+    np.testing.assert_allclose(solved(x, w.T), y, atol=1e-3)
 
 
 def test_neighbours_are_those_of_the_largest_cosine() -> None:

@@ -66,9 +66,9 @@ def test_the_loss_over_all_items_is_the_softmaxs() -> None:
     torch = pytest.importorskip("torch", reason="the twin is PyTorch")
     rng = np.random.default_rng(5)
     p = {name: torch.from_numpy(array) for name, array in made(Shape(7, 7, 8, 2, 2, 2), rng).items()}
-    config, some = SequenceConfig(n_factors=8, temperature=0.5), lists_of([0, 4, 4], [5, 1, 0])
+    plan, some = SequenceConfig(n_factors=8, temperature=0.5).plan(7), lists_of([0, 4, 4], [5, 1, 0])
     some = replace(some, weight=np.array([1, 1, 3, 1, 2, 2], np.float32))
-    got = float(loss_of(torch, p, config, some, np.arange(7), lambda x: x, rng))
+    got = float(loss_of(torch, p, plan, some, np.arange(7), lambda x: x, rng))
     before = lists_of([0, 4], [5, 1])
     out = learn(torch, p, 2, before, lambda x: x, p["items"][torch.from_numpy(before.item_ix).long()])
     chances = (out @ p["items"].T / 0.5).softmax(1).numpy()
@@ -153,6 +153,12 @@ def test_heads_that_do_not_share_the_factors_are_refused() -> None:
         SequenceConfig(n_factors=10, n_heads=4)
 
 
+def test_a_version_kept_under_the_old_word_for_regularization_opens() -> None:
+    assert SequenceConfig.model_validate({"weight_decay": 0.5}) == SequenceConfig(regularization=0.5)
+    with pytest.raises(ValueError, match="weight_decay"):
+        SequenceConfig.model_validate({"weight_decay": 0.5, "regularization": 0.1})
+
+
 def test_a_closed_gate_is_answered_without_a_warning_of_overflow() -> None:
     p = made(Shape(7, 7, 8, 2, 2, 2), np.random.default_rng(5))
     p["widen"] *= 1e4
@@ -161,6 +167,6 @@ def test_a_closed_gate_is_answered_without_a_warning_of_overflow() -> None:
 
 def test_training_that_runs_away_is_refused_with_what_to_lower() -> None:
     pytest.importorskip("torch", reason="the extra neural is not installed")
-    wild = SequenceConfig(n_factors=8, n_epochs=60, learning_rate=1.0, weight_decay=10.0, patience=0)
+    wild = SequenceConfig(n_factors=8, n_epochs=60, learning_rate=1.0, regularization=10.0, patience=0)
     with pytest.raises(Invalid, match=r"sequence ran away.*lower learning_rate"):
         fit("sequence", wild, circle())

@@ -11,6 +11,7 @@ import pytest
 
 from serendip.models.rankers import Groups, Practice
 from serendip.models.rankers.boosted import BoostedConfig, fit, restore, spread, told_apart
+from serendip.models.rankers.contract import joined
 from serendip.models.rankers.trees import Trees
 from serendip.models.rankers.with_catboost import trees_of as of_catboost
 from serendip.models.rankers.with_lightgbm import trees_of as of_lightgbm
@@ -156,6 +157,32 @@ def test_words_are_told_apart_and_weak_features_are_left_out(library, practice):
     assert 0.5 < max(found.about["curves"]["auc"]) <= 1
 
 
+@pytest.mark.parametrize("library", ["catboost", "lightgbm"])
+def test_the_later_questions_say_when_to_stop_and_are_then_learnt_from_too(library, practice):
+    pytest.importorskip(library)
+    config = BoostedConfig(library=library, n_trees=60, depth=4, learning_rate=0.2, patience=10)
+    every = fit(config, practice, np.random.default_rng(0))
+    early = fit(config.model_copy(update={"learn_all": False}), practice, np.random.default_rng(0))
+    assert every.about["curves"] == early.about["curves"]
+    assert every.about["n_trees"] == early.about["n_trees"] == 1 + int(np.argmax(every.about["curves"]["ndcg@10"]))
+    # Trees keep how much they were grown on: the one both groups' questions, the other the earlier alone.
+    assert every.trees.cover[0].sum() > early.trees.cover[0].sum()
+    later = questions(200, 9)
+    assert hits_among_five(every.score(later.features), later) > 0.9
+
+
+def test_questions_are_thinned_to_what_was_taken_and_some_others():
+    whole = questions(30, 4)
+    some = whole.thinned(5, np.random.default_rng(0))
+    assert np.diff(some.indptr).tolist() == [8] * 30
+    assert some.taken.sum() == whole.taken.sum()
+    assert whole.most_negatives == 17
+    np.testing.assert_array_equal(whole.thinned(17, np.random.default_rng(0)).features, whole.features)
+    both = joined(whole, some)
+    assert len(both) == 60
+    np.testing.assert_array_equal(both.features[both.indptr[30] : both.indptr[31]], some.features[:8])
+
+
 def hits_among_five(scores: np.ndarray, groups: Groups) -> float:
     """The share of questions of which one of the five best was taken, question by question."""
     found = 0
@@ -176,6 +203,7 @@ def test_growing_can_stop_where_most_have_something_taken_among_five(library, pr
         learning_rate=0.01,
         patience=50,
         stop_by="hit-rate@5",
+        learn_all=False,
     )
     found = fit(config, practice, np.random.default_rng(0))
     curve = found.about["curves"]["hit-rate@5"]

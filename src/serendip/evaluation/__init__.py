@@ -1,7 +1,7 @@
 """Slates against what happened: splits, replay, metrics, comparison and the gate."""
 
-from serendip.evaluation.bootstrap import Estimate, paired_interval
-from serendip.evaluation.comparison import Metric, allows_repeats, compare, parse_metrics
+from serendip.evaluation.bootstrap import Estimate
+from serendip.evaluation.comparison import allows_repeats, compare
 from serendip.evaluation.evaluate import evaluate, rates
 from serendip.evaluation.gate import Verdict, judge
 from serendip.evaluation.measure import Fits, Outcome, measure
@@ -21,6 +21,7 @@ from serendip.evaluation.split import (
     time_split,
 )
 from serendip.evaluation.table import Difference, Protocol, Row, Slice, Table
+from serendip.evaluation.wanted import Metric, parse_metrics
 
 __all__ = [
     "Difference",
@@ -49,7 +50,6 @@ __all__ = [
     "last_out_split",
     "measure",
     "measure_ratings",
-    "paired_interval",
     "parse_folds",
     "parse_metrics",
     "random_split",

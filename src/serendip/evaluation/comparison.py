@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,20 +14,22 @@ from serendip.data import Dataset
 from serendip.domain import Invalid, moment
 from serendip.evaluation.bootstrap import Estimate, estimates
 from serendip.evaluation.measure import CEILING, Fits, Outcome, Progress, joined, measure
-from serendip.evaluation.metrics import BY_QUERY
 from serendip.evaluation.rounds import frozen
 from serendip.evaluation.ruled import Ruled, hiding, likeness_of, with_hides
 from serendip.evaluation.split import Split, splits_of
 from serendip.evaluation.table import Difference, Protocol, Row, Slice, Table
+from serendip.evaluation.wanted import DIVERSITY, Wanted, wanted_of
 from serendip.pipeline import PipelineConfig
 from serendip.pipeline.rounds import Round, replayed
 from serendip.ranking import RulesConfig
 
-MOST_PLACES = 10_000
-"""The longest list that is measured."""
-
 NEWCOMER_EVENTS = 5
 """An asker with at most this many events is a newcomer."""
+
+NOBODY = (
+    "after the cut, no known user takes an item that was known before and may be shown to them, so nothing can "
+    "be measured; import a longer stretch of time or test on a larger fraction"
+)
 
 
 def compare(
@@ -59,62 +61,46 @@ def compare(
     All answer under ``rules``, over the attributes of the items of ``data``. ``diverse_by`` is the attribute that the
     metric ``diversity`` is measured over, where it is not the one of the rules.
     """
-    data = hiding(data, rules)
-    wanted = parse_metrics(metrics, k)
-    if rates := [str(one) for one in wanted if one.name in RATING]:
-        raise Invalid(f"{' and '.join(rates)} is of predicted ratings, not of lists; ask for it alone", field="metrics")
-    ks = tuple(dict.fromkeys(one.places for one in wanted if one.places)) or (k,)
-    first = next((one for one in wanted if one.name in (*PER_QUERY, *WHOLE)), Metric("ndcg", ks[0]))
+    data, wanted = hiding(data, rules), wanted_of(metrics, k)
     likeness = likeness_of(data, rules, diverse_by)
-    if likeness is None and any(one.name == DIVERSITY for one in wanted):
+    if likeness is None and any(one.name == DIVERSITY for one in wanted.metrics):
         raise Invalid("diversity needs an attribute to be measured over; say which, or give rules with one", "metrics")
-    folds = with_hides(splits_of(data, split, fraction, seed), rules)
-    ruled = Ruled.of(data, rules)
-    checked = check_protocol(protocol)
-    parts, whole = folds[0], any(one.name in WHOLE for one in wanted)
-    baselines, notes = baselines_for(parts.train)
-    fits = fits or Fits()
-    baselines, refusals = able(baselines, configs, parts.train, seed, fits)
-    notes += refusals
-    lineup, named = line_up(configs, baselines)
-    lineup, alone = with_singles(lineup)
-    asked = []
+    folds, ruled = with_hides(splits_of(data, split, fraction, seed), rules), Ruled.of(data, rules)
+    parts, checked, fits = folds[0], check_protocol(protocol), fits or Fits()
+    lineup, named, alone, notes = everybody(configs, parts.train, seed, fits)
+    asked, kept = [], fits if len(folds) == 1 else None
     for fold in folds:
         rounds = rounds_of(data, fold, checked, window_days, candidates)
-        kept = fits if len(folds) == 1 else None
         rounds = rounds if ruled is None else ruled.rounds(rounds)
-        asked.append(measure(lineup, rounds, ks, refresh_days, seed, kept, progress, whole, likeness))
+        asked.append(measure(lineup, rounds, wanted.ks, refresh_days, seed, kept, progress, wanted.whole, likeness))
     outcomes = joined([one for one in asked if one])
     if not outcomes:
-        raise Invalid(
-            "after the cut, no known user takes an item that was known before and may be shown to them, so nothing can "
-            "be measured; import a longer stretch of time or test on a larger fraction"
-        )
-    if rules is not None and rules != RulesConfig():
-        notes.append(f"under rules: {rules.model_dump_json(exclude_defaults=True)}")
-    notes += warnings_of(parts, candidates is not None, outcomes, ks[0])
-    is_replayed = checked == "replayed"
+        raise Invalid(NOBODY)
     return Table(
         checked,
         parts.name,
-        str(first),
+        wanted.first,
         len(outcomes[0].user_ix),
         len(np.unique(outcomes[0].user_ix)),
         None if parts.cut is None else moment(parts.cut).isoformat(),
         None if parts.cut is None else moment(data.now).isoformat(),
-        window_days if is_replayed else None,
-        refresh_days if is_replayed else None,
+        window_days if checked == "replayed" else None,
+        refresh_days if checked == "replayed" else None,
         seed,
         named,
-        tuple(notes),
-        rows_of(lineup, outcomes, str(first), ks[0], [str(one) for one in wanted], seed, alone),
+        (*notes, *warnings_of(parts, candidates is not None, outcomes, wanted.ks[0], rules)),
+        rows_of(lineup, outcomes, wanted, seed, alone),
         sampled=candidates is not None,
     )
 
 
-def warnings_of(parts: Split, sampled: bool, outcomes: Sequence[Outcome], k: int) -> list[str]:
+def warnings_of(
+    parts: Split, sampled: bool, outcomes: Sequence[Outcome], k: int, rules: RulesConfig | None
+) -> list[str]:
     """What a reader of such a table must know, a sentence each."""
     said = []
+    if rules is not None and rules != RulesConfig():
+        said.append(f"under rules: {rules.model_dump_json(exclude_defaults=True)}")
     if parts.name == "given":
         said.append("the parts were given: whether the past is kept from the future is up to who made them")
     elif parts.parity_only:
@@ -124,47 +110,6 @@ def warnings_of(parts: Split, sampled: bool, outcomes: Sequence[Outcome], k: int
     if quiet := [one.name for one in outcomes if one.catalogue[f"fallback@{k}"] > 0.5]:
         said.append(f"more than half of the places were filled by the fallback: {', '.join(quiet)}")
     return said
-
-
-DIVERSITY = "diversity"
-PER_QUERY = (*BY_QUERY, "novelty", DIVERSITY)
-CATALOGUE = ("coverage", "gini", "fallback")
-WHOLE = ("auc",)
-RATING = ("rmse", "mae")
-ALSO_CALLED = {"hit": "hit-rate", "hr": "hit-rate", "hitrate": "hit-rate"}
-
-
-class Metric(NamedTuple):
-    """What is measured, over how many places."""
-
-    name: str
-    places: int
-    """0 for what knows no places: ``auc``, of the whole ranking, and errors of ratings."""
-
-    def __str__(self) -> str:
-        return f"{self.name}@{self.places}" if self.places else self.name
-
-
-def parse_metrics(names: Sequence[str], k: int = 10) -> list[Metric]:
-    """``recall@20`` as its name and its number of places, which is ``k`` where none is said."""
-    out = []
-    for given in names:
-        word, at, places = given.strip().lower().partition("@")
-        name = ALSO_CALLED.get(word, word)
-        if name not in PER_QUERY + CATALOGUE + WHOLE + RATING:
-            known = ", ".join(PER_QUERY + CATALOGUE + WHOLE + RATING)
-            raise Invalid(f"no metric {given!r}; the metrics are {known}, as in recall@20", field="metrics")
-        if name in WHOLE + RATING:
-            if at:
-                raise Invalid(f"{name} knows no places; write it without @{places}", field="metrics")
-            out.append(Metric(name, 0))
-            continue
-        if at and not (places.isascii() and places.isdigit() and 0 < int(places) <= MOST_PLACES):
-            raise Invalid(
-                f"{given!r} needs a number of places from 1 to {MOST_PLACES:,}, as in {name}@20", field="metrics"
-            )
-        out.append(Metric(name, int(places) if at else k))
-    return list(dict.fromkeys(out))
 
 
 def check_protocol(protocol: str) -> Protocol:
@@ -191,6 +136,17 @@ def rounds_of(
 def allows_repeats(data: Dataset) -> bool:
     """Whether some kind of interaction lets its items be shown again."""
     return any(not kind.hides and not kind.negative for kind in data.kinds)
+
+
+def everybody(
+    configs: Sequence[PipelineConfig], data: Dataset, seed: int, fits: Fits
+) -> tuple[list[PipelineConfig], dict[str, str], dict[str, tuple[str, ...]], list[str]]:
+    """All that are measured, which row is which baseline, which are whose sources alone, and what is left out."""
+    baselines, notes = baselines_for(data)
+    baselines, refusals = able(baselines, configs, data, seed, fits)
+    lineup, named = line_up(configs, baselines)
+    lineup, alone = with_singles(lineup)
+    return lineup, named, alone, notes + refusals
 
 
 def baselines_for(data: Dataset) -> tuple[list[PipelineConfig], list[str]]:
@@ -277,27 +233,25 @@ def _asks(config: PipelineConfig) -> tuple[list[tuple[str, dict[str, Any]]], ...
 def rows_of(
     configs: Sequence[PipelineConfig],
     outcomes: Sequence[Outcome],
-    metric: str,
-    k: int,
-    wanted: Sequence[str],
+    wanted: Wanted,
     seed: int,
     alone: Mapping[str, tuple[str, ...]],
 ) -> tuple[Row, ...]:
-    """One row a pipeline, the best by ``metric`` first; ``outcomes`` are of the same questions.
+    """One row a pipeline, the best first; ``outcomes`` are of the same questions.
 
-    A row holds the metrics ``wanted``, or all where none is named; of tail items their nDCG over ``k`` places.
-    ``alone`` names the rows of each ranked pipeline's sources.
+    A row holds what is ``wanted``; of tail items their nDCG over the first number of places. ``alone`` names the rows
+    of each ranked pipeline's sources.
     """
-    users = outcomes[0].user_ix
+    users, metric, said = outcomes[0].user_ix, wanted.first, [str(one) for one in wanted.metrics]
     names = [
         name
         for name in outcomes[0].metrics
-        if not name.startswith("tail-") and (not wanted or name in wanted or name == metric)
+        if not name.startswith("tail-") and (not said or name in said or name == metric)
     ]
     means = _columns([outcome.metrics[name] for outcome in outcomes for name in names], users, seed)
     pairs = list(permutations(range(len(outcomes)), 2))
     gaps = _columns([outcomes[a].metrics[metric] - outcomes[b].metrics[metric] for a, b in pairs], users, seed)
-    slices = _slices(outcomes, metric, k, seed)
+    slices = _slices(outcomes, metric, wanted.ks[0], seed)
     rows = []
     for i, (config, outcome) in enumerate(zip(configs, outcomes, strict=True)):
         vs = {
@@ -310,7 +264,7 @@ def rows_of(
         personal = config.ranker is not None or any(models.KINDS[kind].personal for kind in kinds)
         kinds += () if config.ranker is None else (config.ranker.ranker,)
         catalogue = {
-            name: one for name, one in outcome.catalogue.items() if not wanted or name in wanted or name == CEILING
+            name: one for name, one in outcome.catalogue.items() if not said or name in said or name == CEILING
         }
         rows.append(Row(config.name, kinds, personal, own, catalogue, slices[i], vs, alone.get(config.name, ())))
     return tuple(sorted(rows, key=lambda row: -row.metrics[metric].mean))

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from serendip import models
 from serendip.data import Dataset
 from serendip.domain import Invalid
-from serendip.evaluation.comparison import RATING, check_protocol, compare, parse_metrics
+from serendip.evaluation.comparison import check_protocol, compare
 from serendip.evaluation.measure import Progress
 from serendip.evaluation.rating_table import RatingTable
 from serendip.evaluation.ratings import METRICS, check_rates, compare_ratings
 from serendip.evaluation.split import Split, splits_of
 from serendip.evaluation.table import Protocol, Table
+from serendip.evaluation.wanted import RATING, parse_metrics
 from serendip.pipeline import PipelineConfig
 from serendip.ranking import RulesConfig
 

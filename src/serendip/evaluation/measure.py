@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from serendip import models
 from serendip import pipeline as pipelines
-from serendip.data import DAY, Dataset, ItemLists
+from serendip.data import DAY, Dataset, ItemLists, Queries
 from serendip.evaluation import metrics
 from serendip.models import Model, ModelConfig
 from serendip.pipeline import Answers, Pipeline, PipelineConfig, Shown
@@ -122,6 +122,35 @@ class _Tally:
         return out
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Some of the questions of a round."""
+
+    turn: Round
+    rows: slice
+    queries: Queries
+    hidden: ItemLists
+    allowed: Mask
+    tail: Mask
+
+    def ask(self, pipeline: Pipeline, tally: _Tally, ks: Sequence[int], whole: bool, likeness: Likeness | None) -> None:
+        """Put them to a pipeline, and how good its answers are into its tally."""
+        turn, asked = self.turn, (self.hidden, self.allowed)
+        answers = pipeline.answer(self.queries, max(ks), *asked, turn.rules)
+        for k in ks:
+            first = answers.first(k)
+            tally.add(values(first, turn, self.rows, self.tail, k), first, k)
+            if likeness is not None:
+                tally.put({f"diversity@{k}": metrics.diversity(likeness, first.rows)})
+        if pipeline.ranker is not None:
+            found = pipeline.candidates(self.queries, max(ks), *asked, turn.rules)
+            tally.reached.append(reached(found, turn, self.rows))
+        if whole:
+            plain = replace(turn.rules, likeness=None)
+            ranking = pipeline.answer(self.queries, most_shown(self.allowed), *asked, plain)
+            tally.put({"auc": whole_auc(ranking, turn, self.rows)})
+
+
 def measure(
     configs: Sequence[PipelineConfig],
     rounds: Iterable[Round],
@@ -139,7 +168,8 @@ def measure(
     With ``likeness``, ``diversity`` is measured over it.
 
     All are fitted to what is known at the first round's moment; at later rounds their trend models are refitted, and
-    with ``refresh_days`` everything whenever that long has passed.
+    with ``refresh_days`` everything whenever that long has passed, but for what a ranker learnt: it goes on with the
+    fresh sources.
     """
     fits = fits or Fits()
     ks = (k,) if isinstance(k, int) else tuple(k)
@@ -152,29 +182,18 @@ def measure(
         if not fitted:
             catalogue, tail = turn.showing, tail_items(turn.met)
             tallies = [_Tally({k: np.zeros(turn.known.n_items, np.int64) for k in ks}) for _ in configs]
-        if not fitted or (refresh_days is not None and turn.moment - fitted_at >= refresh_days * DAY):
             fitted, fitted_at = [_fit(config, turn.known, seed, fits, progress) for config in configs], turn.moment
+        elif refresh_days is not None and turn.moment - fitted_at >= refresh_days * DAY:
+            fitted = [pipelines.refitted(one, turn.known, seed, fits.model) for one in fitted]
+            fitted_at = turn.moment
         elif turn.moment > fitted_at:
             fitted = [one.refreshed(turn.known, seed, fits.model) for one in fitted]
         catalogue = catalogue | turn.showing
         for rows in batches(len(turn.user_ix), turn.known.n_items):
-            queries, hidden = turn.ask(rows)
-            allowed = turn.may_show(rows)
-            asked.append((turn.user_ix[rows], turn.moment, np.diff(queries.indptr)))
+            batch = _Batch(turn, rows, *turn.ask(rows), turn.may_show(rows), tail)
+            asked.append((turn.user_ix[rows], turn.moment, np.diff(batch.queries.indptr)))
             for one, tally in zip(fitted, tallies, strict=True):
-                answers = one.answer(queries, max(ks), hidden, allowed, turn.rules)
-                for k in ks:
-                    first = answers.first(k)
-                    tally.add(values(first, turn, rows, tail, k), first, k)
-                    if likeness is not None:
-                        tally.put({f"diversity@{k}": metrics.diversity(likeness, first.rows)})
-                if one.ranker is not None:
-                    found = one.candidates(queries, max(ks), hidden, allowed, turn.rules)
-                    tally.reached.append(reached(found, turn, rows))
-                if whole:
-                    plain = replace(turn.rules, likeness=None)
-                    ranking = one.answer(queries, most_shown(allowed), hidden, allowed, plain)
-                    tally.put({"auc": whole_auc(ranking, turn, rows)})
+                batch.ask(one, tally, ks, whole, likeness)
         progress(f"asked {sum(len(users) for users, _, _ in asked):,} questions")
     if not asked:
         return []

@@ -13,11 +13,11 @@ from serendip.data import DAY, Dataset, ItemLists, Queries, Vocabulary, hidden_i
 from serendip.data.sessions import Sessions, sessions_of
 from serendip.domain import HISTORY_LIMIT, Invalid, moment
 from serendip.evaluation.bootstrap import Estimate, estimates
-from serendip.evaluation.comparison import parse_metrics
 from serendip.evaluation.measure import Outcome, Progress, measure
 from serendip.evaluation.rounds import Round, first_meetings
 from serendip.evaluation.split import time_split
 from serendip.evaluation.table import aligned
+from serendip.evaluation.wanted import parse_metrics
 from serendip.pipeline import PipelineConfig
 
 GROUPS = ("known, warm", "known, cold", "anonymous, warm", "anonymous, cold")

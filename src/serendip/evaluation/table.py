@@ -80,7 +80,7 @@ class Table:
     window_days: float | None
     """Replayed: how long a window is."""
     refresh_days: float | None
-    """Replayed: after how long everything was refitted; None: models are as of the cut, but for trends."""
+    """Replayed: after how long everything but rankers was refitted; None: models are as of the cut, but for trends."""
     seed: int
     baselines: Mapping[str, str]
     """The row that each baseline has."""

@@ -6,13 +6,12 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serendip.data import Floats, Queries
-from serendip.domain import Invalid, NotFound, Slate, SlateItem, checked_id
+from serendip.domain import Invalid, NotFound, Slate, SlateItem
 from serendip.flows.asking import askers
 from serendip.flows.attributes import profiles_of
 from serendip.flows.live import FOR_YOU, Live, LiveScenario
@@ -20,9 +19,6 @@ from serendip.models import HasPeople, HasUserNeighbours, kind_of
 from serendip.pipeline import Source
 from serendip.pipeline.scenario import PEOPLE
 from serendip.store import Store
-
-if TYPE_CHECKING:
-    from serendip.flows.recommend import Ask
 
 MOST = 1000
 """The longest list."""
@@ -43,39 +39,35 @@ Found = list[tuple[str, float, str]]
 def recommend_people(
     store: Store,
     live: Live,
+    scenario: LiveScenario,
     users: Sequence[str],
-    ask: Ask,
     now: datetime,
-    scenario: LiveScenario | None = None,
-    *,
-    shown: bool = True,
+    n: int | None = None,
+    among: Collection[str] | None = None,
 ) -> list[Slate]:
-    """One slate of people a user, all of one version; newcomers get whom most follow, then who came last."""
-    for user in users:
-        checked_id(user, "user")
-    if ask.filter is not None:
-        raise Invalid("a filter looks at items, and this scenario recommends people; leave it out", field="filter")
-    found = scenario or live.scenario(ask.scenario)
-    n, kinds = ask.n or found.config.page_size, found.config.exclude_relations
+    """One slate of ``n`` people a user, all of one version; newcomers get whom most follow, then who came last.
+
+    Without ``n``, as many as the scenario's page holds; with ``among``, only these.
+    """
+    n, kinds = n or scenario.config.page_size, scenario.config.exclude_relations
     related = store.related(users, kinds)
     barred = [{user, *related[user]} for user in users]
-    near = _nearest(store, live, found, users, barred, n, now, ask.items)
+    near = _nearest(store, live, scenario, users, barred, n, now, among)
     there = store.users_by_id(users)
     slates = []
     for q, user in enumerate(users):
-        people = near[q] + _filled(store, {*barred[q], *(one for one, _, _ in near[q])}, kinds, n - len(near[q]), ask)
+        taken = {*barred[q], *(one for one, _, _ in near[q])}
+        people = near[q] + _filled(store, taken, kinds, n - len(near[q]), among)
         items = tuple(SlateItem(one, score, source) for one, score, source in people)
         short = len(items) < n
         said = f"only {len(items)} people are there besides those known to {user}" if short else None
-        note = " ".join(filter(None, (said, found.note))) or None
+        note = " ".join(filter(None, (said, scenario.note))) or None
         slates.append(
             Slate(
-                secrets.token_hex(8), found.name, found.version, now, user, user in there, short, items, note,
+                secrets.token_hex(8), scenario.name, scenario.version, now, user, user in there, short, items, note,
                 recommends="users",
             )
         )  # fmt: skip
-    for slate in slates if shown else ():
-        store.log_slate(slate)
     return slates
 
 
@@ -183,16 +175,18 @@ def _merged(
     return sorted(total.items(), key=lambda one: (-one[1], one[0]))
 
 
-def _filled(store: Store, barred: Collection[str], kinds: Sequence[str], n: int, ask: Ask) -> Found:
+def _filled(
+    store: Store, barred: Collection[str], kinds: Sequence[str], n: int, among: Collection[str] | None
+) -> Found:
     """Up to ``n`` people whom most have such a relation to, then those who came last."""
     if n <= 0:
         return []
-    limit = n + len(barred) if ask.items is None else EVERYBODY
+    limit = n + len(barred) if among is None else EVERYBODY
     followed: Found = [(user, float(count), MOST_FOLLOWED) for user, count in store.most_related(kinds, limit)]
     newest: Found = [(user, 0.0, NEWEST) for user in store.newest_users(limit + len(followed))]
     taken, out = set(barred), []
     for one in followed + newest:
-        if one[0] not in taken and (ask.items is None or one[0] in ask.items):
+        if one[0] not in taken and (among is None or one[0] in among):
             taken.add(one[0])
             out.append(one)
     return out[:n]

@@ -82,16 +82,10 @@ def pull(
                 f"{report.done_before + start:,} of {len(ids):,} customers are kept; run the same command again, "
                 "it goes on there"
             )
-        known = [one for one in told if not isinstance(one, Failed)]
         report.failed += [{"user": one.id, "what": one.what} for one in told if isinstance(one, Failed)]
         done = report.done_before + start + len(chunk)
         mark = ImportProgress(identity, done, {"after": chunk[-1], "failed": report.failed})
-        frame = pl.DataFrame(
-            [(one["id"], orjson.dumps(one["attributes"]).decode()) for one in known],
-            schema={"id": pl.String, "attributes": pl.String},
-            orient="row",
-        )
-        loaded = store.load_users(frame, mark)
+        loaded = store.load_users(_frame([one for one in told if not isinstance(one, Failed)]), mark)
         report.added += loaded.added
         report.repeated += loaded.repeated
         report.changed += loaded.changed
@@ -109,6 +103,15 @@ def pull(
             field="url",
         )
     return report
+
+
+def _frame(users: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    """Users as the store loads them, a row each."""
+    return pl.DataFrame(
+        [(one["id"], orjson.dumps(one["attributes"]).decode()) for one in users],
+        schema={"id": pl.String, "attributes": pl.String},
+        orient="row",
+    )
 
 
 def is_away(told: Sequence[dict[str, Any] | Failed]) -> str | None:

@@ -56,16 +56,19 @@ def recommend_many(
         checked_id(user, "user")
     scenario = live.scenario(ask.scenario)
     if scenario.config.recommend == "users":
-        return recommend_people(store, live, users, ask, now, scenario, shown=shown)
+        if ask.filter is not None:
+            raise Invalid("a filter looks at items, and this scenario recommends people; leave it out", field="filter")
+        slates = recommend_people(store, live, scenario, users, now, ask.n, ask.items)
+    else:
 
-    def asking(one: LiveScenario) -> Askers:
-        found = askers(store, one.pipeline, one.rows, users, now)
-        return replace(found, queries=replace(found.queries, profile=profiles_of(store, one.pipeline, users)))
+        def asking(one: LiveScenario) -> Askers:
+            found = askers(store, one.pipeline, one.rows, users, now)
+            return replace(found, queries=replace(found.queries, profile=profiles_of(store, one.pipeline, users)))
 
-    def seen(place: int) -> Collection[str]:
-        return store.seen(users[place], kinds=scenario.hiding, until=now)
+        def seen(place: int) -> Collection[str]:
+            return store.seen(users[place], kinds=scenario.hiding, until=now)
 
-    slates = _slates(live, scenario, asking, users, seen, ask, now)
+        slates = _slates(live, scenario, asking, users, seen, ask, now)
     for slate in slates if shown else ():
         store.log_slate(slate)
     return slates

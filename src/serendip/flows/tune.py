@@ -31,7 +31,6 @@ from serendip.flows.trials import Trial, Trials
 from serendip.pipeline import PipelineConfig
 
 Search = Literal["random", "grid", "halving", "optuna"]
-SEARCHES: tuple[Search, ...] = ("random", "grid", "halving", "optuna")
 
 Progress = Callable[[str], None]
 
@@ -95,16 +94,8 @@ def tune(
     any, rmse for models of ratings alone, else nDCG@10. ``grid`` tries every combination of values.
     ``optuna`` needs the extra ``tune``.
     """
-    configs = [PipelineConfig.parse(pipeline) for pipeline in pipelines]
-    given = [str(one) for one in parse_metrics(metrics)]
-    if any(name.startswith("diversity") for name in given):
-        raise Invalid("diversity is what rules give, not settings; search for another metric", field="metrics")
-    ratings = rates(configs, given)
-    wanted = tuple(given) or (("rmse", "mae") if ratings else ("ndcg@10",))
-    searched = {pipeline: space_of(pipeline, spaces) for pipeline in pipelines}
-    for name in spaces:
-        if not any(name in space for space in searched.values()):
-            raise Invalid(f"none of {', '.join(pipelines)} has a setting {name!r}", field=name)
+    wanted, ratings = measured_by(pipelines, metrics)
+    searched = spaces_of(pipelines, spaces)
     chosen = {
         pipeline: grid(space, spaces) if search == "grid" else draw(space, seed, pipeline, n_trials)
         for pipeline, space in searched.items()
@@ -124,14 +115,7 @@ def tune(
             else study.draws(pipeline, chosen[pipeline], steps)
             for pipeline, space in searched.items()
         }
-    finals: list[Trial] = []
-    failed: dict[str, str] = {}
-    for pipeline, done in asked.items():
-        reached = [one for one in done if one.share == 1 and one.metrics]
-        if reached:
-            finals.append(max(reached, key=study.question.worth))
-        else:
-            failed[pipeline] = next(one.error for one in reversed(done) if one.error is not None)
+    finals, failed = finals_of(asked, study.question)
     budget = said_of(steps)
     if skipped:
         budget += f"; nobody could be asked among fewer than {steps[0].share:.3g} of the users, so it began there"
@@ -143,10 +127,40 @@ def tune(
         budget,
         {pipeline: _spent([one for one in study.done if one.pipeline == pipeline]) for pipeline in searched},
         tuple(study.done),
-        tuple(sorted(finals, key=lambda one: -study.question.worth(one))),
+        finals,
         failed,
         sum(study.kept.was_there(one) for one in study.done),
     )
+
+
+def measured_by(pipelines: Sequence[str], metrics: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    """What is measured, the first deciding; and whether that is of predicted ratings."""
+    given = [str(one) for one in parse_metrics(metrics)]
+    if any(name.startswith("diversity") for name in given):
+        raise Invalid("diversity is what rules give, not settings; search for another metric", field="metrics")
+    ratings = rates([PipelineConfig.parse(pipeline) for pipeline in pipelines], given)
+    return tuple(given) or (("rmse", "mae") if ratings else ("ndcg@10",)), ratings
+
+
+def spaces_of(pipelines: Sequence[str], spaces: Mapping[str, str]) -> dict[str, Space]:
+    """What is searched of each pipeline; a name in ``spaces`` must be a setting of one of them."""
+    found = {pipeline: space_of(pipeline, spaces) for pipeline in pipelines}
+    for name in spaces:
+        if not any(name in space for space in found.values()):
+            raise Invalid(f"none of {', '.join(pipelines)} has a setting {name!r}", field=name)
+    return found
+
+
+def finals_of(asked: Mapping[str, Sequence[Trial]], question: Question) -> tuple[tuple[Trial, ...], dict[str, str]]:
+    """The best trial on everybody of each pipeline, best first; and why others reached nothing there."""
+    finals, failed = [], {}
+    for pipeline, done in asked.items():
+        reached = [one for one in done if one.share == 1 and one.metrics]
+        if reached:
+            finals.append(max(reached, key=question.worth))
+        else:
+            failed[pipeline] = next(one.error for one in reversed(done) if one.error is not None)
+    return tuple(sorted(finals, key=lambda one: -question.worth(one))), failed
 
 
 def _spent(trials: Sequence[Trial]) -> dict[str, float]:
@@ -181,6 +195,7 @@ def without_strangers(data: Dataset) -> Dataset:
         data.until,
         None if data.item_columns is None else data.item_columns.take(items),
         None if data.user_columns is None else data.user_columns.take(users),
+        data.event_columns,
     )
 
 

@@ -55,6 +55,8 @@ class AlsConfig(ModelConfig):
     """alpha: what a weight of 1 adds to the confidence of a pair that never met."""
     unobserved_weight: float = Field(1.0, ge=1e-6, le=1e6)
     """alpha_0: confidence of a pair that never met; ``confidence`` comes on top of it for one that did."""
+    popularity_discount: float = Field(0.0, ge=0, le=1)
+    """What ``confidence`` adds falls with the takers of the item to this power; the mean of all pairs stays."""
     growth: Literal["linear", "log"] = "log"
     """How confidence grows with the weight r of a pair: by alpha r, or by alpha ln(1 + r)."""
     solver: Literal["exact", "cg"] = "exact"
@@ -75,6 +77,8 @@ class Als:
     """alpha_0 Y'Y + ``floor`` I, (n_factors, n_factors), in the double precision that histories are solved in."""
     known: NDArray[np.bool_]
     """Items with events; shape (n_items,)."""
+    sure: Floats
+    """What the confidence of a pair with each item is multiplied by; shape (n_items,)."""
     config: AlsConfig
 
     def score(self, queries: Queries, among: ItemRows | None = None) -> Floats:
@@ -89,7 +93,7 @@ class Als:
         Solved in double precision; a row is NaN where no item of the history is known.
         """
         indptr, item_ix, weight = queries.by_item
-        x = fold_in(indptr, item_ix, weight, self.items, self.base, self.known, self.config)
+        x = fold_in(indptr, item_ix, weight, self.items, self.base, self.known, self.config, self.sure)
         return finish(x.astype(np.float32), silent(queries, self.known)), self.items
 
     @property
@@ -110,7 +114,7 @@ class Als:
         indptr, item_ix, weight = queries.by_item
         own, events = slice(indptr[q], indptr[q + 1]), slice(queries.indptr[q], queries.indptr[q + 1])
         y_u = self.items[item_ix[own]].astype(np.float64)
-        extra = extra_confidence(weight[own], self.config)
+        extra = extra_confidence(weight[own], self.config, self.sure[item_ix[own]])
         n_met = int(self.known[item_ix[own]].sum())
         least, ridge = ridges(np.array([0, n_met]), self.n_known, self.config)
         factor = cho_factor(self.base + (ridge - least) * np.eye(len(self.base)) + (y_u.T * extra) @ y_u)
@@ -127,19 +131,29 @@ class Als:
         return nearest(self.items[of], of, self.items, k)
 
     def arrays(self) -> Arrays:
-        """Items' factors, their Gram matrix, and which items are known."""
-        return {"items": self.items, "base": self.base, "known": self.known}
+        """Items' factors, their Gram matrix, which items are known, and how sure pairs with each are."""
+        return {"items": self.items, "base": self.base, "known": self.known, "sure": self.sure}
 
 
-def extra_confidence(weight: Floats, config: AlsConfig) -> Doubles:
-    """w = c - alpha_0 of pairs of summed weight r = ``weight``, (nnz,): alpha r or alpha ln(1 + r).
+def sureness(n_takers: NDArray[np.int64], config: AlsConfig) -> Floats:
+    """n_i^-d of items with ``n_takers`` (n_items,), over its mean of all pairs; d: ``popularity_discount``.
+
+    Our own, and at 0 the paper's. That many took an item says less of each of them; it is kin to eALS (He et al. 2016),
+    which counts what was not taken the more, the more popular it is.
+    """
+    fallen = np.maximum(n_takers, 1).astype(np.float64) ** -config.popularity_discount
+    return np.asarray(fallen * max(n_takers.sum(), 1) / max((n_takers * fallen).sum(), 1e-300), np.float32)
+
+
+def extra_confidence(weight: Floats, config: AlsConfig, sure: Floats | None = None) -> Doubles:
+    """w = c - alpha_0 of pairs of summed weight r = ``weight``, (nnz,): alpha r or alpha ln(1 + r), times ``sure``.
 
     The paper's logarithm is of 1 + r/epsilon; weights are declared a kind, and epsilon can be put there. At least
     1e-8, which is next to nothing and may be divided by.
     """
     r = weight.astype(np.float64)
     grown = r if config.growth == "linear" else np.log1p(r)
-    return np.maximum(config.confidence * grown, 1e-8)
+    return np.maximum(config.confidence * (grown if sure is None else grown * sure), 1e-8)
 
 
 def ridges(n_met: NDArray[np.int64], n_other: int, config: AlsConfig) -> Doubles:
@@ -165,11 +179,12 @@ def fold_in(
     base: Doubles,
     known: NDArray[np.bool_],
     config: AlsConfig,
+    sure: Floats | None = None,
 ) -> Doubles:
     """Exact factors of every history (n_queries, k) against items' factors, in double precision.
 
     base: alpha_0 Y'Y and, on its diagonal, the lambda of an empty history. known: items with events, (n_items,); the
-    others are zeros, and do not count as met.
+    others are zeros, and do not count as met. sure: what confidence is multiplied by, (n_items,).
     """
     n_queries, lengths = len(indptr) - 1, np.diff(indptr)
     n_known, n_met = 0, lengths
@@ -177,7 +192,8 @@ def fold_in(
         n_known = int(np.count_nonzero(known))
         n_met = np.diff(np.concatenate([[0], np.cumsum(known[item_ix])])[indptr])
     x = np.empty((n_queries, items.shape[1]), np.float64)
-    extra, floor = extra_confidence(weight, config), float(ridges(NONE_MET, n_known, config)[0])
+    extra = extra_confidence(weight, config, None if sure is None else sure[item_ix])
+    floor = float(ridges(NONE_MET, n_known, config)[0])
     more = ridges(n_met, n_known, config) - floor
     unseen = config.unobserved_weight
 
@@ -287,10 +303,14 @@ def fit(config: AlsConfig, data: Dataset, rng: np.random.Generator) -> Als:
     claim(needed, f"als over {data.n_users} users and {data.n_items} items", "lower n_factors")
     matrix = data.matrix()
     sides = [Csr.of(matrix), Csr.of(matrix.T.tocsr())]
-    extras = [extra_confidence(side.value, config).astype(np.float32) for side in sides]
+    takers = np.diff(sides[1].indptr)
+    known, sure = takers > 0, sureness(takers, config)
+    of_pairs = sure[sides[0].indices], np.repeat(sure, takers)
+    extras = [
+        extra_confidence(side.value, config, own).astype(np.float32) for side, own in zip(sides, of_pairs, strict=True)
+    ]
     bounds = [equal_work(row_cost(side, config), 128) for side in sides]
     x, y = (rng.standard_normal((n, k), dtype=np.float32) * np.float32(config.init_sigma) for n in matrix.shape)
-    known = np.diff(sides[1].indptr) > 0
     y[~known] = 0
     try:
         with one_blas_thread():
@@ -300,12 +320,14 @@ def fit(config: AlsConfig, data: Dataset, rng: np.random.Generator) -> Als:
             base = config.unobserved_weight * gram(y) + ridges(NONE_MET, int(known.sum()), config) * np.eye(k)
     except np.linalg.LinAlgError:
         raise Invalid(f"als cannot be solved with regularization={config.regularization:g}; raise it") from None
-    return Als(y, base, known, config)
+    return Als(y, base, known, sure, config)
 
 
 def restore(config: AlsConfig, arrays: Arrays) -> Als:
-    """The model that ``arrays`` was made of."""
-    return Als(arrays["items"], arrays["base"], arrays["known"], config)  # type: ignore[arg-type]
+    """The model that ``arrays`` was made of; versions of before ``popularity_discount`` keep no ``sure``."""
+    own = {name: arrays[name] for name in ("items", "base", "known")}
+    sure = np.asarray(arrays.get("sure", np.ones(len(own["items"]))), np.float32)
+    return Als(**own, sure=sure, config=config)  # type: ignore[arg-type]
 
 
 KIND = Kind("als", AlsConfig, fit, restore)

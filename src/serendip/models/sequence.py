@@ -8,7 +8,9 @@ numpy.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +23,7 @@ from serendip.models.contract import Kind, ModelConfig
 from serendip.models.memory import claim
 from serendip.models.near import nearest
 from serendip.models.neural.lists import Lists
-from serendip.models.neural.next_item import train
+from serendip.models.neural.next_item import Plan, train
 from serendip.models.neural.transformer import Parameters, Shape, answer
 from serendip.models.parallel import in_chunks, one_blas_thread
 
@@ -50,8 +52,8 @@ class SequenceConfig(ModelConfig):
     """Training divides scores by it: below 1, near misses count more against far ones."""
     learning_rate: float = Field(1e-3, gt=0, le=1)
     """Length of a step of Adam."""
-    weight_decay: float = Field(0.0, ge=0, le=10)
-    """Part of every parameter that a step takes away, times ``learning_rate``."""
+    regularization: float = Field(0.0, ge=0, le=10)
+    """Weight decay, apart from the gradient (Loshchilov, Hutter 2019)."""
     batch_size: PositiveInt = 256
     """Histories, or pieces of them, a step."""
     n_epochs: PositiveInt = 30
@@ -61,15 +63,24 @@ class SequenceConfig(ModelConfig):
     patience: NonNegativeInt = 10
     """Training ends after so many epochs in a row without a better one; 0: all are taken, and nothing is held out."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _versions_of_before(cls, given: Any) -> Any:
+        """``weight_decay`` is what ``regularization`` was called, and versions kept since then must open."""
+        if isinstance(given, Mapping) and "weight_decay" in given and "regularization" not in given:
+            return {"regularization" if name == "weight_decay" else name: value for name, value in given.items()}
+        return given
+
     @model_validator(mode="after")
     def _heads_share_factors(self) -> SequenceConfig:
         if self.n_factors % self.n_heads:
             raise ValueError(f"n_factors must be a multiple of n_heads, and {self.n_factors} is none of {self.n_heads}")
         return self
 
-    def shape(self, n_items: int) -> Shape:
-        """What decides the sizes of the parameters."""
-        return Shape(n_items, self.max_length, self.n_factors, self.n_layers, self.n_heads, self.widening)
+    def plan(self, n_items: int) -> Plan:
+        """What training needs to know of it."""
+        shape = Shape(n_items, self.max_length, self.n_factors, self.n_layers, self.n_heads, self.widening)
+        return Plan(shape, **self.model_dump(include=set(Plan.__dataclass_fields__)))
 
 
 @dataclass(frozen=True)
@@ -138,7 +149,7 @@ def fit(config: SequenceConfig, data: Dataset, rng: np.random.Generator) -> Sequ
         f"sequence(n_factors={config.n_factors})",
         "fewer n_factors, n_negatives or a smaller batch_size need less",
     )
-    model = restore(config, {**train(config, lists, known, rng), "known": known})
+    model = restore(config, {**train(config.plan(data.n_items), lists, known, rng), "known": known})
     items = model.parameters["items"]
     items[~known] = items[known].mean(0)
     return model

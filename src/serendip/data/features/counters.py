@@ -34,6 +34,9 @@ HOW = {
 TWO = ("rate", "trend", "mean", "decayed")
 """What is told by two numbers a cell."""
 
+NEVER_WHILE_EMPTY = ("recency", "age")
+"""Of these a cell without events holds no number."""
+
 NO_CELLS = (np.empty(0, np.int64), np.empty(0, np.int32))
 """Every cell has its place."""
 
@@ -135,7 +138,7 @@ class Sweep:
             if feature.entity not in shared:
                 shared[feature.entity] = Places.over(feature.entity, data, sides)
             places = shared[feature.entity]
-            a = np.full(places.n_cells, np.nan if feature.what in ("recency", "age") else 0.0)
+            a = np.full(places.n_cells, np.nan if feature.what in NEVER_WHILE_EMPTY else 0.0)
             b = np.zeros(places.n_cells, np.float64) if feature.what in TWO else a
             yield Sweep(feature, places, log_of(data), masks(feature, data.kinds), a, b)
 
@@ -144,10 +147,14 @@ class Sweep:
         if start < stop:
             self._sweep(start, stop, 0, emit, out)
 
-    def finish(self, until: int) -> Counter:
-        """Everything that was before ``until`` counted."""
+    def count(self, until: int) -> None:
+        """Count everything that was before ``until``; moments follow one another."""
         n = len(self.log[0])
         self._sweep(n, n, until, np.empty(0, np.bool_), np.empty(0, np.float32))
+
+    def finish(self, until: int) -> Counter:
+        """Everything that was before ``until`` counted."""
+        self.count(until)
         return Counter(self.feature, self.places.cells, self.a, self.b)
 
     def _sweep(self, start: int, stop: int, until: int, emit: NDArray[np.bool_], out: Floats) -> None:
@@ -232,13 +239,11 @@ class Asked:
     """The first that no counter holds."""
 
     @staticmethod
-    def of(queries: Queries, among: ItemRows, until: int) -> Asked:
-        """Who is in no counter, or asks at a moment before ``until``, is told from the history alone."""
-        late = queries.moment >= until
-        begin, end = queries.indptr[:-1], queries.indptr[1:]
+    def of(queries: Queries, among: ItemRows, until: int, alone: NDArray[np.bool_]) -> Asked:
+        """Counters hold what was before ``until``; who is told from the history ``alone`` (n_queries,) has none."""
+        begin = queries.indptr[:-1]
         before = np.bincount(queries.asker[queries.at < until], minlength=len(queries))
-        later = np.where(late, begin + before, end).astype(np.int64)
-        alone = ~late | (queries.own < 0)
+        later = (begin + before).astype(np.int64)
         return Asked(queries, among, np.where(alone, begin, later).astype(np.int64), later)
 
 

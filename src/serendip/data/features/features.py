@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from serendip.data.dataset import Dataset
 from serendip.data.features.ages import Ages, restored
-from serendip.data.features.coded import Coded, coded
+from serendip.data.features.asking import Said, asker_codes, asker_parts, what_is_said
+from serendip.data.features.coded import Coded
 from serendip.data.features.counters import Asked, Counter, Sides, Sweep
 from serendip.data.features.definition import CLOCK, COUNTED, OF_HISTORY, OF_SOURCE, OWN, Feature
 from serendip.data.features.described import (
@@ -22,11 +23,12 @@ from serendip.data.features.described import (
     codes_of,
     named,
     table_of,
-    values,
 )
+from serendip.data.features.earlier import Earlier
 from serendip.data.features.likeness import Histories, Likeness
 from serendip.data.features.moments import clock, in_order
 from serendip.data.lists import Floats, ItemRows
+from serendip.data.past import ALWAYS, BEFORE_ALL, TOO_EARLY, Horizon
 from serendip.data.queries import Queries
 from serendip.data.vocabulary import Arrays, Vocabulary
 from serendip.domain import Invalid
@@ -34,8 +36,8 @@ from serendip.domain import Invalid
 BATCH_ROWS = 1_000_000
 """Rows of a log whose features are held at once."""
 
-Said = Mapping[str, tuple[Floats, Floats]]
-"""By the name of a candidate source: scores and ranks."""
+HELD = 4
+"""Past moments whose counters are held, so that questions about one of them need not make them anew."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,16 @@ class Features:
     beside: tuple[Likeness | Ages, ...]
     """What items are compared with histories by, in the order of OF_HISTORY's definitions."""
     counters: tuple[Counter, ...]
+    earlier: Earlier
+    """The counters at the starts of the days before ``until``."""
+    of_past: bool = False
+    """Whether these are a larger one's as of an earlier moment: users' own counters are those of a later one then."""
+    _held: dict[int, Features] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @staticmethod
-    def of(definitions: Sequence[Feature], data: Dataset, rng: np.random.Generator) -> Features:
+    def of(definitions: Sequence[Feature], data: Dataset, rng: np.random.Generator, past_days: float = 0.0) -> Features:
         """Features as of ``data.now``: counters over all of ``data``, and what its columns say."""
-        return Features.described(definitions, data, rng).advanced(data)
+        return Features.described(definitions, data, rng).advanced(data, past_days)
 
     @staticmethod
     def described(definitions: Sequence[Feature], data: Dataset, rng: np.random.Generator) -> Features:
@@ -89,19 +96,40 @@ class Features:
             table_of(definitions, data.item_columns, "item", data.n_items, item_codes, rng),
             tuple(beside),
             (),
+            Earlier(Horizon.of(np.empty(0, np.int64), 0, 0)),
         )
 
-    def advanced(self, data: Dataset) -> Features:
-        """The same as of ``data.now``; what columns say stays.
+    def advanced(self, data: Dataset, past_days: float = 0.0) -> Features:
+        """The same as of ``data.now``, and as of the starts of the ``past_days`` before; what columns say stays.
 
         ``data`` has the same items, and the same users or more at their end: of those only events are known.
         """
         log, _ = in_order(data)
         grown = self._of_users(data.users)
         assert data.n_items == self.n_items, "the columns' rows are those of the items"
-        swept = Sweep.all_over(self.definitions, log, grown._sides)
-        counters = tuple(sweep.finish(data.now) for sweep in swept)
-        return replace(grown, until=data.now, counters=counters, beside=self._beside(log))
+        assert log.at is not None, "what is in order of time has moments"
+        swept = list(Sweep.all_over(self.definitions, log, grown._sides))
+        counters, earlier = Earlier.counted(swept, Horizon.of(log.at, data.now, past_days))
+        return replace(grown, until=data.now, counters=counters, earlier=earlier, beside=self._beside(log))
+
+    def knows(self, moments: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Of which moments the counters are kept; not of those before all data."""
+        return np.asarray(self.earlier.horizon.places(moments) >= 0)
+
+    def _as_of(self, place: int) -> Features:
+        """The same as of a place of the horizon."""
+        if place == len(self.earlier.horizon.starts):
+            return self
+        found = self._held.get(place)
+        if found is None:
+            # Before all, every event of the asker is one that no counter holds.
+            until = ALWAYS if place == BEFORE_ALL else int(self.earlier.horizon.starts[place])
+            counters = self.earlier.counters(self.counters, place)
+            found = replace(self, until=until, counters=counters, of_past=True)
+            for other in list(self._held)[: 1 - HELD]:
+                self._held.pop(other, None)
+            self._held[place] = found
+        return found
 
     def _beside(self, log: Dataset) -> tuple[Likeness | Ages, ...]:
         """What items are compared by, ages as ``log`` has them."""
@@ -140,16 +168,31 @@ class Features:
         ``among``: (n_queries, n_among) padded with -1. ``said``: of every source that a feature names, scores and
         ranks, both (n_queries, n_among). NaN where nothing is known, and at padding.
 
-        Counters are as of ``until``, and the asker's events from then on are taken in. An asker who is no user of
-        ours, or asks at a moment before ``until``, is told from the history alone, beside items as of ``until``.
+        Counters are as of ``until``, and the asker's events from then on are taken in. For a moment before ``until``
+        they are as of the start of its day, and of the asker's own the history alone tells (``queries.whole``, where it
+        is given), as it does of an asker who is no user of ours. Nothing but NaN where that day is not kept.
         """
         rows = np.ascontiguousarray(np.broadcast_to(among, (len(queries), np.shape(among)[-1])), np.int32)
-        asked = Asked.of(queries, rows, self.until)
-        sides = self._asking(queries)
+        places = self.earlier.horizon.places(queries.moment)
+        if (places == len(self.earlier.horizon.starts)).all():
+            return self._read(queries, rows, said)
+        out = np.full((*rows.shape, len(self.names)), np.nan, np.float32)
+        for place in np.unique(places[places != TOO_EARLY]).tolist():
+            some = np.flatnonzero(places == place)
+            own = {name: (scores[some], ranks[some]) for name, (scores, ranks) in (said or {}).items()}
+            out[some] = self._as_of(place)._read(queries.take(some), rows[some], own)
+        return out
+
+    def _read(self, queries: Queries, rows: ItemRows, said: Said | None) -> Floats:
+        """``at`` with the counters as they are."""
+        alone = np.asarray(self.of_past | (queries.own < 0))
+        told_of = queries.whole if self.of_past and queries.whole is not None else queries
+        asked = Asked.of(told_of, rows, self.until, alone)
+        sides = self._asking(queries, alone)
         out = np.empty((*rows.shape, len(self.names)), np.float32)
         counters, beside = iter(self.counters), iter(self.beside)
         told = Histories.of(queries)
-        user_parts = self._user_parts(queries)
+        user_parts = asker_parts(self.definitions, self.user_table, self.user_codes, queries)
         user_place, item_place = 0, 0
         items = np.maximum(rows, 0)
         for feature, position in zip(self.definitions, self._positions, strict=True):
@@ -159,7 +202,7 @@ class Features:
             elif feature.what in CLOCK:
                 out[:, :, position] = clock(feature.what, queries.moment)[:, None]
             elif feature.what in OF_SOURCE:
-                out[:, :, position] = _said(feature, said or {})
+                out[:, :, position] = what_is_said(feature, said or {})
             elif feature.what in OF_HISTORY:
                 out[:, :, position] = next(beside).read(told, rows)
             elif feature.of_asker:
@@ -262,9 +305,8 @@ class Features:
         items.update(self.item_codes)
         return Sides(users, items)
 
-    def _asking(self, queries: Queries) -> Sides:
-        """The codes of the askers, and of all items; who is told from the history alone has no own counters."""
-        alone = (queries.moment < self.until) | (queries.own < 0)
+    def _asking(self, queries: Queries, alone: NDArray[np.bool_]) -> Sides:
+        """The codes of the askers, and of all items; who is told from the history ``alone`` has no own counters."""
         users: dict[str | None, Coded] = {
             None: Coded.one(len(queries)),
             OWN: Coded.rows(np.where(alone, -1, queries.own), len(self.users)),
@@ -272,41 +314,8 @@ class Features:
         counted = {feature.entity.user for feature in self.definitions if feature.entity and feature.what in COUNTED}
         for name, own in self.user_codes.items():
             if name in counted:
-                users[name] = self._asker_codes(queries, name, own)
+                users[name] = asker_codes(queries, name, own)
         return Sides(users, self._sides.items)
-
-    def _asker_codes(self, queries: Queries, name: str, own: Coded) -> Coded:
-        """What a column says of the askers: by their profiles, or where these are not told, as it was learnt."""
-        if queries.profile is None:
-            return own.take(queries.own)
-        column = queries.profile.columns.get(_column_of(name))
-        if column is None:
-            return own.take(np.full(len(queries), -1))
-        return coded(column, len(queries), own.words)
-
-    def _user_parts(self, queries: Queries) -> Floats:
-        """What columns say of the askers, as ``user_table`` does of users; (n_queries, n_numbers)."""
-        stored = np.full((len(queries), self.user_table.shape[1]), np.nan, np.float32)
-        known = queries.own >= 0
-        stored[known] = self.user_table[queries.own[known]]
-        if queries.profile is None:
-            return stored
-        place = 0
-        for feature in self.definitions:
-            if not feature.of_asker or feature.what not in ("column", "category", "length", "text"):
-                continue
-            assert feature.column is not None
-            column = queries.profile.columns.get(feature.column)
-            if feature.what != "text":
-                told: Floats = np.full((len(queries), 1), np.nan, np.float32)
-                if column is not None:
-                    name = category_of(feature)
-                    own = self.user_codes.get(name)
-                    words = None if own is None else self._asker_codes(queries, name, own)
-                    told = values(feature, column, len(queries), words)
-                stored[:, place : place + 1] = told
-            place += feature.n_parts
-        return stored
 
     def arrays(self) -> Arrays:
         """Everything ``restore`` needs besides the definitions."""
@@ -323,6 +332,7 @@ class Features:
             parts |= {f"{of}_codes.{place}": codes[name].arrays() for place, name in enumerate(names)}
         parts |= {f"likeness.{place}": one.arrays() for place, one in enumerate(self.beside)}
         parts |= {f"counter.{place}": one.arrays() for place, one in enumerate(self.counters)}
+        parts["earlier"] = self.earlier.arrays()
         for part, arrays in parts.items():
             out |= {f"{part}/{name}": array for name, array in arrays.items()}
         return out
@@ -352,6 +362,7 @@ class Features:
             np.asarray(arrays["item_table"]),
             tuple(restored(one, part(f"likeness.{place}")) for place, one in enumerate(beside)),
             tuple(Counter.restore(one, part(f"counter.{place}")) for place, one in enumerate(counted)),
+            Earlier.restore(part("earlier")),
         )
 
 
@@ -360,10 +371,6 @@ def rows_of(
 ) -> Floats:
     """The features of rows of ``data`` as of each row's own moment; see ``Features.rows``."""
     return Features.described(definitions, data, rng).rows(data, emit)
-
-
-def _column_of(name: str) -> str:
-    return name.split(" ")[-1]
 
 
 def refuse_sources(definitions: Sequence[Feature]) -> None:
@@ -379,17 +386,3 @@ def refuse_sources(definitions: Sequence[Feature]) -> None:
 def _told(counter: Counter, asked: Asked, sides: Sides) -> Floats:
     assert counter.feature.entity is not None
     return counter.read(asked, *sides.of(counter.feature.entity))
-
-
-def _said(feature: Feature, said: Said) -> Floats:
-    """The scores or the ranks of the source that a feature names."""
-    assert feature.source is not None
-    if feature.source not in said:
-        known = ", ".join(said) or "none"
-        raise Invalid(f"{feature.text}: there is no candidate source {feature.source!r}; there are {known}", "features")
-    scores, ranks = said[feature.source]
-    if feature.what != "share":
-        return scores if feature.what == "score" else ranks
-    highest = np.max(scores, axis=1, keepdims=True, initial=-np.inf, where=np.isfinite(scores))
-    # Where nothing is above 0, a part of the highest would turn the order round.
-    return np.asarray(scores / np.where(highest > 0, highest, np.nan), np.float32)

@@ -43,8 +43,8 @@ def converged(kind: str, arrays: dict[str, Floats]) -> dict[str, Floats]:
     """``arrays`` as they are; parameters that ran away to infinity would answer nobody, and are refused."""
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise Invalid(
-            f"{kind} ran away: training left numbers that are not finite; lower learning_rate, and regularization or "
-            "weight_decay where they are set",
+            f"{kind} ran away: training left numbers that are not finite; lower learning_rate, and "
+            "regularization where it is set",
             field="learning_rate",
         )
     return arrays

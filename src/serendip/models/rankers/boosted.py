@@ -14,7 +14,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from serendip.data import Arrays, Floats
 from serendip.domain import Invalid
 from serendip.models.rankers import with_catboost, with_lightgbm
-from serendip.models.rankers.contract import Groups, Practice, RankerKind, RankerSettings
+from serendip.models.rankers.contract import Groups, Practice, RankerKind, RankerSettings, joined
 from serendip.models.rankers.growing import EXTRA_OF, Growing, Grown
 from serendip.models.rankers.trees import MAX_DEPTH, Trees
 
@@ -57,6 +57,8 @@ class BoostedConfig(RankerSettings):
     stop_by: Literal["ndcg@10", "hit-rate@5"] = "ndcg@10"
     """What of the later questions says when to stop: how they are ordered, or, looked at every 25 trees, how many have
     something that was taken among the first five."""
+    learn_all: bool = True
+    """Once it is known how many trees help, so many are grown over all questions, the later ones too."""
     drop: float = Field(0.0, ge=0, lt=1)
     """Features whose part of all shares over the later questions is below this are left out and the rest fitted
     again."""
@@ -134,7 +136,7 @@ def library_for(config: BoostedConfig) -> tuple[Library, str]:
 
 
 def fit(config: BoostedConfig, practice: Practice, rng: np.random.Generator) -> Boosted:
-    """Trees grown on the earlier questions as long as they help on the later ones."""
+    """Trees grown on the earlier questions as long as they help on the later ones, and then so many on all."""
     library, objective = library_for(config)
     words, coded = told_apart(practice)
     learn, check = (_spread(groups, words, coded) for groups in (practice.learn, practice.check))
@@ -142,22 +144,27 @@ def fit(config: BoostedConfig, practice: Practice, rng: np.random.Generator) -> 
         learn, check, objective, config.n_trees, config.depth, config.learning_rate, config.l2, config.patience,
         int(rng.integers(2**31 - 1)), config.stop_by == HIT_RATE,
     )  # fmt: skip
-    some = np.sort(rng.permutation(len(check.taken))[:EXPLAINED_ROWS])
+    some = practice.check.features[np.sort(rng.permutation(len(check.taken))[:EXPLAINED_ROWS])]
     found = _boosted(_grown(library, growing), practice, words, coded)
-    parts = _importances(found, practice.check.features[some])
+    parts = _importances(found, some)
     weak = parts < config.drop
-    if weak.any() and not weak.all():
+    weak &= not weak.all()
+    if weak.any():
         without = [replace(groups, features=_without(groups.features, weak, words)) for groups in (learn, check)]
-        again = replace(growing, learn=without[0], check=without[1])
-        found = _boosted(_grown(library, again), practice, words, coded)
-        parts = np.where(weak, 0, _importances(found, practice.check.features[some]))
+        growing = replace(growing, learn=without[0], check=without[1])
+        found = _boosted(_grown(library, growing), practice, words, coded)
+    if config.learn_all and len(found.trees) and growing.check is not None:
+        every = joined(growing.learn, growing.check.thinned(growing.learn.most_negatives, rng))
+        last = GROWS[library](replace(growing, learn=every, check=None, n_trees=len(found.trees)))
+        found = _boosted(replace(last, curves=found.about["curves"]), practice, words, coded)
+    parts = np.where(weak, 0, _importances(found, some))
     order = np.argsort(-parts, kind="stable")
     best = max(found.about["curves"].get(config.stop_by, [0.0]), default=0.0)
     about = dict(found.about) | {
         "objective": objective,
         "best": {config.stop_by: best},
         "importances": {practice.names[j]: round(float(parts[j]), 6) for j in order},
-        "dropped": [practice.names[j] for j in np.flatnonzero(weak)] if not weak.all() else [],
+        "dropped": [practice.names[j] for j in np.flatnonzero(weak)],
     }
     return replace(found, about=about)
 
@@ -165,7 +172,7 @@ def fit(config: BoostedConfig, practice: Practice, rng: np.random.Generator) -> 
 def _grown(library: Library, growing: Growing) -> Grown:
     """Trees as the library grows them, cut where the hit rate is best if that is what says when to stop."""
     found = GROWS[library](growing)
-    if not growing.all_trees:
+    if not growing.all_trees or growing.check is None:
         return found
     curve, best = hit_rates(found.trees, growing.check, growing.patience)
     return replace(found, trees=found.trees.taken(0, best), curves={**found.curves, HIT_RATE: curve})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -67,6 +67,28 @@ class Groups:
         """The question that each row belongs to; shape (n_rows,)."""
         return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.indptr))
 
+    @property
+    def most_negatives(self) -> int:
+        """The most rows of one question that were not taken."""
+        return int(np.bincount(self.question, ~self.taken, len(self)).max(initial=0))
+
+    def thinned(self, n_negatives: int, rng: np.random.Generator) -> Groups:
+        """Of each question what was taken, and at most ``n_negatives`` of the rest, chosen at random."""
+        chance = np.where(self.taken, -1.0, rng.random(len(self.taken)))
+        order = np.lexsort((chance, self.question))
+        n_taken = np.bincount(self.question, self.taken, len(self)).astype(np.int64)
+        place = np.arange(len(order)) - self.indptr[self.question]
+        kept = np.sort(order[place < (n_taken + n_negatives)[self.question]])
+        sizes = np.minimum(np.diff(self.indptr), n_taken + n_negatives)
+        return Groups(self.features[kept], self.taken[kept], np.concatenate([[0], np.cumsum(sizes)]))
+
+
+def joined(first: Groups, second: Groups) -> Groups:
+    """The questions of both."""
+    indptr = np.concatenate([first.indptr, first.indptr[-1] + second.indptr[1:]])
+    features = np.concatenate([first.features, second.features])
+    return Groups(features, np.concatenate([first.taken, second.taken]), indptr)
+
 
 @dataclass(frozen=True)
 class Practice:
@@ -110,7 +132,3 @@ class RankerKind:
     config: type[RankerSettings]
     fit: Callable[[Any, Practice, np.random.Generator], Ranker]
     restore: Callable[[Any, Arrays], Ranker]
-
-
-Curves = dict[str, Sequence[float]]
-"""Metrics over the later questions by the number of trees, such as ``ndcg@10`` and ``auc``."""

@@ -23,7 +23,8 @@ class Growing:
     """Questions as columns that every library takes: numbers, missing ones NaN."""
 
     learn: Groups
-    check: Groups
+    check: Groups | None
+    """Later questions, which say when to stop; None: exactly ``n_trees`` are grown."""
     objective: str
     n_trees: int
     depth: int

@@ -20,8 +20,9 @@ NDCG = f"NDCG:top={TOP};type=Base"
 
 
 def grow(growing: Growing) -> Grown:
-    """Trees until the later questions are ordered no better."""
+    """Trees until the later questions are ordered no better, or as many as are asked for."""
     catboost = library_of("catboost")
+    stops = growing.check is not None and not growing.all_trees
 
     def pool(groups: Groups) -> Any:
         return catboost.Pool(groups.features, groups.taken.astype(np.float32), group_id=groups.question)
@@ -29,7 +30,7 @@ def grow(growing: Growing) -> Grown:
     model = catboost.CatBoost(
         {
             "loss_function": LOSSES[growing.objective],
-            "eval_metric": NDCG,
+            "eval_metric": f"{NDCG};hints=skip_train~true",
             "custom_metric": ["AUC:type=Classic;hints=skip_train~true"],
             "iterations": growing.n_trees,
             "depth": growing.depth,
@@ -37,14 +38,14 @@ def grow(growing: Growing) -> Grown:
             "l2_leaf_reg": growing.l2,
             "random_seed": growing.seed,
             "od_type": "Iter",
-            "od_wait": growing.n_trees if growing.all_trees else growing.patience,
-            "use_best_model": not growing.all_trees,
+            "od_wait": growing.patience if stops else growing.n_trees,
+            "use_best_model": stops,
             "thread_count": n_threads(),
             "allow_writing_files": False,
             "logging_level": "Silent",
         }
     )
-    model.fit(pool(growing.learn), eval_set=pool(growing.check))
+    model.fit(pool(growing.learn), eval_set=None if growing.check is None else pool(growing.check))
     told = model.get_evals_result().get("validation", {})
     curves = {
         "ndcg@10" if name.startswith("NDCG") else "auc": [float(one) for one in values]

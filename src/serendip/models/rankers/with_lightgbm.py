@@ -16,7 +16,7 @@ LOSSES = {"lambdarank": "lambdarank", "querysoftmax": "rank_xendcg", "logloss": 
 
 
 def grow(growing: Growing) -> Grown:
-    """Trees until the later questions are ordered no better."""
+    """Trees until the later questions are ordered no better, or as many as are asked for."""
     lightgbm = library_of("lightgbm")
 
     def columns(groups: Groups, **besides: Any) -> Any:
@@ -27,7 +27,8 @@ def grow(growing: Growing) -> Grown:
     learn = columns(growing.learn)
     told: dict[str, dict[str, list[float]]] = {}
     stopping = [lightgbm.early_stopping(growing.patience, first_metric_only=True, verbose=False)]
-    stopping = [] if growing.all_trees else stopping
+    stopping = [] if growing.all_trees or growing.check is None else stopping
+    check = None if growing.check is None else columns(growing.check, reference=learn)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = lightgbm.train(
@@ -52,8 +53,8 @@ def grow(growing: Growing) -> Grown:
             },
             learn,
             num_boost_round=growing.n_trees,
-            valid_sets=[columns(growing.check, reference=learn)],
-            valid_names=["check"],
+            valid_sets=None if check is None else [check],
+            valid_names=None if check is None else ["check"],
             callbacks=[*stopping, lightgbm.record_evaluation(told)],
         )
     curves = {name: [float(one) for one in values] for name, values in told.get("check", {}).items()}

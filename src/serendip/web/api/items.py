@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serendip.domain import Item, NotFound, checked_id
+from serendip.domain import checked_id
 from serendip.flows.recommend import similar
 from serendip.web import shapes
 from serendip.web.answered import ChangedShown, ItemShown, ItemsPage, NeighboursShown
 from serendip.web.api import READING, WRITING, refusals
+from serendip.web.api.by_id import ITEMS
 from serendip.web.api.records import (
     MANY,
     NOT_MODIFIED,
@@ -24,14 +24,8 @@ from serendip.web.api.records import (
     IfNoneMatch,
     ListQuestion,
     Tried,
-    answered,
     attributes_asked,
     change_many,
-    merged,
-    must_be,
-    must_not_be,
-    read,
-    taken,
 )
 from serendip.web.asker import noted
 from serendip.web.json import Json, StrictRoute
@@ -70,15 +64,6 @@ class NeighboursQuestion(Question):
     filter: str | None = Field(None, max_length=10_000)
 
 
-def not_found(item: str) -> NotFound:
-    """Why nothing can be done to ``item``."""
-    return NotFound(f"no item {item!r}; GET /v1/items lists them")
-
-
-def _shown(record: Item | None) -> dict[str, Any] | None:
-    return None if record is None else shapes.item_json(record)
-
-
 @router.get("/v1/items", operation_id="list_items", response_model=ItemsPage, responses=refusals(*READING))
 def list_items(parts: Parts, question: Annotated[ItemsQuestion, Query()]) -> Response:
     """Items by id, title or the order in which they came."""
@@ -108,15 +93,7 @@ def list_items(parts: Parts, question: Annotated[ItemsQuestion, Query()]) -> Res
 )
 def create_item(parts: Parts, body: ItemBody, idempotency_key: IdempotencyKey = None) -> Response:
     """A new item; 409 when the id is taken."""
-    record = body.item(body.id)
-
-    def create(old: Item | None) -> Item:
-        if old is not None and (idempotency_key is None or old != record):
-            raise taken("item", body.id)
-        return record
-
-    before, _ = parts.store.change_item(body.id, create)
-    return answered(shapes.item_json(record), 201 if before is None else 200)
+    return ITEMS.create(parts.store, body.id, body.item(body.id), idempotency_key)
 
 
 @router.post("/v1/items/bulk", operation_id="change_items", response_model=ChangedShown, responses=refusals(*WRITING))
@@ -141,10 +118,7 @@ def change_items(request: Request, parts: Parts, body: ItemsChange) -> Response:
 )
 def read_item(parts: Parts, item: str, known: IfNoneMatch) -> Response:
     """One item."""
-    record = parts.store.item(checked_id(item, "item"))
-    if record is None:
-        raise not_found(item)
-    return read(shapes.item_json(record), known)
+    return ITEMS.read(parts.store, item, known)
 
 
 @router.put(
@@ -155,14 +129,7 @@ def read_item(parts: Parts, item: str, known: IfNoneMatch) -> Response:
 )
 def replace_item(parts: Parts, item: str, body: ItemFields, same: IfMatch, other: IfNoneMatch) -> Response:
     """Keep exactly this under the id, whether or not it existed."""
-
-    def put(old: Item | None) -> Item:
-        must_be(same, _shown(old))
-        must_not_be(other, _shown(old))
-        return body.item(item)
-
-    before, after = parts.store.change_item(item, put)
-    return answered(shapes.item_json(after), 201 if before is None else 200)
+    return ITEMS.replace(parts.store, item, body.item(item), same, other)
 
 
 @router.patch(
@@ -173,19 +140,7 @@ def replace_item(parts: Parts, item: str, body: ItemFields, same: IfMatch, other
 )
 def update_item(parts: Parts, item: str, body: ItemPatch, same: IfMatch) -> Response:
     """Change what is named, keep the rest."""
-
-    def patch(old: Item | None) -> Item:
-        if old is None:
-            raise not_found(item)
-        must_be(same, _shown(old))
-        sent = {name: getattr(body, name) for name in body.model_fields_set}
-        if "attributes" in sent:
-            sent["attributes"] = merged(old.attributes, sent["attributes"])
-        if "tags" in sent:
-            sent["tags"] = tuple(sent["tags"])
-        return replace(old, **sent)
-
-    return answered(shapes.item_json(parts.store.change_item(item, patch)[1]))
+    return ITEMS.update(parts.store, item, body, same)
 
 
 @router.delete(
@@ -196,9 +151,7 @@ def update_item(parts: Parts, item: str, body: ItemPatch, same: IfMatch) -> Resp
 )
 def delete_item(parts: Parts, item: str, same: IfMatch) -> Response:
     """Forget an item with everything done to it; it is not recommended again."""
-    if not parts.store.delete_item(checked_id(item, "item"), lambda old: must_be(same, _shown(old))):
-        raise not_found(item)
-    return Response(status_code=204)
+    return ITEMS.delete(parts.store, item, same)
 
 
 @router.get(

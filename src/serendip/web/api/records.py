@@ -13,7 +13,7 @@ from fastapi import Depends, Header
 from pydantic import BeforeValidator, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from starlette.responses import Response
 
-from serendip.domain import Conflict, Invalid
+from serendip.domain import Invalid
 from serendip.store import Changed, Stretch
 from serendip.web.json import Json
 from serendip.web.problems import Refused, refusals
@@ -209,8 +209,3 @@ def change_many(
     refused.sort(key=lambda row: (row["list"] != "put", row["index"]))
     told = {"created": done.created, "replaced": done.replaced, "deleted": done.deleted}
     return Json({**told, "refused": refused})
-
-
-def taken(what: str, id: str) -> Conflict:
-    """Why a record cannot be created."""
-    return Conflict(f"the {what} {id!r} exists; PUT /v1/{what}s/{{{what}}} replaces it")

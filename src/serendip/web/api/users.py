@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serendip.domain import NotFound, User, checked_id
+from serendip.domain import checked_id
 from serendip.flows.people import similar_users
 from serendip.web import shapes
 from serendip.web.answered import AlikeShown, ChangedShown, UserShown, UsersPage
 from serendip.web.api import READING, WRITING, refusals
+from serendip.web.api.by_id import USERS
 from serendip.web.api.records import (
     MANY,
     NOT_MODIFIED,
@@ -24,14 +24,8 @@ from serendip.web.api.records import (
     IfNoneMatch,
     ListQuestion,
     Tried,
-    answered,
     attributes_asked,
     change_many,
-    merged,
-    must_be,
-    must_not_be,
-    read,
-    taken,
 )
 from serendip.web.asker import noted
 from serendip.web.json import Json, StrictRoute
@@ -64,15 +58,6 @@ class AlikeQuestion(Question):
     scenario: Id | None = Field(None, description="Whose model is asked; default: the first that recommends users.")
 
 
-def not_found(user: str) -> NotFound:
-    """Why nothing can be done to ``user``."""
-    return NotFound(f"no user {user!r}; GET /v1/users lists them")
-
-
-def _shown(record: User | None) -> dict[str, Any] | None:
-    return None if record is None else shapes.user_json(record)
-
-
 @router.get("/v1/users", operation_id="list_users", response_model=UsersPage, responses=refusals(*READING))
 def list_users(parts: Parts, question: Annotated[UsersQuestion, Query()]) -> Response:
     """Users by id, name or the order in which they came."""
@@ -99,15 +84,7 @@ def list_users(parts: Parts, question: Annotated[UsersQuestion, Query()]) -> Res
 )
 def create_user(parts: Parts, body: UserBody, idempotency_key: IdempotencyKey = None) -> Response:
     """A new user; 409 when the id is taken."""
-    record = body.user(body.id)
-
-    def create(old: User | None) -> User:
-        if old is not None and (idempotency_key is None or old != record):
-            raise taken("user", body.id)
-        return record
-
-    before, _ = parts.store.change_user(body.id, create)
-    return answered(shapes.user_json(record), 201 if before is None else 200)
+    return USERS.create(parts.store, body.id, body.user(body.id), idempotency_key)
 
 
 @router.post("/v1/users/bulk", operation_id="change_users", response_model=ChangedShown, responses=refusals(*WRITING))
@@ -132,10 +109,7 @@ def change_users(request: Request, parts: Parts, body: UsersChange) -> Response:
 )
 def read_user(parts: Parts, user: str, known: IfNoneMatch) -> Response:
     """One user."""
-    record = parts.store.user(checked_id(user, "user"))
-    if record is None:
-        raise not_found(user)
-    return read(shapes.user_json(record), known)
+    return USERS.read(parts.store, user, known)
 
 
 @router.put(
@@ -146,14 +120,7 @@ def read_user(parts: Parts, user: str, known: IfNoneMatch) -> Response:
 )
 def replace_user(parts: Parts, user: str, body: UserFields, same: IfMatch, other: IfNoneMatch) -> Response:
     """Keep exactly this under the id, whether or not it existed."""
-
-    def put(old: User | None) -> User:
-        must_be(same, _shown(old))
-        must_not_be(other, _shown(old))
-        return body.user(user)
-
-    before, after = parts.store.change_user(user, put)
-    return answered(shapes.user_json(after), 201 if before is None else 200)
+    return USERS.replace(parts.store, user, body.user(user), same, other)
 
 
 @router.patch(
@@ -164,17 +131,7 @@ def replace_user(parts: Parts, user: str, body: UserFields, same: IfMatch, other
 )
 def update_user(parts: Parts, user: str, body: UserPatch, same: IfMatch) -> Response:
     """Change what is named, keep the rest."""
-
-    def patch(old: User | None) -> User:
-        if old is None:
-            raise not_found(user)
-        must_be(same, _shown(old))
-        sent = {name: getattr(body, name) for name in body.model_fields_set}
-        if "attributes" in sent:
-            sent["attributes"] = merged(old.attributes, sent["attributes"])
-        return replace(old, **sent)
-
-    return answered(shapes.user_json(parts.store.change_user(user, patch)[1]))
+    return USERS.update(parts.store, user, body, same)
 
 
 @router.delete(
@@ -185,9 +142,7 @@ def update_user(parts: Parts, user: str, body: UserPatch, same: IfMatch) -> Resp
 )
 def delete_user(parts: Parts, user: str, same: IfMatch) -> Response:
     """Forget a user with everything the user did. The id may come back; `POST /v1/erasures` sees that it does not."""
-    if not parts.store.delete_user(checked_id(user, "user"), lambda old: must_be(same, _shown(old))):
-        raise not_found(user)
-    return Response(status_code=204)
+    return USERS.delete(parts.store, user, same)
 
 
 @router.get(
