@@ -261,13 +261,18 @@ def test_a_piece_out_of_order_is_refused_by_its_row():
             Stream(parse_features([line]), data.n_users, data.n_items)
 
 
-def test_one_text_a_row_is_coded_as_lists_of_one_text_are():
-    known = Vocabulary(("c", "a", "b"))
-    texts = Column.of(["a", None, "never seen", "c", "a"])
-    lists = Column.of([["a"], None, ["never seen"], ["c"], ["a"]])
-    assert texts.only_texts is not None
-    assert lists.only_texts is None
-    found, want = coded(texts, 5, known), coded(lists, 5, known)
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (["a", None, "never seen", "c", "a"], [["a"], None, ["never seen"], ["c"], ["a"]]),
+        ([2, None, 7, 0.5, 2], [["2"], None, ["7"], ["0.5"], ["2"]]),
+        ([True, None, False, True, None], [["true"], None, ["false"], ["true"], None]),
+        ([None, "c", 2, None, True], [None, ["c"], ["2"], None, ["true"]]),
+    ],
+)
+def test_one_word_a_row_is_coded_as_a_list_of_it_is(values, words):
+    known = Vocabulary(("c", "a", "b", "0.5", "2", "true"))
+    found, want = (coded(Column.of(said), 5, known) for said in (values, words))
     np.testing.assert_array_equal(found.indptr, want.indptr)
     np.testing.assert_array_equal(found.codes, want.codes)
-    assert (found.codes.dtype, found.indptr.dtype, found.n_codes) == (want.codes.dtype, want.indptr.dtype, 3)
+    assert (found.codes.dtype, found.indptr.dtype, found.n_codes) == (want.codes.dtype, want.indptr.dtype, 6)
