@@ -237,7 +237,7 @@ def test_the_parts_of_an_explanation_sum_to_the_score(spec, fitted, board):
     answers = pipeline.answer(queries, 4, hidden)
     explained = pipeline.explain(queries, answers, hidden)
     for q, places in enumerate(explained):
-        for place, (parts, shares) in enumerate(places):
+        for place, (parts, shares, _) in enumerate(places):
             if answers.source[q, place]:
                 assert (parts, shares) == (None, None)
                 continue
@@ -253,7 +253,7 @@ def test_the_shares_of_events_sum_to_the_score_where_there_is_one_source(spec, f
     pipeline, queries = fitted[spec], ask(board, *HISTORIES)
     answers = pipeline.answer(queries, 4)
     for q, places in enumerate(pipeline.explain(queries, answers)):
-        for place, (_, shares) in enumerate(places):
+        for place, (_, shares, _) in enumerate(places):
             if not answers.source[q, place]:
                 assert shares is not None
                 assert shares.sum() == pytest.approx(answers.scores[q, place], rel=1e-4, abs=1e-6)

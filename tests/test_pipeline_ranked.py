@@ -126,8 +126,10 @@ def test_parts_sum_to_the_score_and_reasons_are_the_events_of_sources(fitted, da
     some_reason = False
     for q in range(len(queries)):
         for place in range(4):
-            parts, shares = told[q][place]
+            parts, shares, values = told[q][place]
             assert parts is not None
+            assert values is not None
+            assert values.keys() == parts.keys() - {"base", "other features"}
             assert sum(parts.values()) == pytest.approx(float(answers.scores[q, place]), abs=1e-4)
             some_reason |= shares is not None and bool(np.abs(shares).sum())
     assert some_reason
@@ -184,11 +186,24 @@ def test_features_follow_what_was_recorded_since_of_new_users_too(fitted, data):
     later = fitted.refreshed(replace(grown, until=data.now + 1))
     assert later.users.row("u1007") == users.row("u1007")
     place = later.ranker.features.names.index("count(item, 3d)")
-    queries, among = ask(data, []), np.array([[70]], np.int32)
+    queries = replace(ask(data, []), moment=np.array([data.now + 1]))
+    among = np.array([[70]], np.int32)
     said = {name: (np.zeros((1, 1), np.float32),) * 2 for name in ("popular", "item-knn")}
     before, after = (one.ranker.features.at(queries, among, said)[0, 0, place] for one in (fitted, later))
     assert after >= before + 30
     assert later.answer(Queries.of_users(grown, np.array([users.row("u1000")])), 3).filled.tolist() == [3]
+
+
+def test_before_all_data_and_beyond_the_days_that_are_kept_the_fallback_answers(fitted, data):
+    config = fitted.config.model_copy(update={"past_days": 3})
+    kept = pipelines.remembering(replace(fitted, config=config), data)
+    days_back = np.array([0, 2, 10, 400])
+    queries = Queries.of_users(data, np.arange(4), data.now - days_back * DAY)
+    answers = kept.answer(queries, 5)
+    assert [kept.names[one] for one in answers.source[:, 0]] == [config.name] * 2 + ["popular-7-days"] * 2
+    assert (answers.filled == 5).all()
+    # Nothing is explained by a ranker that did not speak.
+    assert kept.explain(queries, answers)[2][0][0] is None
 
 
 def test_a_manifest_says_what_was_practised_and_what_mattered(fitted):

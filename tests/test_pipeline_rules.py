@@ -156,7 +156,7 @@ def test_a_score_says_what_the_boost_added():
     # The deviation of 3, 1, 1, 3 is 1.
     assert (rows(answers), answers.scores[0].tolist()) == ([3, 0, 1, 2], [3.5, 3, 1.5, 1])
     explained = pipeline.explain(queries, answers, rules=rules)[0]
-    assert [parts for parts, _ in explained] == [{"s0": 3, BOOST: 0.5}, None, {"s0": 1, BOOST: 0.5}, None]
+    assert [parts for parts, _, _ in explained] == [{"s0": 3, BOOST: 0.5}, None, {"s0": 1, BOOST: 0.5}, None]
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -176,7 +176,7 @@ def test_the_parts_sum_to_the_score_under_all_rules(spec, fitted, board):
     explained = pipeline.explain(queries, answers, HIDDEN, None, rules)
     n_told = 0
     for q, places in enumerate(explained):
-        for place, (parts, _) in enumerate(places):
+        for place, (parts, _, _) in enumerate(places):
             if parts is not None:
                 assert sum(parts.values()) == pytest.approx(answers.scores[q, place], abs=1e-5)
             if len(pipeline.sources) > 1 and answers.source[q, place] == 0 and answers.rows[q, place] != NOTHING:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from serendip.data import Columns, Dataset, Queries, Vocabulary
+from serendip.data import Column, Columns, Dataset, Queries, Vocabulary
 from serendip.domain import Interaction, InteractionKind, micros
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -80,6 +80,7 @@ def described(data: Dataset) -> Dataset:
 
     Items: a title and tags that an item shares with those of its colour, what some cost, and a vector that points its
     colour's way.
+    Events: a vector of what was said.
     Users: an age, a town, and hobbies that all of one colour have.
     """
     items, users = ([int(one[1:]) for one in names.ids] for names in (data.items, data.users))
@@ -104,7 +105,13 @@ def described(data: Dataset) -> Dataset:
         }
         for u in users
     ]
-    return replace(data, item_columns=Columns.of(of_items), user_columns=Columns.of(of_users))
+    # Of every fourth event nothing was said.
+    said = np.array(
+        [[i % 2, u % 2, (3 * u + i) % 5 / 4 + 0.1] for u, i in zip(data.user_ix, data.item_ix, strict=True)]
+    )
+    said[::4] = np.nan
+    of_events = Columns(len(data), {"said": Column(vectors=said.astype(np.float32))})
+    return replace(data, item_columns=Columns.of(of_items), user_columns=Columns.of(of_users), event_columns=of_events)
 
 
 def ask(data: Dataset, *histories: Sequence[Interaction]) -> Queries:

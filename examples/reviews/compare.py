@@ -37,13 +37,15 @@ DRAWS = 500
 TORCH = 'the network (mlp) is left out: it is trained with PyTorch; pip install "serendip[neural]"'
 
 MODELS = {
-    "network": "mlp(vectors={vectors}, price=price, positive=5, n_text=0)",
+    "network": "mlp(vectors={vectors}, said={said}, price=price, positive=5, n_text=0)",
+    "network-items": "mlp(vectors={vectors}, price=price, positive=5, n_text=0)",
     "als": "als(n_factors=32)",
     "words": "content-knn(vectors={vectors})",
     "popular-30-days": "popular-30-days",
     "popular": "popular",
 }
-"""What is compared, and as what."""
+"""What is compared, and as what; ``network-items`` is the network without the writer's own reviews."""
+WITHOUT_REVIEWS = "no review has a vector, so that the network looks at products only"
 
 
 @dataclass(frozen=True)
@@ -62,24 +64,33 @@ class Row:
     """What fitting took at its highest beyond what was held before; none where the system does not tell."""
 
 
-def configs(vectors: str = "words", priced: bool = True) -> list[PipelineConfig]:
-    """The models that can be fitted here, with the vectors of this name, and with prices where there are some."""
-    specs = {name: spec.format(vectors=vectors) for name, spec in MODELS.items()}
+def configs(vectors: str = "words", priced: bool = True, said: str | None = "reviews") -> list[PipelineConfig]:
+    """The models that can be fitted here: with the products' vectors of this name, with prices where there are some,
+    and with the vectors of reviews called ``said``, if any."""
+    specs = {name: spec.format(vectors=vectors, said=said) for name, spec in MODELS.items()}
     if not priced:
-        specs["network"] = specs["network"].replace("price=price, ", "")
+        specs = {name: spec.replace("price=price, ", "") for name, spec in specs.items()}
+    if said is None:
+        specs["network"] = specs.pop("network-items")
     if not find_spec("torch"):
-        del specs["network"]
+        specs = {name: spec for name, spec in specs.items() if not name.startswith("network")}
     return [PipelineConfig.parse(spec).model_copy(update={"name": name}) for name, spec in specs.items()]
 
 
-def read(store: Store, vectors: str = "words") -> Dataset:
-    """All reviews with what is known of the products, in order of time."""
-    found = gather(store)
+def read(store: Store, vectors: str = "words", said: str = "reviews") -> Dataset:
+    """All reviews with their vectors called ``said``, if any, and what is known of the products, in order of time."""
+    found = gather(store, said=[said])
     if not len(found) or found.at is None:
         raise NotReady("there are no reviews; `serendip datasets load product-reviews --from FILE` first")
     data = with_attributes(store, found, configs(vectors))
     assert data.at is not None
     return data.take(np.argsort(data.at, kind="stable"))
+
+
+def priced(data: Dataset) -> bool:
+    """Whether any product has a price."""
+    column = None if data.item_columns is None else data.item_columns.columns.get("price")
+    return column is not None and column.numbers is not None
 
 
 def cut_at(data: Dataset, share: float) -> int:
@@ -88,11 +99,10 @@ def cut_at(data: Dataset, share: float) -> int:
     return int(data.at[int(share * len(data))])
 
 
-def measured(data: Dataset, cut: int, seed: int = 0, vectors: str = "words") -> list[Row]:
+def measured(data: Dataset, cut: int, seed: int = 0, vectors: str = "words", said: str = "reviews") -> list[Row]:
     """Every model learnt from what was before ``cut`` and asked about the rest of ``data``."""
     assert data.at is not None
-    assert data.item_columns is not None
-    models = configs(vectors, "price" in data.item_columns.columns)
+    models = configs(vectors, priced(data), said if data.event_columns is not None else None)
     parts = Split("time", data.before(cut), data.take(data.at >= cut), cut)
     fits, rows = Fits(), []
     fitted: dict[str, tuple[Pipeline, float, float | None]] = {}
@@ -205,22 +215,25 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--to", type=Path, default=None, help="a JSON file")
     asked.add_argument("--vectors", default="words", help="as `serendip vectors make` called them")
+    asked.add_argument("--said", default="reviews", help="as `serendip vectors make --of interactions` called them")
     asked.add_argument("--seed", type=int, default=0)
     given = asked.parse_args()
     store = Store.open(read_settings().database_url)
     try:
-        data = read(store, given.vectors)
+        data = read(store, given.vectors, given.said)
     finally:
         store.close()
     if not find_spec("torch"):
         print(TORCH)
+    if data.event_columns is None:
+        print(WITHOUT_REVIEWS)
     last = cut_at(data, 0.9)
     told: dict[str, Any] = {}
     for period, some, cut in (
         ("choosing", data.before(last), cut_at(data, 0.8)),
         ("judging", data, last),
     ):
-        rows = measured(some, cut, given.seed, given.vectors)
+        rows = measured(some, cut, given.seed, given.vectors, given.said)
         print(f"\n{period}: {rows[0].n_reviews:,} reviews, {rows[0].n_users:,} users; 95% intervals\n{shown(rows)}")
         told[period] = [asdict(row) for row in rows]
     best = {what: chosen(told["choosing"], what) for what in ("auc", "ndcg")}

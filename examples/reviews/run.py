@@ -3,10 +3,6 @@ promoted, the older system's routes served."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,12 +12,7 @@ from compare import TORCH
 from from_stackexchange import convert
 from generate import Size, generate, midnight, positive
 
-from serendip.cli.start import start_anew
-from serendip.domain import SerendipError
-from serendip.settings import Settings, read_settings
-from serendip.store import Artifacts, Store
-from serendip.web.guard import new_key
-from serendip.web.serve import running, serve
+from serendip.cli.example import Served, arguments, begin, carry_out, end_well, present
 
 HERE = Path(__file__).parent
 
@@ -34,22 +25,16 @@ def commands(reviews: Path, folder: Path, model: str | None) -> list[list[str]]:
         ["serendip", "check"],
         ["serendip", "datasets", "load", "product-reviews", "--from", str(reviews)],
         ["serendip", "vectors", "make", "words", "--cache", str(folder / "vectors"), *by],
+        ["serendip", "vectors", "make", "reviews", "--of", "interactions", "--cache", str(folder / "vectors"), *by],
         ["python", str(HERE / "compare.py"), "--to", str(folder / "compared.json")],
         ["serendip", "train", "--promote"],
         ["serendip", "check"],
     ]
 
 
-def carry_out(command: list[str]) -> None:
-    """One command, shown as it is typed."""
-    print(f"\n$ {' '.join(command)}", flush=True)
-    program = [sys.executable] if command[0] == "python" else [sys.executable, "-m", "serendip"]
-    subprocess.run([*program, *command[1:]], check=True)
-
-
-def show_answers(address: str, key: str) -> None:
+def show_answers(served: Served) -> None:
     """Ask every route as the older clients do."""
-    with httpx2.Client(base_url=address, timeout=60) as client:
+    with httpx2.Client(base_url=served.address, timeout=60) as client:
 
         def got(path: str, **asked: Any) -> Any:
             answer = client.get(path, params=asked or None)
@@ -65,36 +50,23 @@ def show_answers(address: str, key: str) -> None:
                 print(f"  {title}")
         print()
         for path in ("/reload_data", "/reload_model"):
-            answer = client.post(path, headers={"X-API-Key": key})
+            answer = client.post(path, headers={"X-API-Key": served.key})
             answer.raise_for_status()
             print(f"POST {path}: {answer.json()['status']}")
 
 
-def present(settings: Settings, once: bool) -> None:
-    """Serve until stopped; or ask once, show the answers, and end."""
-    store, artifacts = Store.open(settings.database_url), Artifacts(settings.artifacts)
-    key = new_key(store, "reviews", ("read", "write", "admin"), midnight())
-    try:
-        if once:
-            with running(store, artifacts, settings) as address:
-                show_answers(address, key)
-            return
-        address = f"http://{settings.host}:{settings.port}"
-        for path in ("random_users?n=3", "check_users?users=a,b", "recommendations?users=a,b"):
-            print(f"curl -s '{address}/{path}'")
-        for path in ("reload_data", "reload_model"):
-            print(f"curl -s -X POST -H 'X-API-Key: {key}' '{address}/{path}'")
-        serve(store, artifacts, settings)
-    finally:
-        store.close()
+def requests(served: Served) -> list[str]:
+    """What to try while it is served."""
+    asked = ("random_users?n=3", "check_users?users=a,b", "recommendations?users=a,b")
+    told = f"curl -s -X POST -H 'X-API-Key: {served.key}'"
+    return [f"curl -s '{served.address}/{path}'" for path in asked] + [
+        f"{told} '{served.address}/{path}'" for path in ("reload_data", "reload_model")
+    ]
 
 
 def main() -> None:
     """Read the command line; do everything anew in the folder."""
-    told = argparse.ArgumentParser(description=__doc__)
-    told.add_argument("--folder", type=Path, default=Path("var/reviews"), help="made anew at every start")
-    told.add_argument("--port", type=int, default=8000)
-    told.add_argument("--once", action="store_true", help="ask every route, show the answers, end")
+    told = arguments("reviews", __doc__)
     told.add_argument("--from", dest="data", type=Path, help="a file of reviews, or a Stack Exchange site's folder")
     told.add_argument("--model", help="a sentence model's folder; without one texts are compared by words")
     told.add_argument("--seed", type=int, default=7)
@@ -104,11 +76,7 @@ def main() -> None:
     for path in (given.data, given.model):
         if path is not None and not Path(path).exists():
             told.error(f"there is no {path}")
-    os.environ.setdefault("SERENDIP_CONFIG", str(HERE / "serendip.toml"))
-    if "DATABASE_URL" not in os.environ and "SERENDIP_DATABASE_URL" not in os.environ:
-        start_anew(given.folder)
-        os.environ["SERENDIP_DATABASE_URL"] = f"sqlite:///{given.folder / 'serendip.db'}"
-    os.environ.setdefault("SERENDIP_ARTIFACTS", str(given.folder / "artifacts"))
+    begin(given.folder, HERE / "serendip.toml")
     reviews = given.folder / "reviews.csv"
     if given.data is None:
         print(f"$ python {HERE.name}/generate.py {reviews}", flush=True)
@@ -122,15 +90,9 @@ def main() -> None:
         print(TORCH)
     for command in commands(reviews, given.folder, given.model):
         carry_out(command)
-    present(read_settings(port=0 if given.once else given.port), given.once)
+    port = None if given.once else given.port
+    present("reviews", port, show_answers, requests, scopes=("read", "write", "admin"))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except SerendipError as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except subprocess.CalledProcessError as error:
-        sys.exit(error.returncode)
+    end_well(main)

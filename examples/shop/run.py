@@ -3,12 +3,7 @@ promoted, a file of sessions answered, everything served."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import subprocess
-import sys
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +11,7 @@ import httpx2
 from generate import Size, generate, midnight
 from service import running as customers_running
 
-from serendip.cli.start import start_anew
-from serendip.settings import Settings, read_settings
-from serendip.store import Artifacts, Store
-from serendip.web.guard import new_key
-from serendip.web.serve import running, serve
+from serendip.cli.example import Served, arguments, begin, carry_out, end_well, present
 
 HERE = Path(__file__).parent
 FOUND = {"inditex": "cart,purchase", "otto": "clicks,carts,orders", "online-retail": "purchase"}
@@ -54,20 +45,15 @@ def commands(name: str, data: Path, folder: Path, till: str | None) -> list[list
     if name == "inditex":
         answer = ["sessions", "answer", str(data / "test.parquet"), "--to", str(folder / "target.json")]
         told += [["segments", "--model", "customers", "--to", str(folder / "segments.csv")], answer]
-    return [*load, *told]
+    return [["serendip", *verb] for verb in (*load, *told)]
 
 
-def serendip(*arguments: str) -> None:
-    """Run one verb, shown as it is typed."""
-    print(f"\n$ serendip {' '.join(arguments)}", flush=True)
-    subprocess.run([sys.executable, "-m", "serendip", *arguments], check=True)
-
-
-def show_answers(address: str, key: str, store: Store) -> None:
+def show_answers(served: Served) -> None:
     """Ask for somebody known, and for a session that is known to nobody."""
+    store = served.store
     users = store.list_users(limit=200).records
     user = next((one.id for one in users if ":" not in one.id), users[0].id)
-    with httpx2.Client(base_url=address, timeout=60, headers={"X-API-Key": key}) as client:
+    with httpx2.Client(base_url=served.address, timeout=60, headers={"X-API-Key": served.key}) as client:
 
         def got(answer: httpx2.Response) -> Any:
             answer.raise_for_status()
@@ -85,32 +71,17 @@ def show_answers(address: str, key: str, store: Store) -> None:
         show(f"a session that met {', '.join(items)}", got(client.post("/v1/recommendations", json=session)))
 
 
-def present(settings: Settings, once: bool) -> None:
-    """Serve until stopped; or ask once, show the answers, and end."""
-    store, artifacts = Store.open(settings.database_url), Artifacts(settings.artifacts)
-    key = new_key(store, "shop", ("read", "write"), datetime.now(UTC))
-    try:
-        if once:
-            with running(store, artifacts, settings) as address:
-                show_answers(address, key, store)
-            return
-        address = f"http://{settings.host}:{settings.port}"
-        print(f"\ncurl -s -H 'X-API-Key: {key}' '{address}/v1/recommendations?user=1&n=5'")
-        item = store.list_items(limit=1).records[0].id
-        body = f'{{"history": [{{"item": "{item}", "kind": "{next(iter(store.kinds()))}"}}], "n": 5}}'
-        sent = f"curl -s -H 'X-API-Key: {key}' -H 'Content-Type: application/json'"
-        print(f"{sent} '{address}/v1/recommendations' -d '{body}'")
-        serve(store, artifacts, settings)
-    finally:
-        store.close()
+def requests(served: Served) -> list[str]:
+    """What to try while it is served."""
+    asked, told = f"{served.address}/v1/recommendations", f"curl -s -H 'X-API-Key: {served.key}'"
+    item, kind = served.store.list_items(limit=1).records[0].id, next(iter(served.store.kinds()))
+    body = f'{{"history": [{{"item": "{item}", "kind": "{kind}"}}], "n": 5}}'
+    return [f"{told} '{asked}?user=1&n=5'", f"{told} -H 'Content-Type: application/json' '{asked}' -d '{body}'"]
 
 
 def main() -> None:
     """Read the command line; do everything anew in the folder."""
-    told = argparse.ArgumentParser(description=__doc__)
-    told.add_argument("--folder", type=Path, default=Path("var/shop"), help="made anew at every start")
-    told.add_argument("--port", type=int, default=8000)
-    told.add_argument("--once", action="store_true", help="ask, show the answers, end")
+    told = arguments("shop", __doc__)
     told.add_argument("--seed", type=int, default=7)
     told.add_argument(
         "--set", choices=list(FOUND), default="inditex", help="which data set; made where no --from is given"
@@ -121,32 +92,20 @@ def main() -> None:
     given = told.parse_args()
     if given.set != "inditex" and given.data is None:
         told.error(f"--set {given.set} needs --from: only inditex is made")
-    file = "serendip.toml" if given.set == "inditex" else "other.toml"
-    os.environ.setdefault("SERENDIP_CONFIG", str(HERE / file))
-    if "DATABASE_URL" not in os.environ and "SERENDIP_DATABASE_URL" not in os.environ:
-        start_anew(given.folder)
-        os.environ["SERENDIP_DATABASE_URL"] = f"sqlite:///{given.folder / 'serendip.db'}"
-    os.environ.setdefault("SERENDIP_ARTIFACTS", str(given.folder / "artifacts"))
+    begin(given.folder, HERE / ("serendip.toml" if given.set == "inditex" else "other.toml"))
     data = given.data or given.folder / "data"
     if given.data is None:
         print(f"$ python {HERE.name}/generate.py {data}", flush=True)
         generate(data, midnight(), given.seed, Size(given.customers, given.products, given.rows, given.numbers))
     with customers_running(data / "users.csv") if given.data is None else nullcontext() as till:
-        for arguments in commands(given.set, data, given.folder, till):
-            if arguments[1:2] == ["answer"] and not (data / "test.parquet").is_file():
+        for command in commands(given.set, data, given.folder, till):
+            if command[2:3] == ["answer"] and not (data / "test.parquet").is_file():
                 continue
-            serendip(*arguments)
-    if given.once:
-        # Asked once and at once, while kernels are still being compiled.
-        present(read_settings(port=0, deadline_seconds=60), once=True)
-    else:
-        present(read_settings(port=given.port), once=False)
+            carry_out(command)
+    # Asked once and at once, while kernels are still being compiled.
+    deadline = 60 if given.once else None
+    present("shop", None if given.once else given.port, show_answers, requests, deadline_seconds=deadline)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except subprocess.CalledProcessError as error:
-        sys.exit(error.returncode)
+    end_well(main)

@@ -175,6 +175,8 @@ class SlateItem:
     reasons: tuple[Reason, ...] = ()
     parts: Mapping[str, float] | None = None
     """Where several candidates were merged: each one's part of the score; what a rule added is called ``boost``."""
+    values: Mapping[str, float | None] | None = None
+    """Of a ranker's score: what the features named in ``parts`` were, None where nothing was known. Not kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ class Recommender:
         only = np.zeros(len(self.pipeline.items), np.bool_)
         only[row] = True
         answers = self.pipeline.answer(queries, 1, None, only)
-        _, shares = self.pipeline.explain(queries, answers, None, only)[0][0]
+        _, shares, _ = self.pipeline.explain(queries, answers, None, only)[0][0]
         if shares is None:
             return []
         order = np.argsort(-np.abs(shares), kind="stable")
@@ -286,6 +286,7 @@ class Recommender:
                 own,
                 asked.kinds,
                 None if self.data.user_columns is None else self.data.user_columns.take(own),
+                asked.event_columns,
             ),
             ItemLists.of(lists),
         )
@@ -354,7 +355,8 @@ def fit(
     if columns is not None and renames is None:
         settings["columns"] = columns
     dataset = described(adopt(data, renames), items, users)
-    return Recommender(pipelines.fit(PipelineConfig.parse(model, settings), dataset, seed), dataset)
+    fitted = pipelines.fit(PipelineConfig.parse(model, settings), dataset, seed)
+    return Recommender(pipelines.remembering(fitted, dataset), dataset)
 
 
 def evaluate(

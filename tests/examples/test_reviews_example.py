@@ -80,7 +80,8 @@ def test_every_step_of_the_old_manual_is_walked_by_our_command(monkeypatch: pyte
             run(command, monkeypatch)
     compared = json.loads((tmp_path / "var/reviews/compared.json").read_text(encoding="utf-8"))
     names = {row["name"] for row in compared["judging"]}
-    assert names == {"als", "words", "popular", "popular-30-days"} | ({"network"} if find_spec("torch") else set())
+    networks = {"network", "network-items"} if find_spec("torch") else set()
+    assert names == {"als", "words", "popular", "popular-30-days"} | networks
     settings = read_settings()
     store, artifacts = Store.open(settings.database_url), Artifacts(settings.artifacts)
     app = create_app(store, artifacts, settings, lambda: NOW)
@@ -215,6 +216,9 @@ def test_without_prices_the_network_is_compared_without_them(monkeypatch: pytest
         made = {one.name: one.sources[0].settings for one in configs("sentences", priced)}
         assert ("price" in made.get("network", {"price": 1} if priced else {})) == priced
         assert made["words"]["vectors"] == "sentences"
+    without = {one.name: one.sources[0].settings for one in configs(said=None)}
+    assert "network-items" not in without
+    assert "said" not in without.get("network", {})
 
 
 def test_auc_counts_pairs_ties_by_half_and_chance_is_one_half(monkeypatch: pytest.MonkeyPatch):

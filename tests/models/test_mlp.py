@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from serendip.data import Columns, Dataset, Queries
+from serendip.data import Column, Columns, Dataset, Queries
 from serendip.domain import InteractionKind, Invalid
 from serendip.models import fit, restore
 from serendip.models.contract import HasFactors
@@ -97,6 +97,78 @@ def readers(n_users: int = 150) -> Dataset:
             events.append(took(user, rated[place][0], 24 * (5 - int(at)) + user / 60, value=rated[place][1]))
     texts = [{"text": f"a book about {('sea waves', 'hills snow')[i % 2]}"} for i in range(12)]
     return replace(world(events, 12), item_columns=Columns.of(texts))
+
+
+def said(data: Dataset, vectors: np.ndarray) -> Dataset:
+    """The same with these vectors of what was said with each event."""
+    told = Columns(len(data), {"words": Column(vectors=vectors.astype(np.float32))})
+    return replace(data, event_columns=told)
+
+
+def test_what_one_said_strictly_before_is_pooled_and_silence_and_the_example_itself_are_not() -> None:
+    events = [took(0, 0, 9, value=5), took(0, 1, 8, value=2), took(0, 2, 7, value=5), took(0, 3, 7, value=5)]
+    words = np.array([[2.0, 0], [0, 4], [np.nan, np.nan], [6, 6]], np.float32)
+    past, examples = examples_of(world(events), 5, words)
+    found = features_of(CONTENT, past, examples, split=True)[:, 10:]
+    one = np.log(2) / np.log(501)
+    nothing = [0.0] * 3
+    # Items 2 and 3 came at one moment, so that neither sees what was said with the other.
+    both = [2, 0, one, 0, 4, one]
+    np.testing.assert_allclose(found, [nothing * 2, [2, 0, one, *nothing], both, both], rtol=1e-6)
+
+
+@TRAINS
+@pytest.mark.parametrize("timed", [True, False])
+def test_the_review_that_is_predicted_is_never_in_its_own_features(timed: bool) -> None:
+    made = readers(40)
+    words = np.random.default_rng(1).normal(size=(len(made), 3))
+    data = said(made, words) if timed else replace(said(made, words), at=None, until=None)
+    last = 7 if data.at is None else int(data.at.argmax())
+    changed = words.copy()
+    changed[last] = 9
+    other = replace(data, event_columns=said(made, changed).event_columns)
+    past, examples = examples_of(data, 5, data.event_columns.columns["words"].vectors)
+    past2, _ = examples_of(other, 5, other.event_columns.columns["words"].vectors)
+    own = np.flatnonzero(data.by_user[1][examples.event] == last)
+    before, after = (features_of(CONTENT[[0] * 12], one, examples, True) for one in (past, past2))
+    np.testing.assert_array_equal(before[own], after[own])
+    if timed:
+        # It is the latest of all, so that nothing else may see it either; asked at its moment, nobody does.
+        np.testing.assert_array_equal(before, after)
+        model = fit("mlp", MlpConfig(positive=5, said="words", n_epochs=1, n_text=4), data)
+        asked = [Queries.of_users(one, data.user_ix[[last]], data.at[[last]]) for one in (data, other)]
+        np.testing.assert_array_equal(model.score(asked[0]), model.score(asked[1]))
+    else:
+        assert (before != after).any(), "elsewhere it counts"
+
+
+@TRAINS
+def test_what_was_said_decides_where_nothing_else_can() -> None:
+    """Everybody took the same first item at random words, and praised what the words speak of."""
+    rng, events, words = np.random.default_rng(3), [], []
+    for user in range(300):
+        sea = bool(rng.integers(2))
+        events += [
+            took(user, 0, 9, value=5),
+            took(user, 1 + int(sea), 8, value=5),
+            took(user, 2 - int(sea), 7, value=1),
+        ]
+        words += [[1, 0] if sea else [0, 1], [np.nan] * 2, [np.nan] * 2]
+    data = said(world(events), np.array(words))
+    data = replace(data, item_columns=Columns.of([{"text": word} for word in ("start", "hills", "sea")]))
+    settings = {"positive": 5, "unmet": 0, "popularity": False, "batch_size": 64, "n_epochs": 40, "patience": 40}
+    model = fit("mlp", MlpConfig(**settings, said="words", learning_rate=0.01), data)
+    asked = ask(data, [took(0, 0, 1, value=5)], [took(0, 0, 1, value=5)])
+    sea_hills = Columns(2, {"words": Column(vectors=np.array([[1, 0], [0, 1]], np.float32))})
+    scores = model.score(replace(asked, event_columns=sea_hills))
+    assert scores[0, 2] > scores[0, 1]
+    assert scores[1, 1] > scores[1, 2]
+    silent = model.score(asked)
+    np.testing.assert_array_equal(silent[0], silent[1])
+    elsewhere = Columns(2, {"words": Column(vectors=np.ones((2, 5), np.float32))})
+    np.testing.assert_array_equal(model.score(replace(asked, event_columns=elsewhere)), silent)
+    with pytest.raises(Invalid, match="`serendip vectors make others --of interactions`"):
+        fit("mlp", MlpConfig(said="others"), data)
 
 
 @TRAINS

@@ -11,9 +11,9 @@ import pytest
 from serendip.data import Column, Columns
 from serendip.data.frames import column_of
 from serendip.domain import Invalid, micros
-from serendip.ranking import Masks, mask, parse, tags_filter, uses_now
+from serendip.ranking import Masks, mask, parse, uses_now
 from serendip.ranking import filters as kept
-from serendip.ranking.grammar import MAX_LENGTH, MAX_TERMS, And, Compare, Has, Not, Now
+from serendip.ranking.grammar import Compare, Now
 
 NOW = micros(datetime(2026, 3, 1, 12, tzinfo=UTC))
 EVENTS = Columns.of(
@@ -111,23 +111,6 @@ def test_moments_of_frames_are_moments_too():
         assert later.tolist() == [True, False, False]
     days = column_of(pl.Series("date", [date(2026, 3, 2), None, date(2026, 3, 1)]))
     assert mask(parse("date > now"), Columns(3, {"date": days}), NOW).tolist() == [True, False, False]
-
-
-def test_tags_have_a_short_form():
-    assert tags_filter("fiction, -drama") == And((Has("tags", "fiction"), Not(Has("tags", "drama"))))
-    assert tags_filter(" war ,") == Has("tags", "war")
-    assert tags_filter("- two words", name="topics") == Not(Has("topics", "two words"))
-    assert mask(tags_filter("fiction, -drama"), EVENTS).tolist() == [True, False, False, False, False]
-    for text, message in (
-        ("", "no tag is named"),
-        (" , ", "no tag is named"),
-        ("fiction, -", "a minus .* leaves out no tag"),
-        ("a" * (MAX_LENGTH + 1), f"at most {MAX_LENGTH}"),
-        (",".join("a" * (MAX_TERMS + 1)), f"at most {MAX_TERMS}"),
-    ):
-        with pytest.raises(Invalid, match=message) as caught:
-            tags_filter(text)
-        assert caught.value.field == "tags"
 
 
 def test_a_filter_that_was_asked_before_is_joined_from_masks_that_were_kept(monkeypatch):

@@ -73,6 +73,17 @@ def test_what_is_left_out_is_counted_and_what_is_wrong_is_refused_with_its_line(
     assert kept.select("user", "kind", "value").rows() == [("Ann", "review", 2.0)], "the newest of a pair counts"
 
 
+def test_a_product_or_a_person_that_cannot_be_kept_is_refused_with_the_line_of_the_file(tmp_path: Path):
+    file = tmp_path / "reviews.csv"
+    rows = ["A1,Ann,B1,Kettle,5,2016-01-01", "A1,Ann,B1,Kettle,4,2016-01-02", f"A2,Bob,{'b' * 600},Lamp,5,2016-01-03"]
+    rows.append(f"{'a' * 600},Cleo,B1,Kettle,5,2016-01-04")
+    file.write_text("\n".join(["reviewerID,userName,asin,itemName,rating,reviewTime", *rows, ""]))
+    parts = {part.as_: part.rows for part in datasets.load("product-reviews", file).parts}
+    faults = {name: [error.line for one in rows for error in one.errors] for name, rows in parts.items()}
+    assert faults == {"users": [5], "items": [4], "interactions": [4, 5]}
+    assert {rows.source.name for rows in parts.values()} == {str(file)}
+
+
 def test_who_told_no_name_is_set_apart_one_person_a_review(tmp_path: Path):
     rows = [
         f"{name},Kettle,,,5,2016-01-0{day},,{day}"

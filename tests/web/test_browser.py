@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from serendip.settings import Settings
-from serendip.store import Artifacts, Store
-from serendip.web.guard import new_link
-from serendip.web.serve import running
-
+from .browsing import browsing, check_page
 from .conftest import World
-
-CHROMIUM = "/usr/bin/chromium"
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def page(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
-    """A page of a browser that is signed in, and the list of everything it complained of."""
-    if not Path(CHROMIUM).exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"there is no {CHROMIUM}; install chromium")
-        pytest.skip(f"there is no {CHROMIUM}; install chromium to drive the pages")
-    api = pytest.importorskip("playwright.sync_api")
-    folder = tmp_path_factory.mktemp("browser") / "kept"
-    shutil.copytree(world.folder, folder)
-    store = Store.open(f"sqlite:///{folder / 'serendip.db'}")
-    link = new_link(store, "administrator", datetime.now(UTC))
-    with running(store, Artifacts(folder / "artifacts"), Settings(port=0)) as address, api.sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        one = browser.new_page(base_url=address)
-        one.complaints = []
-        one.on("console", lambda m: one.complaints.append(m.text) if m.type in ("error", "warning") else None)
-        one.on("pageerror", lambda error: one.complaints.append(str(error)))
-        one.on("request", lambda r: None if r.url.startswith(address) else one.complaints.append(f"outside: {r.url}"))
-        one.goto(link)
+    with browsing(world.folder, tmp_path_factory.mktemp("browser") / "kept") as one:
         yield one
-        browser.close()
-    store.close()
 
 
 def test_somebody_new_rates_an_item_and_the_page_changes_in_place(page) -> None:  # type: ignore[no-untyped-def]
@@ -85,10 +56,4 @@ def test_people_are_found_while_typing_and_an_item_opens_by_the_keyboard(page) -
 )
 @pytest.mark.parametrize("width", [1280, 390])
 def test_no_page_is_wider_than_the_window_or_complains(page, address: str, width: int) -> None:  # type: ignore[no-untyped-def]
-    page.set_viewport_size({"width": width, "height": 800})
-    page.goto(address)
-    page.wait_for_load_state("networkidle")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate("document.querySelectorAll('h1').length") == 1
-    assert page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).length") == 0
-    assert page.complaints == []
+    check_page(page, address, width)

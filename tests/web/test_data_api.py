@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -179,7 +180,15 @@ def test_a_user_is_given_everything_and_then_forgotten_for_good(server: Server) 
     client = server.client
     client.put("/v1/relations/user-7/follows/user-8").raise_for_status()
     slate = client.get("/v1/recommendations", params={"user": "user-7"}).json()["slate"]
+    (number,) = (
+        row["id"]
+        for row in client.get("/v1/interactions", params={"user": "user-7", "limit": 1}).json()["interactions"]
+    )
+    client.patch(f"/v1/interactions/{number}", json={"context": {"text": "well made"}}).raise_for_status()
+    (said,) = server.store.event_contexts()
+    server.store.load_event_vectors("said", "a test", [said], np.array([[1, 2]], np.float32))
     mine = client.get("/v1/users/user-7/export").json()
+    assert mine["vectors"] == [{"interaction": number, "name": "said", "vector": [1.0, 2.0]}]
     assert mine["user"]["name"] == "Person 7"
     assert len(mine["interactions"]) == 8
     assert mine["relations"] == [{"user": "user-7", "other": "user-8", "kind": "follows"}]
@@ -189,6 +198,7 @@ def test_a_user_is_given_everything_and_then_forgotten_for_good(server: Server) 
     counts = {name: told.json()[name] for name in ("users", "interactions", "relations", "slates")}
     assert counts == {"users": 1, "interactions": 8, "relations": 1, "slates": 1}
     assert told.json()["versions_to_retrain"] == []
+    assert len(server.store.event_vectors("said")[0]) == 0
     refused(client.get("/v1/users/user-7/export"), 404)
     for again in (
         client.post("/v1/interactions", json={"user": "user-7", "item": "film-1", "kind": "view"}),

@@ -27,7 +27,7 @@ def test_every_scenario_and_every_recommender_has_its_list_on_a_persons_plain_pa
 
     page = browser.get("/people/user-1/lists", headers={"accept": "text/html"})
     assert page.status_code == 200
-    lists = dict(re.findall(r"<h2[^>]*>(\S+) <small>.*?</h2>(.*?)</section>", page.text, re.S))
+    lists = dict(re.findall(r"<h2[^>]*>(\S+)</h2>(.*?)</section>", page.text, re.S))
     assert {"home", "for-you", "NMF"} <= set(lists)
     query = {"user": "user-1", "n": 12}
     row = server.client.get("/v1/recommenders/NMF/recommendations", params=query).json()

@@ -125,6 +125,10 @@ def test_the_past_is_answered_as_it_was_and_before_all_data_with_the_fallback(se
     # With T or a space, and without an offset as UTC.
     same = ("2026-03-01 10:00:00", "2026-03-01T10:00:00Z", "2026-03-01T13:00:00+03:00")
     assert all(ids(time=one) == ids(time=before_12_was_liked) for one in same)
+    # Nobody had liked 12 when the day began, nor 10 and 11 at the start of the tenth day before.
+    ever = client.get("/post/recommendations/", params={"id": 200, "limit": 12, "time": "2026-02-19T23:00"}).json()
+    assert [one["id"] for one in ever][:9] == list(range(1, 10))
+    assert [one["id"] for one in client.get("/post/recommendations/?id=200&limit=1").json()] == [12]
     assert len(ids(time="1999-12-31T00:00:00")) == len(ids(time="0001-01-01")) == 12
     assert len(ids(time="2999-12-31T00:00:00")) == 10
 

@@ -14,7 +14,7 @@ from serendip.cli.options import as_json, live, parse_moment, print_json, where
 @click.option("--scenario", default="home", show_default=True, help="home, or for-you for personal rows.")
 @click.option("--filter", "expression", metavar="EXPR", help="For example 'genre == \"drama\" and year >= 2000'.")
 @click.option("--time", "time", metavar="MOMENT", help="Answer as of this moment.  [default: now]")
-@click.option("--explain", is_flag=True, help="Say which past events gave how much of each score.")
+@click.option("--explain", is_flag=True, help="Say what each score is made of, and which past events gave how much.")
 @where
 @as_json
 def recommend(
@@ -53,8 +53,15 @@ def recommend(
             print_json(slate_json(slate, items))
             return
         from serendip.cli.show import show_slate
+        from serendip.domain import Item
+        from serendip.web.pages.why import about, why
 
-        show_slate(slate, items)
+        person = None if user is None else store.user(user)
+        told = {
+            one.item: why(one, about(current, slate.scenario, items.get(one.item) or Item(one.item), person))
+            for one in slate.items
+        }
+        show_slate(slate, items, told)
 
 
 @click.command()

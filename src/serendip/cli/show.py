@@ -17,14 +17,19 @@ from serendip.domain import Item, Slate
 if TYPE_CHECKING:
     from serendip.evaluation import RatingTable, Table
     from serendip.flows.bring import Report
+    from serendip.flows.told import RankerTold
     from serendip.flows.tune import Tuned
     from serendip.sources import Mapping as Mapping_
     from serendip.sources import Source
     from serendip.sources.datasets import Known
     from serendip.store import Promotion, VersionRecord
+    from serendip.web.pages.why import Said
 
 WIDE = 200
 """Columns of a page where there is no terminal that says how wide it is."""
+
+MOST_SAID = 3
+"""Sentences of each item."""
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True, highlight=False)
@@ -36,13 +41,15 @@ def title_of(item: str, items: Mapping[str, Item]) -> str:
     return f"{known.title} ({item})" if known is not None and known.title else item
 
 
-def show_slate(slate: Slate, items: Mapping[str, Item]) -> None:
-    """A numbered list with sources and reasons."""
+def show_slate(slate: Slate, items: Mapping[str, Item], told: Mapping[str, Sequence[Said]] | None = None) -> None:
+    """A numbered list with sources, what is ``told`` of each item's score, and reasons."""
     who = f" for {escape(slate.user)}" if slate.user is not None else ""
     stranger = "" if slate.known or slate.user is None else ", not known before"
     out.print(f"[bold]{slate.scenario}[/bold]{who}{stranger}  [dim]{slate.version}  slate {slate.id}[/dim]")
     for place, one in enumerate(slate.items, start=1):
         out.print(f"{place:>3}  {escape(title_of(one.item, items))}  [dim]{one.score:.4g}  {one.source}[/dim]")
+        for said in (told or {}).get(one.item, ())[:MOST_SAID]:
+            out.print(f"       because {escape(said.words)} [dim]{said.percent}[/dim]")
         total = sum(abs(reason.share) for reason in one.reasons) or 1.0
         for reason in one.reasons:
             part = f"{reason.share / total:.0%} of what is shown"
@@ -211,6 +218,7 @@ def show_versions(records: Sequence[VersionRecord], live: Mapping[str, Promotion
 def show_version(record: VersionRecord, live: Mapping[str, Promotion]) -> None:
     """What one version is, and its tables."""
     from serendip.evaluation import Table
+    from serendip.flows.told import ranker_told
 
     where = [name for name, one in live.items() if one.version == record.id]
     data = record.manifest["data"]
@@ -218,5 +226,27 @@ def show_version(record: VersionRecord, live: Mapping[str, Promotion]) -> None:
     out.print(f"[bold]{record.id}[/bold]  made {record.created_at:%Y-%m-%d %H:%M}, {place}")
     out.print(f"{data['n_interactions']:,} interactions of {data['n_users']:,} users with {data['n_items']:,} items")
     out.print(record.manifest["gate"]["sentence"], markup=False)
+    if (told := ranker_told(record.manifest)) is not None:
+        show_ranker(told)
     for table in record.manifest["measured"]["protocols"].values():
         show_table(Table.from_dict(table))
+
+
+def show_ranker(told: RankerTold) -> None:
+    """What a ranker learnt, how far the candidates let it go, and its features, the weightiest first."""
+    out.print(f"\n[bold]ranker[/bold] {told.kind}, {told.objective}, grown by {told.library}")
+    out.print(told.grown, markup=False)
+    out.print(f"learnt from {told.practised}", markup=False)
+    for one in told.reached:
+        beside = ""
+        if one.gap is not None:
+            gap, low, high = one.gap
+            beside = f", {gap:+.4f} [{low:+.4f}, {high:+.4f}] beside {one.single}, its best single source"
+        ceiling = "" if one.ceiling is None else f"; {one.ceiling:.1%} of what was to be found was among the candidates"
+        out.print(f"{one.protocol}: {one.metric} {one.mean:.4f}{beside}{ceiling}", markup=False)
+    grid = Grid()
+    grid.add_column("feature", no_wrap=True)
+    grid.add_column("part of all shares", justify="right")
+    for name, part in told.importances:
+        grid.add_row(escape(name), "left out" if name in told.dropped else f"{part:.2%}")
+    out.print(grid)

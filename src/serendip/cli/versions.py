@@ -204,7 +204,7 @@ def evaluate(
 @where
 @as_json
 def models(version: str | None, json: bool, database: str | None, artifacts: str | None) -> None:
-    """The versions that are kept, and which are live; with VERSION, its measurements."""
+    """The versions that are kept, and which are live; with VERSION, its ranker and its measurements."""
     from serendip.cli.show import show_version, show_versions
     from serendip.domain import NotFound
     from serendip.web.shapes import version_json

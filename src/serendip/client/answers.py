@@ -33,6 +33,8 @@ class Place(Shown):
     """The model that put it here."""
     reasons: tuple[Reason, ...] = ()
     parts: dict[str, float] | None = None
+    values: dict[str, float | None] | None = None
+    """Of an explained ranker: what the features named in ``parts`` were; None where nothing was known."""
     title: str | None = None
     image: str | None = None
 

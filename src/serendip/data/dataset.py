@@ -18,11 +18,13 @@ from serendip.data.vocabulary import Arrays, Vocabulary
 from serendip.domain import InteractionKind
 
 DAY = 86_400_000_000
+NEVER = int(np.iinfo(np.int64).max)
+"""A moment after every other."""
 """Microseconds."""
 
 
 PLAIN = ("user_ix", "item_ix", "weight", "kind", "value", "at", "item_open")
-ATTRIBUTES = ("item_columns", "user_columns")
+ATTRIBUTES = ("item_columns", "user_columns", "event_columns")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Dataset:
     """What is known of the items besides events, a row an item. It has no moments: a cut in time leaves it as it is."""
     user_columns: Columns | None = None
     """The same of the users: their profiles."""
+    event_columns: Columns | None = None
+    """What is known of each event besides, a row an event: vectors of what was said with it."""
     item_open: NDArray[np.int64] | None = None
     """From when and until when, exclusive, each item may be shown, in microseconds; (n_items, 2). None: always."""
 
@@ -100,8 +104,10 @@ class Dataset:
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.integer] | slice) -> Dataset:
         """Only these events, in the order given; vocabularies and ``until`` stay. A slice copies nothing."""
+        events = self.event_columns
         return replace(
             self,
+            event_columns=None if events is None else events.take(np.arange(len(self))[rows]),
             user_ix=self.user_ix[rows],
             item_ix=self.item_ix[rows],
             weight=self.weight[rows],
@@ -173,7 +179,7 @@ class Dataset:
             digest.update(b"-" if column is None else np.ascontiguousarray(column).tobytes())
         for vocabulary in (self.users, self.items):
             digest.update(vocabulary.hashes.tobytes())
-        for columns in (self.item_columns, self.user_columns):
+        for columns in (self.item_columns, self.user_columns, self.event_columns):
             for name, array in sorted(columns.arrays().items()) if columns is not None else ():
                 digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
         digest.update(repr((self.kinds, self.now)).encode())
@@ -197,9 +203,30 @@ def newest_only(
     Columns of shape (n,) in any order; without moments a later row is the later event.
     """
     keep = np.ones(len(owner), np.bool_)
+    keep[_replaced(owner, item_ix, kind, at, kinds)[0]] = False
+    return keep
+
+
+def replaced_at(data: Dataset) -> NDArray[np.int64]:
+    """When each event was replaced by a later one of its user, item and *latest* kind; NEVER where it was not. (n,)."""
+    assert data.at is not None, "data without moments knows no before"
+    out = np.full(len(data), NEVER, np.int64)
+    old, new = _replaced(data.user_ix, data.item_ix, data.kind, data.at, data.kinds)
+    out[old] = data.at[new]
+    return out
+
+
+def _replaced(
+    owner: NDArray[np.integer],
+    item_ix: ItemRows,
+    kind: NDArray[np.int16],
+    at: NDArray[np.int64] | None,
+    kinds: Sequence[InteractionKind],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows that were replaced, and for each the row that did so first."""
     latest = np.array([one.mode == "latest" for one in kinds])
     if not latest.any():
-        return keep
+        return np.empty(0, np.int64), np.empty(0, np.int64)
     rows = np.flatnonzero(latest[kind])
     order = rows[np.lexsort((rows if at is None else at[rows], kind[rows], item_ix[rows], owner[rows]))]
     same = (
@@ -207,8 +234,7 @@ def newest_only(
         & (item_ix[order[1:]] == item_ix[order[:-1]])
         & (kind[order[1:]] == kind[order[:-1]])
     )
-    keep[order[:-1][same]] = False
-    return keep
+    return order[:-1][same], order[1:][same]
 
 
 def csr(row: NDArray[np.integer], col: NDArray[np.integer], data: Floats, shape: tuple[int, int]) -> sparse.csr_array:

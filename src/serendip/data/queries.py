@@ -44,6 +44,10 @@ class Queries:
     kinds: tuple[InteractionKind, ...] = (InteractionKind("interaction"),)
     profile: Columns | None = None
     """What is known of each asker besides events, a row a query; None: of nobody anything."""
+    event_columns: Columns | None = None
+    """What is known of each event besides, a row an event; None: of none anything."""
+    whole: Queries | None = None
+    """The same askers with all that they did, where counters of a past moment are to be told of long histories."""
 
     def __len__(self) -> int:
         return len(self.moment)
@@ -143,6 +147,7 @@ class Queries:
             np.asarray(user_ix, np.int32),
             data.kinds,
             None if data.user_columns is None else data.user_columns.take(user_ix),
+            None if data.event_columns is None else data.event_columns.take(rows),
         )
 
     def take(self, rows: NDArray[np.integer] | slice) -> Queries:
@@ -163,6 +168,8 @@ class Queries:
             salt=self.salt[picked],
             own=self.own[picked],
             profile=None if self.profile is None else self.profile.take(picked),
+            whole=None if self.whole is None else self.whole.take(picked),
+            event_columns=None if self.event_columns is None else self.event_columns.take(events),
         )
 
     @cached_property

@@ -1,6 +1,6 @@
 """Slates against what happened: splits, replay, metrics, comparison and the gate."""
 
-from serendip.evaluation.bootstrap import Estimate, paired_interval
+from serendip.evaluation.bootstrap import Estimate
 from serendip.evaluation.comparison import allows_repeats, compare
 from serendip.evaluation.evaluate import evaluate, rates
 from serendip.evaluation.gate import Verdict, judge
@@ -50,7 +50,6 @@ __all__ = [
     "last_out_split",
     "measure",
     "measure_ratings",
-    "paired_interval",
     "parse_folds",
     "parse_metrics",
     "random_split",

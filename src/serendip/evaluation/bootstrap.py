@@ -60,10 +60,3 @@ def estimate_of(mean: float, draws: NDArray[np.float64]) -> Estimate:
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(draws, [tail, 100 - tail])
     return Estimate(float(mean), float(low), float(high))
-
-
-def paired_interval(
-    a: NDArray[np.floating], b: NDArray[np.floating], groups: NDArray[np.integer], seed: int = 0, n: int = N_RESAMPLES
-) -> Estimate:
-    """The mean of ``a - b`` over the same queries, both (n_queries,), and its interval over ``groups``."""
-    return estimates((a.astype(np.float64) - b)[:, None], groups, seed, n)[0]

@@ -182,7 +182,6 @@ def measure(
         if not fitted:
             catalogue, tail = turn.showing, tail_items(turn.met)
             tallies = [_Tally({k: np.zeros(turn.known.n_items, np.int64) for k in ks}) for _ in configs]
-        if not fitted:
             fitted, fitted_at = [_fit(config, turn.known, seed, fits, progress) for config in configs], turn.moment
         elif refresh_days is not None and turn.moment - fitted_at >= refresh_days * DAY:
             fitted = [pipelines.refitted(one, turn.known, seed, fits.model) for one in fitted]
@@ -191,10 +190,8 @@ def measure(
             fitted = [one.refreshed(turn.known, seed, fits.model) for one in fitted]
         catalogue = catalogue | turn.showing
         for rows in batches(len(turn.user_ix), turn.known.n_items):
-            queries, hidden = turn.ask(rows)
-            allowed = turn.may_show(rows)
-            asked.append((turn.user_ix[rows], turn.moment, np.diff(queries.indptr)))
-            batch = _Batch(turn, rows, queries, hidden, allowed, tail)
+            batch = _Batch(turn, rows, *turn.ask(rows), turn.may_show(rows), tail)
+            asked.append((turn.user_ix[rows], turn.moment, np.diff(batch.queries.indptr)))
             for one, tally in zip(fitted, tallies, strict=True):
                 batch.ask(one, tally, ks, whole, likeness)
         progress(f"asked {sum(len(users) for users, _, _ in asked):,} questions")

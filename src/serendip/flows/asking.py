@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 
 from serendip.data import UNKNOWN, ItemLists, ItemRows, Queries
 from serendip.domain import HISTORY_LIMIT, InteractionKind, micros
+from serendip.flows.said import said_with
 from serendip.pipeline import Pipeline
 from serendip.store import Store
+
+EVERYTHING = 1_000_000_000
+"""A history is never longer."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +54,26 @@ class Askers:
     """Rows of what each is never shown; None: what the queries themselves say."""
 
 
-def askers(store: Store, pipeline: Pipeline, rows: KeyRows, users: Sequence[str], now: datetime) -> Askers:
-    """What ``users`` did before ``now``, and what is hidden from them for it."""
+def askers(
+    store: Store,
+    pipeline: Pipeline,
+    rows: KeyRows,
+    users: Sequence[str],
+    now: datetime,
+    limit: int = HISTORY_LIMIT,
+) -> Askers:
+    """What ``users`` did before ``now``, their last ``limit`` events, and what is hidden from them for it."""
     if len(users) == 1:
-        told = [store.history_columns(users[0], now, HISTORY_LIMIT)]
+        told = [store.history_columns(users[0], now, limit)]
     else:
-        found = store.histories_columns(users, now, HISTORY_LIMIT)
+        found = store.histories_columns(users, now, limit)
         told = [found[user] for user in users]
     item_ix = rows.find(np.concatenate([one.item_key for one in told]))
     kinds, kind = _kinds(store, pipeline, np.concatenate([one.kind for one in told]))
     asker = np.repeat(np.arange(len(users)), [len(one) for one in told])
     met = item_ix != UNKNOWN
     size = np.bincount(asker[met], minlength=len(users))
-    queries = Queries.of_rows(
+    asked = Queries.of_rows(
         size,
         item_ix[met],
         pipeline.items,
@@ -74,12 +85,15 @@ def askers(store: Store, pipeline: Pipeline, rows: KeyRows, users: Sequence[str]
         users,
         pipeline.users,
     )
+    said = pipeline.config.said
+    events = np.concatenate([one.id for one in told])[met] if said else None
+    queries = asked if events is None else replace(asked, event_columns=said_with(store, said, events))
     hides = np.array([one.hides or one.negative for one in kinds], np.bool_)
     negative = np.array([one.negative for one in kinds], np.bool_)
     hidden, hiding = [], [one.name for one, flag in zip(kinds, hides, strict=True) if flag]
     disliked, disliking = [], [one.name for one in kinds if one.negative]
     for q, user in enumerate(users):
-        if len(told[q]) < HISTORY_LIMIT:
+        if len(told[q]) < limit:
             own = slice(queries.indptr[q], queries.indptr[q + 1])
             hidden.append(queries.item_ix[own][hides[queries.kind[own]]])
             disliked.append(queries.item_ix[own][negative[queries.kind[own]]])
@@ -87,6 +101,10 @@ def askers(store: Store, pipeline: Pipeline, rows: KeyRows, users: Sequence[str]
             # What is hidden or disliked may lie further back than the history that models are told.
             hidden.append(_met(store, rows, user, hiding, now))
             disliked.append(_met(store, rows, user, disliking, now))
+    ranker, long = pipeline.ranker, any(len(one) == limit for one in told)
+    if long and ranker is not None and micros(now) < ranker.features.until:
+        # Of a past moment nothing but the history tells what an asker's own counters were.
+        queries = replace(queries, whole=askers(store, pipeline, rows, users, now, EVERYTHING).queries)
     known = [bool(len(one)) or store.known_user(user) for one, user in zip(told, users, strict=True)]
     return Askers(queries, ItemLists.of(hidden), known, ItemLists.of(disliked))
 

@@ -39,6 +39,8 @@ class Everything:
     relations: list[Relation]
     slates: list[Slate]
     accounts: list[LinkedAccount]
+    vectors: list[tuple[int, str, list[float]]]
+    """Of what was said with the interactions: row number, name, and the numbers."""
     at: datetime
 
 
@@ -96,4 +98,5 @@ def everything_of(store: Store, user: str, now: datetime) -> Everything:
         after = shown.next
         if after is None:
             break
-    return Everything(record, events, store.relations_about(user), slates, store.accounts_of(user), now)
+    said = store.event_vectors_with([number for number, _ in events])
+    return Everything(record, events, store.relations_about(user), slates, store.accounts_of(user), said, now)

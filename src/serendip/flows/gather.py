@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,21 +11,27 @@ from numpy.typing import NDArray
 
 from serendip.data import UNKNOWN, Dataset, Hashes, Vocabulary
 from serendip.domain import ORDER_ONLY, InteractionKind
+from serendip.flows.said import said_with
 from serendip.store import Store
 
 ALWAYS = np.iinfo(np.int64)
 
 
 def gather(
-    store: Store, until: datetime | None = None, items: Vocabulary | None = None, users: Hashes | None = None
+    store: Store,
+    until: datetime | None = None,
+    items: Vocabulary | None = None,
+    users: Hashes | None = None,
+    said: Collection[str] = (),
 ) -> Dataset:
     """All interactions strictly before ``until``, as one dataset over all users and items of the store.
 
     Rows that came without moments have an order only; data of nothing else is given without moments.
     ``items``: another vocabulary to use, such as a live pipeline's; events with items outside it are left out.
     ``users``: those that come first, in this order, whether the store has them still or not.
+    ``said``: vectors of what was said with the events, by name.
     """
-    columns = store.interaction_columns(until=until)
+    columns = store.interaction_columns(until=until, numbered=bool(said))
     # Ids are read after the rows, so that every row finds its ids unless they were deleted meanwhile.
     user_keys, user_ids = store.user_ids()
     item_keys, item_ids = store.item_ids()
@@ -52,7 +59,9 @@ def gather(
         at=at[keep] if has_moments else None,
         kinds=kinds,
     )
-    return replace(found, item_open=open_spans(store, item_keys, row_of_key, len(vocabulary)))
+    spans = open_spans(store, item_keys, row_of_key, len(vocabulary))
+    told = said_with(store, said, columns["id"].to_numpy()[keep]) if said else None
+    return replace(found, item_open=spans, event_columns=told)
 
 
 def joined(first: Hashes, ids: list[str]) -> Vocabulary:

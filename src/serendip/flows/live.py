@@ -241,7 +241,7 @@ class Live:
             self._trends_of = state
 
     def _with_trends(self, pipeline: Pipeline) -> Pipeline:
-        return pipeline.refreshed(trending(self._store, pipeline))
+        return pipeline.refreshed(trending(self._store, pipeline), past_days=pipeline.config.past_days)
 
     def catch_up(self) -> None:
         """Everything at once that ``start`` keeps up: versions, items and trends."""

@@ -11,6 +11,7 @@ from serendip.evaluation import Table, judge
 from serendip.flows.attributes import with_attributes
 from serendip.flows.gather import gather
 from serendip.flows.live import HOME, open_version
+from serendip.flows.said import said_by
 from serendip.flows.scenarios import Scenario, scenario_of, scenarios_of
 from serendip.flows.train import live_besides, measure_able
 from serendip.pipeline import Pipeline, PipelineConfig, ScenarioConfig
@@ -92,7 +93,7 @@ def passes(store: Store, record: VersionRecord, scenario: str = HOME) -> tuple[b
         if against is None:
             config = PipelineConfig.model_validate(record.manifest["pipeline"])
             besides = live_besides(store, [config])
-            data = with_attributes(store, gather(store), [config, *besides])
+            data = with_attributes(store, gather(store, said=said_by([config, *besides])), [config, *besides])
             asked = measure_able([config, *besides], data, int(record.manifest["seed"]))
             live_config = PipelineConfig.model_validate(current.manifest["pipeline"])
             of_live = next(one.name for one in besides if one == live_config.model_copy(update={"name": one.name}))

@@ -64,7 +64,8 @@ def _refreshed(store: Store, artifacts: Artifacts, version: str, now: datetime) 
     if config.ranker is None and not any(models.KINDS[one.model].trend for one in (*config.sources, *config.fallback)):
         return version
     fitted = pipelines.restore(config, kinds_from(manifest["kinds"]), arrays)
-    fresh = fitted.refreshed(gather(store, until=now, items=fitted.items, users=fitted.users))
+    data = gather(store, until=now, items=fitted.items, users=fitted.users)
+    fresh = fitted.refreshed(data, past_days=config.past_days)
     named: dict[str, Any] = {
         **manifest,
         "name": str(manifest["name"]).removesuffix(FRESH) + FRESH,

@@ -18,6 +18,7 @@ from serendip.flows.attributes import with_attributes
 from serendip.flows.gather import gather
 from serendip.flows.live import Live
 from serendip.flows.recommend import Ask, recommend_histories
+from serendip.flows.said import said_by
 from serendip.pipeline import PipelineConfig
 from serendip.sources import open_source
 from serendip.sources.datasets import inditex
@@ -43,7 +44,7 @@ def evaluate_sessions(
     ``asked`` is what ``compare_sessions`` takes besides.
     """
     progress("reading interactions")
-    data = gather(store)
+    data = gather(store, said=said_by(configs))
     if not len(data):
         raise Invalid("there are no interactions to measure on; `serendip import FILE --as interactions` first")
     # What a scenario leaves to another one is left to popularity here, or newcomers would be answered by nobody.

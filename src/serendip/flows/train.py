@@ -18,8 +18,9 @@ from serendip.evaluation import Fits, Protocol, RatingTable, Table, Verdict, all
 from serendip.flows.attributes import with_attributes, with_filtered
 from serendip.flows.gather import gather
 from serendip.flows.live import KEYS, USER_KEYS
+from serendip.flows.said import said_by
 from serendip.flows.scenarios import scenario_of, scenarios_of
-from serendip.pipeline import Pipeline, PipelineConfig, Shown
+from serendip.pipeline import Pipeline, PipelineConfig, Shown, remembering
 from serendip.store import Artifacts, Store, VersionRecord
 
 KEEP = 5
@@ -67,13 +68,13 @@ def train(
             "none of the pipelines has a ranker to learn from the table; write one as item-knn:boosted", "features"
         )
     progress("reading interactions")
-    data = gather(store, until=now)
-    if not len(data):
-        raise Invalid("there are no interactions to learn from; `serendip import FILE --as interactions` first")
     people = of_people(store, configs)
     of_items = [config for config in configs if config not in people]
     live = live_besides(store, of_items) if of_items else []
     besides = [*of_items, *live]
+    data = gather(store, until=now, said=said_by([*besides, *people]))
+    if not len(data):
+        raise Invalid("there are no interactions to learn from; `serendip import FILE --as interactions` first")
     data = with_attributes(store, data, [*besides, *people])
     asked = measure_able(besides, data, seed, progress, Fits(shown, replaying(store, live))) if of_items else UNASKED
     left_out = {config.name: asked.refused[config.name] for config in of_items if config.name in asked.refused}
@@ -84,7 +85,7 @@ def train(
             continue
         progress(f"fitting {config.name} on everything")
         try:
-            fitted = fits.pipeline(config, data, seed)
+            fitted = remembering(fits.pipeline(config, data, seed), data)
         except Invalid as error:
             left_out[config.name] = str(error)
             continue
@@ -295,7 +296,7 @@ def evaluate(
     """
     rules = None if scenario is None else scenario_of(store, scenario).config.measured_rules
     progress("reading interactions")
-    data = gather(store)
+    data = gather(store, said=said_by(configs))
     if not len(data):
         raise Invalid("there are no interactions to measure on; `serendip import FILE --as interactions` first")
     data = with_attributes(store, data, configs)

@@ -31,7 +31,6 @@ from serendip.flows.trials import Trial, Trials
 from serendip.pipeline import PipelineConfig
 
 Search = Literal["random", "grid", "halving", "optuna"]
-SEARCHES: tuple[Search, ...] = ("random", "grid", "halving", "optuna")
 
 Progress = Callable[[str], None]
 
@@ -196,6 +195,7 @@ def without_strangers(data: Dataset) -> Dataset:
         data.until,
         None if data.item_columns is None else data.item_columns.take(items),
         None if data.user_columns is None else data.user_columns.take(users),
+        data.event_columns,
     )
 
 

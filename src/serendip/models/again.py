@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,10 +12,14 @@ from pydantic import PositiveFloat
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.models import popularity
 from serendip.models.answers import columns, finish
-from serendip.models.contract import Kind, ModelConfig
+from serendip.models.contract import Kind, ModelConfig, Trending
 
 TIE = 1 / 600
 """The part of a score, at most, that orders what would be equal; one event in a history of 500 is more."""
+
+
+WEEK = popularity.PopularityConfig(window_days=7)
+"""What popularity orders equal ones."""
 
 
 class AgainConfig(ModelConfig):
@@ -111,9 +115,14 @@ def last_events(queries: Queries) -> NDArray[np.int64]:
 
 def fit(config: AgainConfig, data: Dataset, rng: np.random.Generator) -> Again:
     """The order of items by popularity of the last 7 days; the rest needs no learning."""
-    totals = popularity.fit(popularity.PopularityConfig(window_days=7), data, rng).totals
+    totals = popularity.fit(WEEK, data, rng).totals
+    return with_totals(Again(totals, config), totals)
+
+
+def with_totals(model: Again, totals: Floats) -> Again:
+    """The order of items by other totals."""
     _, place = np.unique(totals, return_inverse=True)
-    return Again((place / max(place.max(), 1)).astype(np.float32), config)
+    return replace(model, popular=(place / max(place.max(), 1)).astype(np.float32))
 
 
 def restore(config: AgainConfig, arrays: Arrays) -> Again:
@@ -121,4 +130,6 @@ def restore(config: AgainConfig, arrays: Arrays) -> Again:
     return Again(arrays["popular"], config)  # type: ignore[arg-type]
 
 
-KIND = Kind("again", AgainConfig, fit, restore, zero_is_silence=True, counts=True, trend=True)
+KIND = Kind(
+    "again", AgainConfig, fit, restore, zero_is_silence=True, counts=True, trend=Trending(lambda _: WEEK, with_totals)
+)

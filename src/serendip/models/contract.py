@@ -121,6 +121,16 @@ class HasInterests(Protocol):
 
 
 @dataclass(frozen=True)
+class Trending:
+    """Of a kind that follows recent popularity: what it counts, and how it is made of totals at another moment."""
+
+    counts: Callable[[Any], Any]
+    """Its settings in, those of the popularity that it looks at out."""
+    with_totals: Callable[[Any, Floats], Model]
+    """The model with other totals (n_items,)."""
+
+
+@dataclass(frozen=True)
 class Kind:
     """A kind of model: its name, what can be set, and how it is made and read back."""
 
@@ -136,8 +146,9 @@ class Kind:
     """Scores are counts: merged with others they are taken as log(1 + score)."""
     rates: bool = False
     """It learns from the values that events carry, and scores are such values; without any it refuses to be fitted."""
-    trend: bool = False
-    """Cheap to refit and worth nothing when stale: refitted at every replayed window, and by a server every minute."""
+    trend: Trending | None = None
+    """Cheap to refit and worth nothing when stale: refitted at every replayed window, and by a server every minute.
+    None: it is no trend."""
     by_profile: bool = False
     """It looks at the asker's profile and not at the history."""
     reads: tuple[Literal["item_columns", "user_columns"], ...] = ()

@@ -21,7 +21,7 @@ from serendip.models.attributes import Names, item_columns, named
 from serendip.models.contract import Kind, ModelConfig
 from serendip.models.memory import claim
 from serendip.models.neural.content import content_of
-from serendip.models.neural.examples import Examples, asker_features, examples_of, telling, unmet
+from serendip.models.neural.examples import Examples, Said, asker_features, examples_of, telling, unmet
 from serendip.models.neural.network import Plan, Sides, popularity, train_network
 from serendip.models.neural.torch import import_torch
 from serendip.models.parallel import in_chunks, one_blas_thread
@@ -42,6 +42,9 @@ class MlpConfig(ModelConfig):
 
     vectors: str | None = None
     """The items' column of vectors, such as embeddings of their texts; none: words alone."""
+    said: str | None = None
+    """The events' column of vectors of what was said with them, such as reviews: the mean of one's own counts; none:
+    what was said does not."""
     item_columns: Names = ()
     """The items' columns of texts, lists, numbers and booleans that count; none: all there are."""
     n_text: NonNegativeInt = Field(64, le=4096)
@@ -115,7 +118,19 @@ class Mlp:
         indptr = np.concatenate([[0], np.cumsum(use)])[queries.indptr].astype(np.int64)
         item_ix, weight, value = queries.item_ix[use], weights[use], queries.value[use]
         below = None if self.config.positive is None else value < self.config.positive
-        return asker_features(self.content, indptr, item_ix, weight, below)
+        said = self._said(queries)
+        return asker_features(self.content, indptr, item_ix, weight, below, said and said.take(use))
+
+    def _said(self, queries: Queries) -> Said | None:
+        """What was said with the events, as far as there are vectors of the length that was learnt from."""
+        if self.config.said is None:
+            return None
+        size = len(self.weights["asker"]) // (1 if self.config.positive is None else 2) - self.content.shape[1] - 2
+        columns = queries.event_columns
+        column = None if columns is None else columns.columns.get(self.config.said)
+        if column is None or column.vectors is None or column.vectors.shape[1] != size:
+            return Said(np.zeros((0, size), np.float32), np.full(len(queries.item_ix), -1))
+        return Said.of(column.vectors)
 
     def _judged(self, hidden: Floats, factors: Floats, rows: Any) -> Floats:
         """One asker's scores of some items."""
@@ -141,12 +156,14 @@ def fit(config: MlpConfig, data: Dataset, rng: np.random.Generator) -> Mlp:
     content, items = item_features(config, columns, rng)
     size = data.n_items * (content.shape[1] * 2 + config.hidden[0] + config.n_factors) * 4
     # Parameters, their gradients, what the descent remembers of these, and the best so far; then what a step keeps.
-    layers = sum(a * b for a, b in pairwise((2 * (2 * content.shape[1] + 4), *config.hidden, 1)))
+    said = said_with(data, config.said)
+    told = content.shape[1] + (0 if said is None else said.shape[1])
+    layers = sum(a * b for a, b in pairwise((2 * (2 * told + 4), *config.hidden, 1)))
     step = config.batch_size * sum(config.hidden) * 3
     size += 4 * (5 * layers + step)
     claim(size + len(data) * 64 * (2 + int(config.unmet)), "mlp", "lower n_text, unmet, hidden or batch_size")
     counts = None
-    past, examples = examples_of(data, config.positive)
+    past, examples = examples_of(data, config.positive, said)
     if not len(examples):
         raise Invalid(
             f"mlp with positive={config.positive:g} learns from ratings, and no interaction carries a value; "
@@ -179,6 +196,20 @@ def fit(config: MlpConfig, data: Dataset, rng: np.random.Generator) -> Mlp:
         hidden = items @ weights.pop("item") + weights.pop("bias.0")
         factors = items @ weights.pop("item_factors")
     return Mlp(content, hidden, factors, weights, config)
+
+
+def said_with(data: Dataset, name: str | None) -> Floats | None:
+    """The events' vectors called ``name``, (n, size); refused where there are none, and none where no name is given."""
+    if name is None:
+        return None
+    column = None if data.event_columns is None else data.event_columns.columns.get(name)
+    if column is None or column.vectors is None:
+        raise Invalid(
+            f"mlp: no event has a vector called {name!r} of what was said with it; "
+            f"`serendip vectors make {name} --of interactions` makes them, or leave said out",
+            field="said",
+        )
+    return column.vectors
 
 
 def drawn(

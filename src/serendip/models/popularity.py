@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import PositiveFloat
 
 from serendip.data import DAY, Arrays, Dataset, Floats, ItemRows, Queries
-from serendip.models.contract import Kind, ModelConfig
+from serendip.models.contract import Kind, ModelConfig, Trending
 
 
 class PopularityConfig(ModelConfig):
@@ -61,4 +61,10 @@ def restore(config: PopularityConfig, arrays: Arrays) -> Popularity:  # noqa: AR
     return Popularity(arrays["totals"])  # type: ignore[arg-type]
 
 
-KIND = Kind("popularity", PopularityConfig, fit, restore, personal=False, counts=True, trend=True)
+def with_totals(model: Popularity, totals: Floats) -> Popularity:  # noqa: ARG001
+    """Popularity of other totals."""
+    return Popularity(totals)
+
+
+TREND = Trending(lambda config: config, with_totals)
+KIND = Kind("popularity", PopularityConfig, fit, restore, personal=False, counts=True, trend=TREND)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from serendip.data import Arrays, Dataset, Floats, ItemRows, Queries
 from serendip.models import popularity
 from serendip.models.answers import columns, finish
-from serendip.models.contract import Kind
+from serendip.models.contract import Kind, Trending
 from serendip.models.item_knn import taken_items
 from serendip.models.kernels.item_item import Csr, sum_sparse_rows
 from serendip.models.tag_svd import averaged, tags_of
@@ -73,6 +73,11 @@ def restore(config: TagPopularityConfig, arrays: Arrays) -> TagPopularity:  # no
     return TagPopularity(arrays["totals"], weights, arrays["tags"])  # type: ignore[arg-type]
 
 
+def with_totals(model: TagPopularity, totals: Floats) -> TagPopularity:
+    """The same with other totals."""
+    return replace(model, totals=totals)
+
+
 KIND = Kind(
     "tag-popularity",
     TagPopularityConfig,
@@ -80,6 +85,6 @@ KIND = Kind(
     restore,
     zero_is_silence=True,
     counts=True,
-    trend=True,
+    trend=Trending(lambda config: config, with_totals),
     reads=("item_columns",),
 )

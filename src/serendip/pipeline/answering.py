@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from serendip import models
 from serendip.data import DAY, UNKNOWN, Arrays, Dataset, Floats, Hashes, ItemLists, ItemRows, Queries, Vocabulary
 from serendip.domain import HISTORY_LIMIT, Interaction, InteractionKind, Invalid, Reason, SlateItem, moment
-from serendip.models import Explains, HasNeighbours, Model, ModelConfig
+from serendip.models import Explains, HasNeighbours
 from serendip.pipeline.answers import (
     BOOST,
     PIN,
@@ -29,8 +29,8 @@ from serendip.pipeline.answers import (
 )
 from serendip.pipeline.config import PipelineConfig
 from serendip.pipeline.merging import Merged, merged_shares
-from serendip.pipeline.ranked import Candidates, FittedRanker
-from serendip.pipeline.source import Source
+from serendip.pipeline.ranked import Candidates, FittedRanker, Values
+from serendip.pipeline.source import FitModel, Source
 from serendip.ranking import NO_RULES, NOTHING, Mask, Ranked, Rules, diversified, lifted, taken_in, top
 
 MANY = 2048
@@ -42,11 +42,8 @@ CELLS = 16_000_000
 SECOND = 1_000_000
 """In microseconds."""
 
-FitModel = Callable[[str, ModelConfig, Dataset, int], Model]
-"""``models.fit``, or one that remembers what it fitted before."""
-
-Explained = tuple[dict[str, float] | None, Floats | None]
-"""What a score is made of, by name, and each event's share of it."""
+Explained = tuple[dict[str, float] | None, Floats | None, Values | None]
+"""What a score is made of, by name; each event's share of it; what the features were that it is made of."""
 
 
 @dataclass(frozen=True)
@@ -270,7 +267,7 @@ class Pipeline:
             places: list[Explained] = []
             for place, row in enumerate(answers.rows[q]):
                 boost, source = float(answers.boost[q, place]), answers.source[q, place]
-                said, by_source = parts.get((q, place), (None, []))
+                said, by_source, values = parts.get((q, place), (None, [], None))
                 if row == NOTHING or source:
                     own = None
                 elif said is not None:
@@ -281,18 +278,18 @@ class Pipeline:
                 if boost:
                     said = said or {self.names[source]: float(answers.scores[q, place]) - boost}
                     said[BOOST] = said.get(BOOST, 0.0) + boost
-                places.append((said, own))
+                places.append((said, own, values))
             out.append(places)
         return out
 
     def _parts(
         self, queries: Queries, answers: Answers, stages: Sequence[Stage], rules: Rules
-    ) -> dict[tuple[int, int], tuple[dict[str, float] | None, list[float]]]:
+    ) -> dict[tuple[int, int], tuple[dict[str, float] | None, list[float], Values | None]]:
         """What the score is made of and what each source adds to it, of the places that are not one source's alone."""
         if len(self.sources) == 1 and self.ranker is None:
             return {}
         n = answers.rows.shape[1]
-        out: dict[tuple[int, int], tuple[dict[str, float] | None, list[float]]] = {}
+        out: dict[tuple[int, int], tuple[dict[str, float] | None, list[float], Values | None]] = {}
         depth = n if rules.likeness is None else max(n, rules.n_candidates)
         for number, (hidden, allowed) in enumerate(stages):
             here = (answers.rows != NOTHING) & (answers.source == 0) & (answers.stage == number)
@@ -316,7 +313,7 @@ class Pipeline:
                     at = int(np.searchsorted(union, answers.rows[q, place]))
                     own = [float(part) for part in parts[:, at]]
                     names = (source.config.name for source in self.sources)
-                    out[int(q), int(place)] = dict(zip(names, own, strict=True)), own
+                    out[int(q), int(place)] = dict(zip(names, own, strict=True)), own, None
         return out
 
     def slate_items(
@@ -334,7 +331,7 @@ class Pipeline:
         for place, row in enumerate(answers.rows[query].tolist()):
             if row == NOTHING:
                 break
-            parts, shares = explained[place] if explained is not None else (None, None)
+            parts, shares, values = explained[place] if explained is not None else (None, None, None)
             reasons: tuple[Reason, ...] = ()
             if shares is not None:
                 order = [e for e in np.argsort(-np.abs(shares), kind="stable")[:n_reasons] if shares[e] != 0]
@@ -349,7 +346,7 @@ class Pipeline:
                     for e in order
                 )
             name = PIN if sources[place] == PINNED else names[sources[place]]
-            places.append(SlateItem(self.items.ids[row], scores[place], name, reasons, parts))
+            places.append(SlateItem(self.items.ids[row], scores[place], name, reasons, parts, values))
         return tuple(places)
 
     def queries(
@@ -375,19 +372,19 @@ class Pipeline:
         kinds = "item-knn, ease, als, svd, nmf or content-knn"
         raise Invalid(f"{self.config.name} knows no likeness of items; train {kinds} for that")
 
-    def refreshed(self, data: Dataset, seed: int = 0, fit_model: FitModel = models.fit) -> Pipeline:
+    def refreshed(
+        self, data: Dataset, seed: int = 0, fit_model: FitModel = models.fit, past_days: float = 0.0
+    ) -> Pipeline:
         """The same pipeline with its trend models refitted to ``data``, whose items are this pipeline's.
 
-        A ranker stays, over features as of ``data.now``; the users of ``data`` begin with those it knows.
+        A ranker stays, over features as of ``data.now``; the users of ``data`` begin with those it knows. Of the
+        last ``past_days`` both are known as of the start of each day too.
         """
-
-        def fresh(source: Source) -> Source:
-            if not models.KINDS[source.config.model].trend or not len(data):
-                return source
-            return replace(source, model=fit_model(source.config.model, source.config.model_settings(), data, seed))
-
-        ranker = self.ranker if self.ranker is None or not len(data) else self.ranker.advanced(data)
-        sources, fallback = tuple(map(fresh, self.sources)), tuple(map(fresh, self.fallback))
+        if not len(data):
+            return self
+        sources = tuple(source.refreshed(data, seed, fit_model, past_days) for source in self.sources)
+        fallback = tuple(source.refreshed(data, seed, fit_model, past_days) for source in self.fallback)
+        ranker = None if self.ranker is None else self.ranker.advanced(data, past_days)
         return replace(self, sources=sources, fallback=fallback, ranker=ranker)
 
     def arrays(self) -> Arrays:
@@ -395,6 +392,6 @@ class Pipeline:
         out = {f"items.{key}": array for key, array in self.items.arrays().items()}
         for room, sources in (("source", self.sources), ("fallback", self.fallback)):
             for i, source in enumerate(sources):
-                out |= {f"{room}{i}.{key}": array for key, array in source.model.arrays().items()}
+                out |= {f"{room}{i}.{key}": array for key, array in source.arrays().items()}
         ranked = {} if self.ranker is None else self.ranker.arrays()
         return out | {f"ranker.{key}": array for key, array in ranked.items()}

@@ -124,12 +124,20 @@ class PipelineConfig(BaseModel):
     """Who fills the places that are left, in this order."""
     ranker: RankerConfig | None = None
     """Who ranks the candidates anew; none: their own scores."""
+    past_days: float = Field(60, ge=0, le=3660)
+    """How many days back it can be asked as of then; see ``remembering``."""
 
     @property
     def reads(self) -> frozenset[str]:
         """Which columns of a dataset its models and its ranker may look at besides interactions."""
         rooms = {room for one in (*self.sources, *self.fallback) for room in models.kind_of(one.model).reads}
         return frozenset(rooms | (ranker_reads(self.ranker) if self.ranker is not None else set()))
+
+    @property
+    def said(self) -> frozenset[str]:
+        """Names of the vectors of what was said with events that its models look at."""
+        told = (one.settings.get("said") for one in (*self.sources, *self.fallback))
+        return frozenset(str(name) for name in told if name)
 
     @property
     def singles(self) -> tuple[PipelineConfig, ...]:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from serendip import models
 from serendip.data import DAY, Arrays, Dataset, Vocabulary
 from serendip.domain import InteractionKind
-from serendip.pipeline.answering import FitModel, Pipeline
+from serendip.pipeline.answering import Pipeline
 from serendip.pipeline.config import PipelineConfig, SourceConfig
 from serendip.pipeline.merging import Merged
 from serendip.pipeline.practice import fit_ranker
 from serendip.pipeline.ranked import FittedRanker
 from serendip.pipeline.shown import Shown
-from serendip.pipeline.source import Source
+from serendip.pipeline.source import FitModel, Source
 
 
 def fit(
@@ -52,6 +52,18 @@ def fit(
     return replace(whole, ranker=fit_ranker(config.ranker, data, practising, seed, shown))
 
 
+def remembering(fitted: Pipeline, data: Dataset) -> Pipeline:
+    """The same pipeline, which answers moments of the last days of ``data``, that it learnt from, as of their days.
+
+    Trends and what a ranker looks at are then as they were; likenesses and trees stay what was learnt from all of it.
+    """
+    days = fitted.config.past_days
+    sources = tuple(source.remembering(data, days) for source in fitted.sources)
+    fallback = tuple(source.remembering(data, days) for source in fitted.fallback)
+    ranker = None if fitted.ranker is None else fitted.ranker.advanced(data, days)
+    return replace(fitted, sources=sources, fallback=fallback, ranker=ranker)
+
+
 def refitted(pipeline: Pipeline, data: Dataset, seed: int = 0, fit_model: FitModel = models.fit) -> Pipeline:
     """The same pipeline with sources and fallback learnt from ``data``, whose items are this pipeline's.
 
@@ -69,10 +81,7 @@ def restore(config: PipelineConfig, kinds: tuple[InteractionKind, ...], arrays: 
         return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
 
     def restored(room: str, sources: tuple[SourceConfig, ...]) -> tuple[Source, ...]:
-        return tuple(
-            Source(source, models.restore(source.model, source.model_settings(), own(f"{room}{i}.")))
-            for i, source in enumerate(sources)
-        )
+        return tuple(Source.restore(source, own(f"{room}{i}.")) for i, source in enumerate(sources))
 
     return Pipeline(
         config,

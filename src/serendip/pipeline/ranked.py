@@ -29,8 +29,11 @@ OTHERS = "other features"
 USERS = "users/"
 """Begins the names of the arrays of features that hold ids of users."""
 
-Explained = tuple[dict[str, float], list[float]]
-"""The parts of a score by name, and how much of it each source said."""
+Values = dict[str, float | None]
+"""What features were, by name; None where nothing was known."""
+
+Explained = tuple[dict[str, float], list[float], Values]
+"""The parts of a score by name, how much of it each source said, and what the features among the parts were."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +96,15 @@ class FittedRanker:
             array.flags.writeable = False
 
     def scores(self, merged: Merged, queries: Queries, candidates: Candidates) -> Floats:
-        """A row of scores a query, (n_queries, n_items), -inf for what is no candidate."""
+        """A row of scores a query, (n_queries, n_items), -inf for what is no candidate.
+
+        Nothing is scored for a moment of the past whose features are not kept.
+        """
         out = np.full((len(queries), len(merged.items)), -np.inf, np.float32)
+        known = self.features.knows(queries.moment)
         for run in candidates.runs(len(self.features.names)):
             table = candidates.features(self.features, queries, run)
-            there = candidates.among[run] != NOTHING
+            there = (candidates.among[run] != NOTHING) & known[run, None]
             asker, _ = np.nonzero(there)
             out[asker + run.start, candidates.among[run][there]] = self.ranker.score(table[there])
         return out
@@ -111,8 +118,18 @@ class FittedRanker:
             for place, rows in enumerate(table, run.start):
                 among = candidates.among[place]
                 n = int((among != NOTHING).sum())
-                base, shares = self.ranker.shares(rows[np.searchsorted(among[:n], wanted[place])])
-                out.append([(named_parts(names, base, own), self._by_source(candidates, own)) for own in shares])
+                told = rows[np.searchsorted(among[:n], wanted[place])]
+                base, shares = self.ranker.shares(told)
+                explained: list[Explained] = []
+                for own, numbers in zip(shares, told, strict=True):
+                    said = named_parts(names, base, own)
+                    values = {
+                        name: None if np.isnan(number) else float(number)
+                        for name, number in zip(names, numbers, strict=True)
+                        if name in said
+                    }
+                    explained.append((said, self._by_source(candidates, own), values))
+                out.append(explained)
         return out
 
     def _by_source(self, candidates: Candidates, shares: Floats) -> list[float]:
@@ -123,13 +140,16 @@ class FittedRanker:
             for source in candidates.said
         ]
 
-    def advanced(self, data: Dataset) -> FittedRanker:
-        """The same ranker over features as of ``data.now``; the users of ``data`` begin with those it knows."""
+    def advanced(self, data: Dataset, past_days: float = 0.0) -> FittedRanker:
+        """The same ranker over features as of ``data.now``; the users of ``data`` begin with those it knows.
+
+        ``past_days``: how far back features are kept as of the start of each day too.
+        """
         joined = data.users.hashes[len(self.users) :]
         users = Hashes(np.concatenate([self.users.hashes, joined])) if len(joined) else self.users
         # Features that were read back know no names; rows are what counts.
         named = replace(self.features, users=Vocabulary(data.users.ids[: len(self.users)]))
-        return replace(self, features=named.advanced(data), users=users)
+        return replace(self, features=named.advanced(data, past_days), users=users)
 
     def arrays(self) -> Arrays:
         """Everything ``restore`` needs besides the config; of the users, only hashes of their ids."""

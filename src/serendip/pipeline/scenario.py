@@ -65,6 +65,8 @@ class ScenarioConfig(BaseModel):
     ranker: str = Field("none", min_length=1, max_length=1000)
     """What ranks the candidates anew, such as boosted, boosted(n_trees=300) or a name of models; none: their own
     scores."""
+    past_days: float = Field(60, ge=0, le=3660)
+    """How many days back a request may ask for an answer as of then; 0: none are kept."""
     fallback: str | tuple[Source, ...] = ("popular-7-days", "popular")
     """Who fills the places that are left: sources, one after the other, or the name of another scenario."""
     page_size: int = Field(10, ge=1, le=1000)
@@ -158,6 +160,7 @@ class ScenarioConfig(BaseModel):
             n_candidates=self.n_candidates,
             fallback=() if isinstance(self.fallback, str) else self._sources(self.fallback),
             ranker=ranker,
+            past_days=self.past_days,
         )
 
     @property

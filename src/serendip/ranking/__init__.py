@@ -3,7 +3,7 @@
 from serendip.ranking.bounded import Catalogue
 from serendip.ranking.diversity import Likeness, diversified, mmr, taken_in
 from serendip.ranking.filters import Masks, mask, uses_now
-from serendip.ranking.grammar import Compare, Filter, parse, tags_filter
+from serendip.ranking.grammar import Compare, Filter, parse
 from serendip.ranking.rules import NO_RULES, Rules, RulesConfig, lifted
 from serendip.ranking.top import NOTHING, Mask, Ranked, top
 
@@ -24,7 +24,6 @@ __all__ = [
     "mask",
     "mmr",
     "parse",
-    "tags_filter",
     "taken_in",
     "top",
     "uses_now",

@@ -340,21 +340,3 @@ class _Parser:
         self.n_values += 1
         if self.n_values > MAX_TERMS:
             raise Invalid(f"the filter has more than {MAX_TERMS} values; ask for fewer", field="filter")
-
-
-def tags_filter(text: str, name: str = "tags") -> Filter:
-    """What ``fiction, -drama`` asks of the list ``name``: all that are named, and none that follows a minus."""
-    if len(text) > MAX_LENGTH:
-        raise Invalid(f"the tags have {len(text)} characters; at most {MAX_LENGTH} are read", field="tags")
-    words = [word.strip() for word in text.split(",")]
-    parts: list[Filter] = []
-    for word in filter(None, words):
-        wanted = word.removeprefix("-").strip()
-        if not wanted:
-            raise Invalid(f"a minus in {text!r} leaves out no tag; write for example fiction, -drama", field="tags")
-        parts.append(Not(Has(name, wanted)) if word.startswith("-") else Has(name, wanted))
-    if not parts:
-        raise Invalid("no tag is named; write for example fiction, -drama", field="tags")
-    if len(parts) > MAX_TERMS:
-        raise Invalid(f"{len(parts)} tags are named; at most {MAX_TERMS} are looked for", field="tags")
-    return parts[0] if len(parts) == 1 else And(tuple(parts))

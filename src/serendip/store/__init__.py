@@ -9,6 +9,7 @@ from serendip.store.audit import Act
 from serendip.store.bulk import ImportProgress, Loaded
 from serendip.store.cells import Cell, MatrixRows, PairedRows
 from serendip.store.erasures import Erasure, LinkedAccount
+from serendip.store.event_vectors import EventContext
 from serendip.store.facade import Store
 from serendip.store.histories import Counts, RecordedInteraction
 from serendip.store.interactions import Outcome, Recorded
@@ -31,6 +32,7 @@ __all__ = [
     "Changed",
     "Counts",
     "Erasure",
+    "EventContext",
     "Gone",
     "ImportProgress",
     "JobRecord",

@@ -48,6 +48,8 @@ class EventColumns:
     """Codes; ``kind_names`` tells what they mean."""
     value: NDArray[np.float64]
     """NaN where there is none, or one beyond ``LARGEST``."""
+    id: NDArray[np.int64]
+    """Row numbers."""
 
     def __len__(self) -> int:
         return len(self.item_key)
@@ -95,7 +97,7 @@ def _several() -> Select[Any]:
 
 _ONE, _SEVERAL = Prepared(_one()), Prepared(_several())
 _NO_KEYS = np.empty(0, np.int64)
-_NOTHING = EventColumns(_NO_KEYS, _NO_KEYS, _NO_KEYS, np.empty(0, np.float64))
+_NOTHING = EventColumns(_NO_KEYS, _NO_KEYS, _NO_KEYS, np.empty(0, np.float64), _NO_KEYS)
 
 
 class HistoryColumns(Kinds):
@@ -152,4 +154,4 @@ def _columns(told: Sequence[str | None]) -> EventColumns:
     number, item_key, at, kind = (np.array(orjson.loads(text or "[]"), np.int64) for text in told[:-1])
     value = np.array(orjson.loads(told[-1] or "[]"), np.float64)
     order = np.lexsort((number, at))
-    return EventColumns(item_key[order], at[order], kind[order], value[order])
+    return EventColumns(item_key[order], at[order], kind[order], value[order], number[order])

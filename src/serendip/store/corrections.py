@@ -15,7 +15,7 @@ from serendip.store.freshness import bump
 from serendip.store.interactions import checked_body
 from serendip.store.kinds import Kinds
 from serendip.store.people import user_keys
-from serendip.store.schema import interactions, items, kinds, users
+from serendip.store.schema import event_vectors, interactions, items, kinds, users
 from serendip.store.values import aware, mapping
 
 _ONE = (
@@ -67,6 +67,8 @@ class Corrections(Kinds):
                 "slate": body.slate,
             }
             c.execute(update(interactions).where(interactions.c.id == number).values(values))
+            if before is None or after.context != before.context:
+                c.execute(delete(event_vectors).where(event_vectors.c.interaction == number))
             bump(c, "data", *(["items"] if new_items else []), *(["kinds"] if new_kinds else []))
         return after
 

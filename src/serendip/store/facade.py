@@ -14,6 +14,7 @@ from serendip.store.corrections import Corrections
 from serendip.store.crowd import Crowd
 from serendip.store.engine import Database, parsed
 from serendip.store.erasures import Erasures
+from serendip.store.event_vectors import EventVectors
 from serendip.store.freshness import Freshness
 from serendip.store.health import Health
 from serendip.store.histories import Histories
@@ -42,6 +43,7 @@ class Store(
     Erasures,
     Relations,
     Training,
+    EventVectors,
     Versions,
     Scenarios,
     Crowd,

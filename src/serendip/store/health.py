@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.schema import Column
 
 from serendip.store.engine import Part
-from serendip.store.schema import REVISION, interactions, items, kinds, relations, users, vectors
+from serendip.store.schema import REVISION, event_vectors, interactions, items, kinds, relations, users, vectors
 
 _POINTERS: tuple[tuple[Column[int], Column[int]], ...] = (
     (interactions.c.user_key, users.c.key),
@@ -15,6 +15,7 @@ _POINTERS: tuple[tuple[Column[int], Column[int]], ...] = (
     (relations.c.user_key, users.c.key),
     (relations.c.other_key, users.c.key),
     (vectors.c.item_key, items.c.key),
+    (event_vectors.c.interaction, interactions.c.id),
 )
 
 

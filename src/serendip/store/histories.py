@@ -76,7 +76,6 @@ class Counts:
     items: int
     interactions: int
     relations: int
-    first_at: datetime | None
     last_at: datetime | None
 
 
@@ -173,10 +172,8 @@ class Histories(Kinds):
                 c.execute(select(func.count()).select_from(table)).scalar_one()
                 for table in (users, items, interactions, relations)
             )
-            # Two queries, for SQLite answers either from the index and both together by reading the whole table.
-            first = c.execute(select(func.min(interactions.c.at))).scalar()
             last = c.execute(select(func.max(interactions.c.at))).scalar()
-        return Counts(n_users, n_items, n_interactions, n_relations, aware_or_none(first), aware_or_none(last))
+        return Counts(n_users, n_items, n_interactions, n_relations, aware_or_none(last))
 
     def _seen_of(self, codes: tuple[int, ...]) -> Prepared:
         """The question for these kinds, which are few and the same again and again."""

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; a database of any other revision is not touched."""
 
 Key = BigInteger().with_variant(Integer, "sqlite")
@@ -125,6 +125,18 @@ vectors = Table(
 )
 """``vector`` is little-endian float32."""
 Index("vectors_by_item", vectors.c.item_key)
+
+event_vectors = Table(
+    "event_vectors",
+    metadata,
+    Column("name", Id, primary_key=True),
+    Column("interaction", Key, ForeignKey("interactions.id", ondelete="CASCADE"), primary_key=True),
+    Column("made_by", Text, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+)
+"""Of what was said with an interaction: ``vector`` is little-endian float32, ``made_by`` the encoder. It goes with the
+interaction, whoever deletes that."""
+Index("event_vectors_by_interaction", event_vectors.c.interaction)
 
 imports = Table(
     "imports",

@@ -47,8 +47,12 @@ class Training(Part):
         """Keys and ids of all items, by key."""
         return self._ids(items)
 
-    def interaction_columns(self, since: datetime | None = None, until: datetime | None = None) -> pl.DataFrame:
+    def interaction_columns(
+        self, since: datetime | None = None, until: datetime | None = None, numbered: bool = False
+    ) -> pl.DataFrame:
         """user_key, item_key, kind, value and at of all interactions in [since, until), in order of time.
+
+        ``numbered``: and before these the row number of each, ``id``.
 
         Equal moments keep the order in which they were recorded. ``kind_names`` tells what a kind's code means.
         """
@@ -56,7 +60,8 @@ class Training(Part):
             read = _copied if c.dialect.name == "postgresql" else _joined
             frames = [pl.DataFrame(schema=_WITH_ID), *read(c, since, until)]
         whole = pl.concat(frames)
-        return whole.sort("at", "id").drop("id")
+        ordered = whole.sort("at", "id")
+        return ordered if numbered else ordered.drop("id")
 
     def item_columns(self) -> pl.DataFrame:
         """What filters and availability look at, a row for each item, by key; attributes are JSON text."""

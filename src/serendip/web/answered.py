@@ -28,6 +28,9 @@ class Place(BaseModel):
     source: str
     reasons: list[ReasonShown]
     parts: dict[str, float] | None
+    values: dict[str, float | None] | None = Field(
+        None, description="With `explain`, of a ranker: what the features named in `parts` were; null: nothing known."
+    )
     title: str | None
     image: str | None
 

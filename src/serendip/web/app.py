@@ -86,13 +86,10 @@ class Assets(StaticFiles):
         return answer
 
 
-def create_app(
-    store: Store, artifacts: Artifacts, settings: Settings | None = None, clock: Clock = system_clock
-) -> FastAPI:
-    """The API and the pages over ``store`` and ``artifacts``; ``clock`` says what time it is."""
-    settings = settings or Settings()
+def services_of(store: Store, artifacts: Artifacts, settings: Settings, clock: Clock) -> Services:
+    """What the routes share: what is live, and a pool of threads for each sort of work."""
     live, pool = Live(store, artifacts), Pool(settings.pool_size, settings.deadline_seconds)
-    parts = Services(
+    return Services(
         store,
         artifacts,
         live,
@@ -107,6 +104,14 @@ def create_app(
         Pool(OUTSIDE_THREADS, OUTSIDE_SECONDS),
         OpenId(settings.oidc_providers, store, clock),
     )
+
+
+def create_app(
+    store: Store, artifacts: Artifacts, settings: Settings | None = None, clock: Clock = system_clock
+) -> FastAPI:
+    """The API and the pages over ``store`` and ``artifacts``; ``clock`` says what time it is."""
+    settings = settings or Settings()
+    parts = services_of(store, artifacts, settings, clock)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

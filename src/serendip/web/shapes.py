@@ -118,6 +118,8 @@ def _place(place: SlateItem, items: Mapping[str, Item], extra: Sequence[str]) ->
         "title": item.title,
         "image": image_address(item),
     }
+    if place.values is not None:
+        shown["values"] = dict(place.values)
     if extra:
         whole = item_json(item)
         shown.update((name, whole[name]) for name in extra)

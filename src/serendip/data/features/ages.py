@@ -8,14 +8,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from serendip.data.dataset import DAY, Dataset
+from serendip.data.dataset import DAY, NEVER, Dataset
 from serendip.data.features.definition import Feature
 from serendip.data.features.likeness import Histories, Likeness
 from serendip.data.lists import Floats, ItemRows
 from serendip.data.vocabulary import Arrays
-
-NEVER = np.iinfo(np.int64).max
-"""The first event of an item that has none."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class Ages:
 
     feature: Feature
     first: NDArray[np.int64]
-    """The moment of each item's first event in microseconds, or NEVER; shape (n_items,)."""
+    """The moment of each item's first event in microseconds, NEVER where it has none; shape (n_items,)."""
 
     @staticmethod
     def of(feature: Feature, n_items: int) -> Ages:

@@ -112,6 +112,10 @@ class Features:
         counters, earlier = Earlier.counted(swept, Horizon.of(log.at, data.now, past_days))
         return replace(grown, until=data.now, counters=counters, earlier=earlier, beside=self._beside(log))
 
+    def knows(self, moments: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Of which moments the counters are kept; not of those before all data."""
+        return np.asarray(self.earlier.horizon.places(moments) >= 0)
+
     def _as_of(self, place: int) -> Features:
         """The same as of a place of the horizon."""
         if place == len(self.earlier.horizon.starts):
@@ -165,8 +169,8 @@ class Features:
         ranks, both (n_queries, n_among). NaN where nothing is known, and at padding.
 
         Counters are as of ``until``, and the asker's events from then on are taken in. For a moment before ``until``
-        they are as of the start of its day, and of the asker's own the history alone tells, as it does of an asker who
-        is no user of ours. Nothing but NaN where the counters of that day are not kept.
+        they are as of the start of its day, and of the asker's own the history alone tells (``queries.whole``, where it
+        is given), as it does of an asker who is no user of ours. Nothing but NaN where that day is not kept.
         """
         rows = np.ascontiguousarray(np.broadcast_to(among, (len(queries), np.shape(among)[-1])), np.int32)
         places = self.earlier.horizon.places(queries.moment)
@@ -182,7 +186,8 @@ class Features:
     def _read(self, queries: Queries, rows: ItemRows, said: Said | None) -> Floats:
         """``at`` with the counters as they are."""
         alone = np.asarray(self.of_past | (queries.own < 0))
-        asked = Asked.of(queries, rows, self.until, alone)
+        told_of = queries.whole if self.of_past and queries.whole is not None else queries
+        asked = Asked.of(told_of, rows, self.until, alone)
         sides = self._asking(queries, alone)
         out = np.empty((*rows.shape, len(self.names)), np.float32)
         counters, beside = iter(self.counters), iter(self.beside)

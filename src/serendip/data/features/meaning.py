@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serendip.data.features.definition import ANY, OWN, UNITS, Entity, Feature
+from serendip.data.features.definition import ANY, OWN, UNITS, Entity, Feature, parse_feature
 
 _PLAIN = {
     "hour": "the hour of the moment, 0 to 23 (UTC)",
@@ -24,7 +24,7 @@ def meaning(feature: Feature) -> str:
         return _of_column(feature, f"{'user' if feature.of_asker else 'item'}'s {feature.column}")
     assert feature.entity is not None
     whose, events = _whose(feature.entity), _events(feature.kind)
-    span = f" in the last {_span(feature.span)}" if feature.span is not None else " so far"
+    span = f" in the last {span_words(feature.span)}" if feature.span is not None else " so far"
     match feature.what:
         case "usual":
             return "how many days old items were when the user took them, on average"
@@ -35,11 +35,11 @@ def meaning(feature: Feature) -> str:
         case "rate":
             return f"{events} of {whose} for each of the {_events(feature.base)}{span}"
         case "decayed":
-            return f"{events} of {whose}, each counting half after {_span(feature.span)}"
+            return f"{events} of {whose}, each counting half after {span_words(feature.span)}"
         case "trend":
             return (
-                f"{events} of {whose} a day in the last {_span(feature.span)}, as a multiple of those in the last "
-                + (_span(feature.long_span))
+                f"{events} of {whose} a day in the last {span_words(feature.span)}, as a multiple of those in the last "
+                + (span_words(feature.long_span))
             )
         case "mean":
             return f"the mean value of the {events} of {whose} so far"
@@ -47,6 +47,11 @@ def meaning(feature: Feature) -> str:
             return f"days since the last of the {events} of {whose}"
         case _:
             return f"days since the first of the {events} of {whose}"
+
+
+def told_by(name: str) -> str:
+    """The same of a feature by its name; of one of several numbers, what they are together."""
+    return meaning(parse_feature(name[: name.rindex("[")] if name.endswith("]") else name))
 
 
 def _of_column(feature: Feature, column: str) -> str:
@@ -74,7 +79,8 @@ def _events(kind: str) -> str:
     return "interactions" if kind == ANY else f"interactions {kind!r}"
 
 
-def _span(micros: int | None) -> str:
+def span_words(micros: int | None) -> str:
+    """``7 days``, ``12 hours``."""
     assert micros is not None
     for unit, words in (("d", "days"), ("h", "hours"), ("m", "minutes")):
         if micros % UNITS[unit] == 0 or unit == "m":

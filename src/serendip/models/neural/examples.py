@@ -16,6 +16,26 @@ Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Said:
+    """What was said with events, as vectors."""
+
+    vectors: Floats
+    """(n_vectors, size)."""
+    row: Places
+    """The vector of each event, -1 where there is none; (n_events,)."""
+
+    @staticmethod
+    def of(vectors: Floats) -> Said:
+        """A row an event; of NaN or of zeros where nothing was said."""
+        said = np.nan_to_num(vectors)
+        return Said(said, np.where(said.any(axis=1), np.arange(len(said)), -1))
+
+    def take(self, rows: NDArray[np.integer] | Flags) -> Said:
+        """What was said with these events."""
+        return Said(self.vectors, self.row[rows])
+
+
+@dataclass(frozen=True)
 class Past:
     """Everybody's events that ``telling`` lets count, user after user, each user's oldest first; (n_events,)."""
 
@@ -23,6 +43,8 @@ class Past:
     weight: Floats
     below: Flags
     """Rated, and not as high as liked ones are."""
+    said: Said | None = None
+    """None: what was said does not count."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +78,11 @@ class Examples:
         )
 
 
-def examples_of(data: Dataset, positive: float | None) -> tuple[Past, Examples]:
+def examples_of(data: Dataset, positive: float | None, said: Floats | None = None) -> tuple[Past, Examples]:
     """Everybody's past, and an example of every event of it; with ``positive`` of those that carry a value.
 
     The history is what the user did strictly before the event; without moments, all else that the user did.
+    ``said``: a vector of what was said with each event of ``data``, (n, size).
     """
     _, order = data.by_user
     counts, weight = telling(data.counted, data.weight, data.value, positive)
@@ -77,7 +100,7 @@ def examples_of(data: Dataset, positive: float | None) -> tuple[Past, Examples]:
         new[1:] = (owner[1:] != owner[:-1]) | (at[1:] != at[:-1])
         stop = np.maximum.accumulate(np.where(new, event, 0))
     first = np.maximum(first, stop - HISTORY_LIMIT)
-    past = Past(data.item_ix[use], weight[use], below)
+    past = Past(data.item_ix[use], weight[use], below, None if said is None else Said.of(said).take(use))
     every = Examples(past.item_ix, (~below).astype(np.float32), first, stop, event, np.ones(n, np.bool_), at)
     return past, every if positive is None else every.take(~np.isnan(value))
 
@@ -108,22 +131,41 @@ def unmet(
     return drawn.take(pair[place] != asked)
 
 
-def asker_features(content: Floats, indptr: Places, item_ix: ItemRows, weight: Floats, below: Flags | None) -> Floats:
+def asker_features(
+    content: Floats,
+    indptr: Places,
+    item_ix: ItemRows,
+    weight: Floats,
+    below: Flags | None,
+    said: Said | None = None,
+) -> Floats:
     """Of each history the mean content of its items by weight, and ln(1 + events) as part of the most: (n, size + 1).
 
     With ``below`` (n_events,) twice over, of what was liked and of what was rated below: (n, 2 (size + 1)). content
-    (n_items, size). A history without a kind of event has zeros there.
+    (n_items, size). With ``said`` the same of what was said with the events, beside it. A history without a kind of
+    event has zeros there.
     """
-    n, owner = len(indptr) - 1, np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-    parts = []
-    for group in [np.ones(len(item_ix), np.bool_)] if below is None else [~below, below]:
-        counts = np.where(group, weight, 0).astype(np.float64)
-        total = np.bincount(owner, counts, n)
-        share = counts / np.where(total > 0, total, 1)[owner]
-        mean = sparse.csr_array((share.astype(np.float32), item_ix, indptr), shape=(n, len(content))) @ content
-        many = np.log1p(np.bincount(owner, group, n)) / np.log1p(HISTORY_LIMIT)
-        parts += [mean, many.astype(np.float32)[:, None]]
+    groups = [np.ones(len(item_ix), np.bool_)] if below is None else [~below, below]
+    parts = [_pooled(content, indptr, item_ix, np.where(group, weight, 0), group) for group in groups]
+    if said is not None:
+        row, spoken = np.maximum(said.row, 0), said.row >= 0
+        for group in groups:
+            use = group & spoken
+            parts.append(_pooled(said.vectors, indptr, row, np.where(use, weight, 0), use))
     return np.concatenate(parts, axis=1)
+
+
+def _pooled(vectors: Floats, indptr: Places, row: NDArray[np.integer], weight: Floats, counts: Flags) -> Floats:
+    """The mean by ``weight`` of the vectors of each history, and ln(1 + events that count) as part of the most."""
+    n, owner = len(indptr) - 1, np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    total = np.bincount(owner, weight, n)
+    share = (weight / np.where(total > 0, total, 1)[owner]).astype(np.float32)
+    if len(vectors):
+        mean = sparse.csr_array((share, row, indptr), shape=(n, len(vectors))) @ vectors
+    else:
+        mean = np.zeros((n, vectors.shape[1]), np.float32)
+    many = np.log1p(np.bincount(owner, counts, n)) / np.log1p(HISTORY_LIMIT)
+    return np.concatenate([mean, many.astype(np.float32)[:, None]], axis=1)
 
 
 def features_of(content: Floats, past: Past, asked: Examples, split: bool) -> Floats:
@@ -134,4 +176,6 @@ def features_of(content: Floats, past: Past, asked: Examples, split: bool) -> Fl
     other = rows != np.repeat(asked.event, size)
     kept = np.concatenate([[0], np.cumsum(other)])[indptr].astype(np.int64)
     rows = rows[other]
-    return asker_features(content, kept, past.item_ix[rows], past.weight[rows], past.below[rows] if split else None)
+    below = past.below[rows] if split else None
+    said = None if past.said is None else past.said.take(rows)
+    return asker_features(content, kept, past.item_ix[rows], past.weight[rows], below, said)

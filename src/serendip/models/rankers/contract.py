@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -132,7 +132,3 @@ class RankerKind:
     config: type[RankerSettings]
     fit: Callable[[Any, Practice, np.random.Generator], Ranker]
     restore: Callable[[Any, Arrays], Ranker]
-
-
-Curves = dict[str, Sequence[float]]
-"""Metrics over the later questions by the number of trees, such as ``ndcg@10`` and ``auc``."""

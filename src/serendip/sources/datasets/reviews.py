@@ -81,13 +81,13 @@ def reviews(path: Path) -> LoadedSet:
     }
     parts = [
         rows(
-            FrameSource(f"{source.name}: people", people, digest=digest_of(source.digest, "people")),
+            _beside(source, "people", people),
             "users",
             "id name",
             attributes=["anonymous"],
         ),
         rows(
-            FrameSource(f"{source.name}: products", products, digest=digest_of(source.digest, "products")),
+            _beside(source, "products", products),
             "items",
             "id title text",
             attributes=["price"],
@@ -96,6 +96,12 @@ def reviews(path: Path) -> LoadedSet:
         rows(done, "interactions", "user item kind value at context", scale=SCALE),
     ]
     return LoadedSet("product-reviews", parts, [PRAISE, OTHER], left_out | report)
+
+
+def _beside(source: Source, what: str, frame: pl.DataFrame) -> FrameSource:
+    """Rows made of the file's, each with the line where the first of these stands."""
+    lines = frame["line"].to_numpy()
+    return FrameSource(source.name, frame.drop("line"), lines=lines, digest=digest_of(source.digest, what))
 
 
 def is_anonymous(name: str) -> bool:
@@ -233,18 +239,23 @@ def _digest(text: str) -> str:
 
 
 def _people(cleaned: pl.DataFrame) -> pl.DataFrame:
-    """Everybody who wrote, with the name; ``anonymous`` is told of those only who are."""
+    """Everybody who wrote, with the name and the first line; ``anonymous`` is told of those only who are."""
     first = cleaned.unique("user", keep="first", maintain_order=True)
     flag = pl.when("anonymous").then(pl.lit(True)).alias("anonymous")
-    return first.select(pl.col("user").alias("id"), "name", flag)
+    return first.select(pl.col("user").alias("id"), "name", flag, "line")
 
 
 def _products(cleaned: pl.DataFrame) -> pl.DataFrame:
-    """Every product with its longest description and the median of its prices."""
+    """Every product with its longest description, the median of its prices, and its first line."""
     length = pl.col("description").str.len_chars().fill_null(0)
     longest = pl.col("description").sort_by(length, descending=True, maintain_order=True).first()
     return (
         cleaned.group_by("item", maintain_order=True)
-        .agg(pl.col("title").drop_nulls().first(), longest.alias("text"), pl.col("price").median().round(2))
+        .agg(
+            pl.col("title").drop_nulls().first(),
+            longest.alias("text"),
+            pl.col("price").median().round(2),
+            pl.col("line").first(),
+        )
         .rename({"item": "id"})
     )

@@ -77,6 +77,14 @@ class AccountOfUser(BaseModel):
     created_at: datetime
 
 
+class VectorOfWords(BaseModel):
+    """What an interaction said, as a model sees it."""
+
+    interaction: int
+    name: str
+    vector: list[float]
+
+
 class EverythingShown(BaseModel):
     """All that is kept of one user."""
 
@@ -86,6 +94,7 @@ class EverythingShown(BaseModel):
     relations: list[RelationShown]
     slates: list[SlateShown]
     accounts: list[AccountOfUser]
+    vectors: list[VectorOfWords]
 
 
 @router.get(
@@ -106,6 +115,9 @@ def export_user(parts: Parts, user: str) -> Response:
             "relations": [shapes.relation_json(one) for one in found.relations],
             "slates": shapes.slates_json(parts.store, [as_answered(parts.live, one) for one in found.slates]),
             "accounts": found.accounts,
+            "vectors": [
+                {"interaction": number, "name": name, "vector": vector} for number, name, vector in found.vectors
+            ],
         }
     )
 

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from serendip.domain import SerendipError, Slate, User, checked_id
 from serendip.flows.recommend import Ask, recommend
 from serendip.flows.rows import recommend_by_matrices
-from serendip.web.pages.paper import page
-from serendip.web.pages.rows import N_CARDS
+from serendip.web.pages.paper import named, page
+from serendip.web.pages.rows import N_CARDS, Because, cards_of, noted
 from serendip.web.services import Parts, Services
 
 router = APIRouter(include_in_schema=False)
@@ -28,6 +28,7 @@ class Place:
     name: str
     score: float
     source: str
+    because: Because | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Listed:
     """items or users."""
     places: tuple[Place, ...]
     note: str | None
+    doubt: str | None = None
 
 
 @router.get("/people/{user:id}/lists")
@@ -60,7 +62,7 @@ def _by_scenario(parts: Services, user: str, now: datetime) -> list[Listed]:
     for name, scenario in sorted(parts.live.scenarios.items()):
 
         def ask(name: str = name) -> Slate:
-            return recommend(parts.store, parts.live, user, Ask(name), now)
+            return recommend(parts.store, parts.live, user, Ask(name, explain=True), now)
 
         found.append(_listed(parts, name, "scenario", scenario.config.recommend, ask))
     return found
@@ -82,11 +84,18 @@ def _listed(parts: Services, name: str, what: str, of: str, ask: Callable[[], Sl
         slate = ask()
     except SerendipError as error:
         return Listed(name, what, of, (), str(error))
-    ids = {place.item for place in slate.items}
-    names: dict[str, str | None]
-    if of == "users":
-        names = {id: one.name for id, one in parts.store.users_by_id(ids).items()}
-    else:
-        names = {id: one.title for id, one in parts.store.items_by_id(ids).items()}
-    places = tuple(Place(one.item, names.get(one.item) or one.item, one.score, one.source) for one in slate.items)
-    return Listed(name, f"{what}, {slate.version}", of, places, slate.note)
+    note, doubt = noted(parts, slate)
+    places = _people(parts, slate) if of == "users" else _items(parts, slate)
+    return Listed(name, f"{what}, {slate.version}", of, places, note, doubt)
+
+
+def _people(parts: Services, slate: Slate) -> tuple[Place, ...]:
+    found = parts.store.users_by_id({one.item for one in slate.items})
+    names = {id: one.name for id, one in found.items()}
+    return tuple(Place(one.item, names.get(one.item) or one.item, one.score, one.source) for one in slate.items)
+
+
+def _items(parts: Services, slate: Slate) -> tuple[Place, ...]:
+    cards = cards_of(parts, slate)
+    pairs = zip(slate.items, cards, strict=True)
+    return tuple(Place(one.item, named(card.item), one.score, one.source, card.because) for one, card in pairs)

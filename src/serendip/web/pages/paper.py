@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,6 +54,21 @@ def poster(item: Item, hosts: tuple[str, ...]) -> str:
     return f"/posters/{segment(item.id)}.svg"
 
 
+SHORT = 60
+"""Characters of a text that stand for a title."""
+
+
+def named(item: Item) -> str:
+    """What an item is called: its title, else how its text begins, else its id."""
+    if item.title or not (item.text or "").strip():
+        return item.title or item.id
+    return (
+        shorten(item.text or "", SHORT, placeholder="…")
+        if " " in (item.text or "").strip()
+        else (item.text or "")[:SHORT]
+    )
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
@@ -61,7 +77,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(segment=segment, hue=hue, initials=initials)
+    made.filters.update(segment=segment, hue=hue, initials=initials, named=named)
     made.globals.update(version=__version__, ago=ago, poster=poster, asset=_asset)
     return made
 

@@ -18,7 +18,7 @@ from serendip.flows.recommend import similar
 from serendip.flows.record import record
 from serendip.web.addresses import segment
 from serendip.web.asker import Asker, current
-from serendip.web.pages.paper import page
+from serendip.web.pages.paper import named, page
 from serendip.web.pages.rows import N_CARDS, STARS, Card, Doing, Look, Row, history_of, rows_for
 from serendip.web.services import Parts, Services
 
@@ -59,8 +59,7 @@ def _lively(parts: Services) -> list[tuple[User, str | None]]:
             break
     items = parts.store.items_by_id(list(latest.values()))
     return [
-        (parts.store.user(user) or User(user), (items.get(item) or Item(item)).title or item)
-        for user, item in latest.items()
+        (parts.store.user(user) or User(user), named(items.get(item) or Item(item))) for user, item in latest.items()
     ]
 
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serendip.domain import Item, NotFound, checked_id
+from serendip.web.pages.paper import named
 from serendip.web.services import Parts
 
 router = APIRouter(include_in_schema=False)
@@ -49,7 +50,7 @@ def drawn(item: Item) -> str:
     """A poster for an item that has none, 200 by 300: its title over shapes that its id decides."""
     seed = hashlib.blake2b(item.id.encode(), digest_size=8).digest()
     dark, bright, pale = INKS[seed[0] % len(INKS)]
-    title = item.title or item.id
+    title = named(item)
     lines = wrap(title, 14)[:4] or [title[:14]]
     if len(wrap(title, 14)) > 4:
         lines[-1] = lines[-1][:13] + "…"

@@ -19,6 +19,8 @@ from serendip.domain import (
 from serendip.flows.live import FOR_YOU, HOME
 from serendip.flows.recommend import Ask, recommend, recommend_session, similar
 from serendip.flows.rows import recommend_by_matrices
+from serendip.web.pages.paper import named
+from serendip.web.pages.why import OTHER, Said, about, whole_of, why
 from serendip.web.services import Services
 
 N_CARDS = 12
@@ -29,13 +31,16 @@ STARS = 5
 
 @dataclass(frozen=True)
 class Because:
-    """One past event that speaks for a card."""
+    """What speaks loudest for a card: a past event, or a sentence."""
 
-    title: str
+    title: str | None
+    """Of the event's item."""
     share: str | None
     """Its part of the score in percent; none where the parts do not add up to a whole."""
     fresh: bool = False
     """It is what was just done."""
+    words: str | None = None
+    """The sentence, where it is no event."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class Card:
     source: str
     change: str | None
     """new, or how many places it rose; none where it stands as before."""
+    why: tuple[Said, ...] = ()
+    """What its score is made of, where it has parts."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,8 @@ class Row:
     cards: tuple[Card, ...]
     slate: str | None = None
     note: str | None = None
+    doubt: str | None = None
+    """What the gate said where it did not find the version better."""
 
     @property
     def changed(self) -> list[Item]:
@@ -107,13 +116,26 @@ def _row(parts: Services, look: Look, scenario: str, title: str) -> Row:
         return Row(scenario, title, "", (), note=str(error))
     personal = parts.live.scenario(scenario).personal
     about = "from what you did, a moment ago included" if personal else "what everybody likes lately"
-    return _filled(parts, slate, Row(scenario, title, about, (), slate.id, slate.note), look)
+    note, doubt = noted(parts, slate)
+    return _filled(parts, slate, Row(scenario, title, about, (), slate.id, note, doubt), look)
+
+
+def noted(parts: Services, slate: Slate) -> tuple[str | None, str | None]:
+    """What a slate's reader should know, and apart from it what the gate said of the version."""
+    served = parts.live.scenarios.get(slate.scenario)
+    doubt = served.note if served is not None and served.version == slate.version else None
+    if doubt is None or slate.note is None or not slate.note.endswith(doubt):
+        return slate.note, None
+    return slate.note.removesuffix(doubt).strip() or None, doubt
 
 
 def _popular(parts: Services, look: Look) -> Row:
-    """What an asker without a history is shown: the fallback, recent popularity."""
-    slate = recommend_session(parts.store, parts.live, [], Ask(HOME, N_CARDS), look.now)
-    return _filled(parts, slate, Row("popular", "Popular this week", "the same for everybody", (), slate.id), look)
+    """What an asker without a history is shown: the fallback, recent popularity, or what a ranker makes of nothing."""
+    slate = recommend_session(parts.store, parts.live, [], Ask(HOME, N_CARDS, explain=True), look.now)
+    popular = all(place.source.split("-")[0] == "popular" and "+" not in place.source for place in slate.items)
+    title = "Popular this week" if popular else "For somebody new"
+    row = Row("popular", title, "the same for everybody without a past", (), slate.id)
+    return _filled(parts, slate, row, look)
 
 
 def _by_recommenders(parts: Services, look: Look) -> list[Row]:
@@ -130,21 +152,24 @@ def _by_recommenders(parts: Services, look: Look) -> list[Row]:
 
 
 def _filled(parts: Services, slate: Slate, row: Row, look: Look) -> Row:
-    named = {place.item for place in slate.items} | {r.item for place in slate.items for r in place.reasons}
-    items = parts.store.items_by_id(list(named))
-    ids = [place.item for place in slate.items]
     before = look.before.get(row.id)
+    ids = [place.item for place in slate.items]
     changes = changed(ids, [place.item for place in before.items]) if before else {}
-    cards = tuple(
-        Card(
-            items.get(place.item) or Item(place.item),
-            reason(place, items, look.did),
-            place.source,
-            changes.get(place.item),
-        )
-        for place in slate.items
-    )
-    return replace(row, cards=cards)
+    cards = cards_of(parts, slate, look.did)
+    return replace(row, cards=tuple(replace(card, change=changes.get(card.item.id)) for card in cards))
+
+
+def cards_of(parts: Services, slate: Slate, did: str | None = None) -> tuple[Card, ...]:
+    """The places of a slate with their items, and why they stand there; ``did``: what was just done something to."""
+    met = {place.item for place in slate.items} | {r.item for place in slate.items for r in place.reasons}
+    items = parts.store.items_by_id(list(met))
+    person = None if slate.user is None else parts.store.user(slate.user)
+    cards = []
+    for place in slate.items:
+        item = items.get(place.item) or Item(place.item)
+        said = why(place, about(parts.live, slate.scenario, item, person))
+        cards.append(Card(item, reason(place, items, did, said), place.source, None, said))
+    return tuple(cards)
 
 
 def changed(now: Sequence[str], before: Sequence[str]) -> dict[str, str]:
@@ -159,16 +184,22 @@ def changed(now: Sequence[str], before: Sequence[str]) -> dict[str, str]:
     }
 
 
-def reason(place: SlateItem, items: Mapping[str, Item], did: str | None = None) -> Because | None:
-    """What was just done where it speaks for an item, else the past event that speaks loudest, if any does."""
+def reason(
+    place: SlateItem, items: Mapping[str, Item], did: str | None = None, said: Sequence[Said] = ()
+) -> Because | None:
+    """What was just done where it speaks for an item, else what speaks loudest, a sentence or a past event, if any."""
     speaking: list[Reason] = [one for one in place.reasons if one.share > 0]
-    if not speaking:
+    loudest = max((one for one in said if one.words != OTHER), key=lambda one: one.share, default=None)
+    first = next((one for one in speaking if one.item == did), speaking[0] if speaking else None)
+    whole = place.score if place.parts is None else whole_of(place.parts)
+    # An event tells better what all events together say, unless it is one small part of many.
+    small = first is None or (first.item != did and first.share < whole * loudest.share / 2 if loudest else False)
+    if loudest is not None and loudest.share > 0 and small:
+        return Because(None, loudest.percent, words=loudest.words)
+    if first is None:
         return None
-    first = next((one for one in speaking if one.item == did), speaking[0])
-    named = items.get(first.item)
-    whole = place.score if place.parts is None else sum(max(part, 0.0) for part in place.parts.values())
     share = f"{first.share / whole:.0%}" if 0 < first.share <= whole else None
-    return Because((named.title if named else None) or first.item, share, first.item == did)
+    return Because(named(items.get(first.item) or Item(first.item)), share, first.item == did)
 
 
 def _because(parts: Services, history: Sequence[Interaction], now: datetime) -> list[Row]:
@@ -185,9 +216,12 @@ def _because(parts: Services, history: Sequence[Interaction], now: datetime) -> 
     seen = {event.item for event in history}
     ids = [item for item, _ in found if item not in seen][:N_CARDS]
     items = parts.store.items_by_id([liked, *ids])
-    title = items[liked].title if liked in items else None
     cards = tuple(Card(items.get(item) or Item(item), None, "alike", None) for item in ids)
-    return [Row("because", f"Because of {title or liked}", "alike by who else chose them", cards)] if cards else []
+    return (
+        [Row("because", f"Because of {named(items.get(liked) or Item(liked))}", "alike by who else chose them", cards)]
+        if cards
+        else []
+    )
 
 
 def _positive(event: Interaction, kinds: Mapping[str, InteractionKind]) -> bool:
