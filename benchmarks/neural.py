@@ -29,7 +29,7 @@ from serendip.pipeline import PipelineConfig
 ROWS: dict[str, dict[str, tuple[str, tuple[float, float]]]] = {
     "amazon-beauty": {
         "sequence": (
-            "sequence(n_factors=128,n_negatives=1024,dropout=0.3,n_epochs=14,patience=0)",
+            "sequence(n_factors=128,n_negatives=1024,dropout=0.3,n_epochs=20,patience=0)",
             (0.090, 0.051),
         ),
     },

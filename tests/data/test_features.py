@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from feature_world import COUNTERS, DAY, OTHERS, literally, made_log
-from serendip.data import UNKNOWN, Columns, Dataset, Queries, Vocabulary
+from serendip.data import UNKNOWN, Column, Columns, Dataset, Queries, Vocabulary
 from serendip.data.features import Features, Stream, counters, parse_features, rows_of, usual_features
+from serendip.data.features.coded import coded
 from serendip.domain import Invalid
 
 ALL = parse_features((*COUNTERS, *OTHERS))
@@ -258,3 +259,20 @@ def test_a_piece_out_of_order_is_refused_by_its_row():
     for line in ("count(user, 7d)", "hour", "count(user.city)"):
         with pytest.raises(Invalid, match="a stream"):
             Stream(parse_features([line]), data.n_users, data.n_items)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (["a", None, "never seen", "c", "a"], [["a"], None, ["never seen"], ["c"], ["a"]]),
+        ([2, None, 7, 0.5, 2], [["2"], None, ["7"], ["0.5"], ["2"]]),
+        ([True, None, False, True, None], [["true"], None, ["false"], ["true"], None]),
+        ([None, "c", 2, None, True], [None, ["c"], ["2"], None, ["true"]]),
+    ],
+)
+def test_one_word_a_row_is_coded_as_a_list_of_it_is(values, words):
+    known = Vocabulary(("c", "a", "b", "0.5", "2", "true"))
+    found, want = (coded(Column.of(said), 5, known) for said in (values, words))
+    np.testing.assert_array_equal(found.indptr, want.indptr)
+    np.testing.assert_array_equal(found.codes, want.codes)
+    assert (found.codes.dtype, found.indptr.dtype, found.n_codes) == (want.codes.dtype, want.indptr.dtype, 6)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from serendip.data import Columns, Dataset, Queries
 from serendip.domain import Invalid
@@ -147,3 +148,20 @@ def test_what_cannot_be_learnt_from_is_refused_with_the_way_out() -> None:
 def test_tags_may_be_texts() -> None:
     data = replace(meeting(), item_columns=Columns.of([{"tags": "a"}, {"tags": "b"}, {}, {"tags": "a"}, {}, {}]))
     assert fitted(data).names.ids == ("a", "b")
+
+
+def test_averages_are_those_of_the_equation_written_out() -> None:
+    rng = np.random.default_rng(3)
+    w = rng.integers(0, 3, (6, 4)).astype(np.float32)
+    w[2] = 0
+    expected = rng.normal(size=(3, 4)).astype(np.float32)
+    expected[0] = 0
+    expected[2] = np.nan
+    weights = Csr.of(sparse.csr_array(w))
+    for least in (0.0, 1e-30):
+        found = averaged(expected, weights, least)
+        for q in range(3):
+            for e in range(6):
+                mean = sum(w[e, t] * expected[q, t] for t in range(4) if w[e, t]) / max(w[e].sum(), 1)
+                want = mean if mean != 0 or not w[e].any() else least
+                np.testing.assert_allclose(found[q, e], want, rtol=1e-6)

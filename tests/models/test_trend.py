@@ -21,6 +21,7 @@ CONFIGS = (
     PopularityConfig(window_days=3),
     PopularityConfig(window_days=1.3, half_life_days=0.7),
     PopularityConfig(half_life_days=0.05),
+    PopularityConfig(window_days=1e12),
 )
 
 
@@ -37,7 +38,7 @@ def literally(config: PopularityConfig, data: Dataset, until: int) -> np.ndarray
     return popularity.fit(config, data.before(until), np.random.default_rng(0)).totals
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=["ever", "window", "window and fading", "fading fast"])
+@pytest.mark.parametrize("config", CONFIGS, ids=["ever", "window", "window and fading", "fading fast", "wide window"])
 def test_totals_of_every_day_are_those_of_the_data_cut_there(data, config):
     trend = Trend.of(config, data, 8)
     back = Trend.restore(config, {name: array.copy() for name, array in trend.arrays().items()})

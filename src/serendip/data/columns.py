@@ -141,12 +141,6 @@ class Column:
         return all(part is None for part in (self.numbers, self.texts, self.flags, self.lists, self.vectors))
 
     @property
-    def only_texts(self) -> Texts | None:
-        """The texts, where no row has anything else."""
-        others = (self.numbers, self.flags, self.lists, self.vectors)
-        return self.texts if all(part is None for part in others) else None
-
-    @property
     def what(self) -> str:
         """The types of its values, in words."""
         parts = (

@@ -309,7 +309,10 @@ def open_version(artifacts: Artifacts, version: str) -> Opened:
     config = PipelineConfig.model_validate(manifest["pipeline"])
     gate = manifest.get("gate")
     note = None if gate is None or gate["passed"] else str(gate["sentence"])
-    pipeline = pipelines.restore(config, kinds_from(manifest["kinds"]), arrays)
+    try:
+        pipeline = pipelines.restore(config, kinds_from(manifest["kinds"]), arrays)
+    except KeyError as missing:
+        raise NotReady(f"it holds no array {missing}, as another release made it; train it again") from None
     return Opened(pipeline, KeyRows.of(arrays[KEYS]), arrays.get(USER_KEYS, np.empty(0, np.int64)), note)
 
 

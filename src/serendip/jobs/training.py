@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from serendip.evaluation import Protocol, Table, parse_metrics
 from serendip.flows.promote import publish
@@ -18,24 +18,25 @@ HEAD = ("ndcg@10", "recall@10", "hit-rate@10", "mrr@10")
 """The numbers of a table that a training's record repeats."""
 
 
+def _parsed(spec: str) -> str:
+    PipelineConfig.parse(spec)
+    return spec
+
+
+Pipelines = tuple[Annotated[str, AfterValidator(_parsed)], ...]
+"""As ``serendip train`` takes them; none: those that scenarios declare, or the usual ones."""
+
+
 class TrainArguments(Refreshing):
     """What is trained, and whether the best goes live."""
 
-    pipelines: tuple[str, ...] = ()
-    """As ``serendip train`` takes them; none: those that scenarios declare, or the usual ones."""
+    pipelines: Pipelines = ()
     scenario: str | None = None
     """Train what this one declares."""
     settings: dict[str, Any] = Field(default_factory=dict)
     seed: int = Field(default=0, ge=0, lt=2**63)
     promote: bool = True
     """Then put the best where the gate lets it."""
-
-    @field_validator("pipelines")
-    @classmethod
-    def _known(cls, pipelines: tuple[str, ...]) -> tuple[str, ...]:
-        for spec in pipelines:
-            PipelineConfig.parse(spec)
-        return pipelines
 
 
 def run_train(work: Work, told: TrainArguments) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def head_of(table: Table) -> dict[str, dict[str, dict[str, float]]]:
 class EvaluateArguments(Refreshing):
     """What is compared, and how."""
 
-    pipelines: tuple[str, ...] = ()
+    pipelines: Pipelines = ()
     scenario: str | None = None
     """All answer under the rules of this one."""
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -82,13 +83,6 @@ class EvaluateArguments(Refreshing):
     k: int = Field(default=10, ge=1, le=10_000)
     metrics: tuple[str, ...] = ()
     seed: int = Field(default=0, ge=0, lt=2**63)
-
-    @field_validator("pipelines")
-    @classmethod
-    def _known(cls, pipelines: tuple[str, ...]) -> tuple[str, ...]:
-        for spec in pipelines:
-            PipelineConfig.parse(spec)
-        return pipelines
 
 
 def run_evaluate(work: Work, told: EvaluateArguments) -> dict[str, Any]:

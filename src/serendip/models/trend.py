@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serendip.data import DAY, Arrays, Dataset, Floats
 from serendip.data.dataset import replaced_at
-from serendip.data.past import MOST_CHANGES, Horizon, Noted, Numbers, Past
+from serendip.data.past import ALWAYS, MOST_CHANGES, Horizon, Noted, Numbers, Past
 from serendip.models.popularity import PopularityConfig
 
 MOST_HALVINGS = 1000
@@ -113,7 +114,7 @@ class _Sums:
         """Sum up what was before ``moment``, which is later than the last; the smallest weight inside, at most 1."""
         at, window = self.log.at, self.config.window_days
         assert at is not None
-        begin = 0 if window is None else int(np.searchsorted(at, moment - window * DAY))
+        begin = 0 if window is None else int(np.searchsorted(at, max(ALWAYS, ceil(moment - window * DAY))))
         end = int(np.searchsorted(at, moment))
         if window is None and self.replaced is None:
             self.inside += self._sum(self.end, end, moment)

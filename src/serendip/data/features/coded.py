@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from serendip.data.columns import Column, Texts
+from serendip.data.columns import Column
 from serendip.data.vocabulary import UNKNOWN, Arrays, Vocabulary
 
 Codes = NDArray[np.int32]
@@ -89,11 +89,15 @@ class Coded:
 
 def coded(column: Column, n_rows: int, known: Vocabulary | None = None) -> Coded:
     """What ``column`` says of each row, each word once; with ``known`` by its codes, UNKNOWN for other words."""
-    if known is not None and column.only_texts is not None:
-        return _texts_coded(column.only_texts, known)
+    parts = _parts(column)
+    if known is not None and len(parts) == 1 and column.lists is None:
+        # One word a row at most, as of nearly everybody who asks: nothing need be sorted.
+        owner, place, said = parts[0]
+        indptr = np.searchsorted(owner, np.arange(n_rows + 1)).astype(np.int64)
+        return Coded(indptr, known.rows(said)[place], len(known), known)
     owners, places = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     words: list[str] = []
-    for owner, place, said in _parts(column):
+    for owner, place, said in parts:
         owners.append(owner)
         used, inverse = np.unique(place, return_inverse=True)
         places.append(inverse + len(words))
@@ -105,13 +109,6 @@ def coded(column: Column, n_rows: int, known: Vocabulary | None = None) -> Coded
     both = np.unique(owner * span + (code.astype(np.int64) + 1))
     indptr = np.searchsorted(both, np.arange(n_rows + 1) * span)
     return Coded(indptr.astype(np.int64), (both % span - 1).astype(np.int32), len(vocabulary), vocabulary)
-
-
-def _texts_coded(texts: Texts, known: Vocabulary) -> Coded:
-    """One text a row at most, so that nothing need be sorted: what is asked of every asker."""
-    have = texts.codes >= 0
-    indptr = np.concatenate([[0], np.cumsum(have)]).astype(np.int64)
-    return Coded(indptr, known.rows(texts.words)[texts.codes[have]], len(known), known)
 
 
 def _parts(column: Column) -> list[tuple[NDArray[np.int64], NDArray[np.int64], list[str] | tuple[str, ...]]]:

@@ -174,10 +174,13 @@ class Features:
         """
         rows = np.ascontiguousarray(np.broadcast_to(among, (len(queries), np.shape(among)[-1])), np.int32)
         places = self.earlier.horizon.places(queries.moment)
-        if (places == len(self.earlier.horizon.starts)).all():
-            return self._read(queries, rows, said)
+        different = np.unique(places).tolist()
+        if len(different) == 1 and different[0] != TOO_EARLY:
+            return self._as_of(different[0])._read(queries, rows, said)
         out = np.full((*rows.shape, len(self.names)), np.nan, np.float32)
-        for place in np.unique(places[places != TOO_EARLY]).tolist():
+        for place in different:
+            if place == TOO_EARLY:
+                continue
             some = np.flatnonzero(places == place)
             own = {name: (scores[some], ranks[some]) for name, (scores, ranks) in (said or {}).items()}
             out[some] = self._as_of(place)._read(queries.take(some), rows[some], own)

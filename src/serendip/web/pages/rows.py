@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from serendip.data.features.saying import BY_KIND
 from serendip.domain import (
     HISTORY_LIMIT,
     Interaction,
@@ -24,6 +25,8 @@ from serendip.web.pages.why import OTHER, Said, about, whole_of, why
 from serendip.web.services import Services
 
 N_CARDS = 12
+WORTH_SAYING = 0.1
+"""A sentence about less of what moved a score is no reason."""
 N_RECOMMENDERS = 4
 """Recommenders that have a row; all of them are on the page of lists."""
 STARS = 5
@@ -122,8 +125,8 @@ def _row(parts: Services, look: Look, scenario: str, title: str) -> Row:
 
 def noted(parts: Services, slate: Slate) -> tuple[str | None, str | None]:
     """What a slate's reader should know, and apart from it what the gate said of the version."""
-    served = parts.live.scenarios.get(slate.scenario)
-    doubt = served.note if served is not None and served.version == slate.version else None
+    served = (one for one in parts.live.scenarios.values() if one.version == slate.version)
+    doubt = next((one.note for one in served if one.note), None)
     if doubt is None or slate.note is None or not slate.note.endswith(doubt):
         return slate.note, None
     return slate.note.removesuffix(doubt).strip() or None, doubt
@@ -194,11 +197,13 @@ def reason(
     whole = place.score if place.parts is None else whole_of(place.parts)
     # An event tells better what all events together say, unless it is one small part of many.
     small = first is None or (first.item != did and first.share < whole * loudest.share / 2 if loudest else False)
-    if loudest is not None and loudest.share > 0 and small:
+    if loudest is not None and loudest.share >= WORTH_SAYING and small:
         return Because(None, loudest.percent, words=loudest.words)
     if first is None:
         return None
     share = f"{first.share / whole:.0%}" if 0 < first.share <= whole else None
+    if first.item == place.item and first.item != did:
+        return Because(None, share, words=BY_KIND["again"])
     return Because(named(items.get(first.item) or Item(first.item)), share, first.item == did)
 
 

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from serendip.data.features.saying import About, of_source, saying
-from serendip.domain import Item, SlateItem, User
+from serendip.domain import Item, SerendipError, SlateItem, User
 from serendip.flows.live import Live
-from serendip.pipeline import BOOST
+from serendip.pipeline import BOOST, Source
 from serendip.pipeline.ranked import BASE
 
 MOST_SAID = 6
 """Of one item, so many sentences; the others are summed."""
+LEAST = 0.005
+"""Of what moved a score, parts below this are not told."""
 OTHER = "other things"
 BY_RULE = "a rule of this place lifts it"
 
@@ -50,22 +52,31 @@ def why(place: SlateItem, about: About) -> tuple[Said, ...]:
     if place.parts is None:
         return ()
     whole = whole_of(place.parts) or 1.0
-    shares: dict[str, float] = {}
-    names: dict[str, list[tuple[str, float | None]]] = {}
-    for name, part in place.parts.items():
+    groups: dict[str, list[str]] = {}
+    for name in place.parts:
         if name != BASE:
-            words = _words(place, name, about)
-            shares[words] = shares.get(words, 0.0) + part / whole
-            value = None if place.values is None else place.values.get(name)
-            names.setdefault(words, []).append((name, value))
-    said = [Said(words, share, tuple(names[words])) for words, share in shares.items()]
-    said.sort(key=lambda one: (one.words == OTHER, -abs(one.share)))
-    rest = [one for one in said[MOST_SAID:] if one.words != OTHER] + [one for one in said if one.words == OTHER]
-    told_alone = [one for one in said[:MOST_SAID] if one.words != OTHER]
+            groups.setdefault(_words(place, name, about), []).append(name)
+    values = place.values or {}
+    said = []
+    for words, names in groups.items():
+        share = sum(place.parts[name] for name in names) / whole
+        if share < 0 and any(name in about.models for name in names):
+            # Beside the other candidates the source put it below the middle, or nowhere.
+            words = OTHER
+        elif share < 0 and words in _of_sources(about):
+            words = f"{words}, others more"
+        said.append(Said(words, share, tuple((name, values.get(name)) for name in names)))
+    said = sorted((one for one in said if abs(one.share) >= LEAST), key=lambda one: -abs(one.share))
+    clear = [one for one in said if one.words != OTHER]
+    rest = [*clear[MOST_SAID:], *(one for one in said if one.words == OTHER)]
     if not rest:
-        return tuple(told_alone)
+        return tuple(clear[:MOST_SAID])
     together = tuple(name for one in rest for name in one.names)
-    return (*told_alone, Said(OTHER, sum(one.share for one in rest), together))
+    return (*clear[:MOST_SAID], Said(OTHER, sum(one.share for one in rest), together))
+
+
+def _of_sources(about: About) -> set[str]:
+    return {of_source(source, about.models) for source in about.models}
 
 
 def _words(place: SlateItem, name: str, about: About) -> str:
@@ -79,8 +90,13 @@ def _words(place: SlateItem, name: str, about: About) -> str:
 
 def about(live: Live, scenario: str, item: Item, user: User | None) -> About:
     """Whom the features of a slate's item were told of."""
-    found = live.scenarios.get(scenario)
-    sources = () if found is None else (*found.pipeline.sources, *found.pipeline.fallback)
+    try:
+        pipeline = live.scenario(scenario).pipeline
+    except SerendipError:
+        # A matrix answered, not a scenario.
+        sources: tuple[Source, ...] = ()
+    else:
+        sources = (*pipeline.sources, *pipeline.fallback)
     columns = {**item.attributes, "title": item.title, "text": item.text, "tags": item.tags}
     models = {source.config.name: source.config.model for source in sources}
     return About(columns, {} if user is None else user.attributes, models)

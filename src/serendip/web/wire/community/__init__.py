@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from serendip.web.wire.community import cells, matrices, people, recommenders, votes
+from serendip.web.wire.community import cells, items, matrices, recommenders, users, votes
 
 router = APIRouter()
-for part in (people, votes, matrices, cells, recommenders):
+for part in (users, items, votes, matrices, cells, recommenders):
     router.include_router(part.router)
 
 __all__ = ["router"]
