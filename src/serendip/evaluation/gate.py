@@ -66,11 +66,13 @@ def _gap(gap: Difference) -> str:
     return f"{gap.difference:+.4f}, 95% {gap.low:+.4f} to {gap.high:+.4f}"
 
 
+def often(days: float) -> str:
+    """How often, in words."""
+    return "daily" if days == 1 else f"every {days:g} days"
+
+
 def _refitted(days: float | None) -> str:
-    if days is None:
-        return ""
-    often = "daily" if days == 1 else f"every {days:g} days"
-    return f", all but what rankers learnt fitted again {often}"
+    return "" if days is None else f", all but what rankers learnt fitted again {often(days)}"
 
 
 def _word(metric: str) -> str:
