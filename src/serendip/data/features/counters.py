@@ -82,6 +82,12 @@ def spans(feature: Feature) -> tuple[int, int, float]:
     return span, span, 1.0
 
 
+def longest(features: Iterable[Feature]) -> int:
+    """The longest window, in microseconds; 0 where there is none."""
+    windowed = (feature for feature in features if feature.what in ("count", "rate", "trend"))
+    return max((span for feature in windowed for span in spans(feature)[:2]), default=cells.NO_SPAN)
+
+
 @dataclass(frozen=True)
 class Places:
     """Where the cells of an entity stand, and those of each row of a log."""
