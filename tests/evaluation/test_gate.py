@@ -81,6 +81,14 @@ def test_again_is_asked_for_only_where_repeats_are_allowed():
     assert not judge(table(again=-0.5), "als", None, repeats=True).passed
 
 
+def test_again_that_its_fallback_answers_for_is_not_named_beside_the_fallback():
+    told = table(again=0.1, popular_7_days=-0.1)
+    rows = tuple(replace(one, catalogue={"fallback@10": 1.0}) if one.name == "again" else one for one in told.rows)
+    verdict = judge(replace(told, rows=rows), "als", None, repeats=True)
+    assert verdict.not_beaten == ("popular-7-days",)
+    assert verdict.beaten == ("popular",)
+
+
 def test_popularity_may_always_go_live():
     verdict = judge(table(), "popular", "als", repeats=True)
     assert verdict.passed

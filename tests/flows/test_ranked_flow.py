@@ -99,7 +99,7 @@ def test_the_last_click_and_new_trends_change_the_next_slate_without_training(se
     before = live.scenario(FOR_YOU).pipeline
     fresh = [Interaction(f"new-{n}", "item-30", NOON + timedelta(minutes=n), "like") for n in range(25)]
     record(store, fresh, LATER)
-    live.refresh_trends()
+    live.refresh_trends(LATER)
     after = live.scenario(FOR_YOU).pipeline
     assert len(after.users) == len(before.users) + 27
     assert after.users.row("user-4") == before.users.row("user-4")

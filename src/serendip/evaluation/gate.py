@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from serendip.domain import Invalid
-from serendip.evaluation.table import Difference, Table
+from serendip.evaluation.table import Difference, Row, Table
 
 FEWEST_USERS = 20
 """Below this many users an interval means little."""
@@ -25,12 +25,16 @@ def judge(table: Table, candidate: str, live: str | None, repeats: bool) -> Verd
     """Whether ``candidate`` is better, beyond noise, than what is live and than the baselines.
 
     ``live`` is the row of what is live now, refitted at the same cut, or None. The lower end of the 95% interval of
-    the difference must be above 0 against it, popular, popular-7-days and, where ``repeats`` are allowed, again; of a
-    ranked pipeline also against the best of its sources alone. Popularity may always go live.
+    the difference must be above 0 against it, popular, popular-7-days and, where ``repeats`` are allowed, again, unless
+    again had nothing to say; of a ranked pipeline also against the best of its sources alone. Popularity may always go
+    live.
     """
     row = table.row(candidate)
     needed = ["popular", "popular-7-days", *(["again"] if repeats else [])]
     others = dict.fromkeys(table.baselines[name] for name in needed if name in table.baselines)
+    again = table.baselines.get("again")
+    if again in others and _wholly_filled(table.row(again), table.metric):
+        del others[again]
     best = max(row.sources, key=lambda name: table.row(name).metrics[table.metric].mean, default=None)
     if best is not None:
         others[best] = None
@@ -56,6 +60,11 @@ def judge(table: Table, candidate: str, live: str | None, repeats: bool) -> Verd
         return Verdict(False, f"{sentence}; {way_out}", beaten, not_beaten)
     gaps = " and ".join(f"{_called(other, best)} by {_gap(row.vs[other])}" for other in beaten)
     return Verdict(True, f"{candidate} beats {gaps} in {about}{note}", beaten, not_beaten)
+
+
+def _wholly_filled(row: Row, metric: str) -> bool:
+    """Whether every place of a baseline was left to its fallback, which is popular-7-days: it is that row once more."""
+    return row.catalogue.get(f"fallback@{metric.rpartition('@')[2]}") == 1.0
 
 
 def _called(name: str, best: str | None) -> str:
