@@ -276,3 +276,24 @@ def test_one_word_a_row_is_coded_as_a_list_of_it_is(values, words):
     np.testing.assert_array_equal(found.indptr, want.indptr)
     np.testing.assert_array_equal(found.codes, want.codes)
     assert (found.codes.dtype, found.indptr.dtype, found.n_codes) == (want.codes.dtype, want.indptr.dtype, 6)
+
+
+def test_a_large_counter_of_pairs_takes_three_bytes_a_pair_and_tells_the_same(monkeypatch):
+    """One of users and items, of which most never met."""
+    data = made_log()
+    defined = parse_features(
+        ("count(user x item)", "count(user x item.tags, view, 3d)", "rate(user x item, like/view)")
+    )
+    queries, among = Queries.of_users(data, np.arange(6)), np.tile(np.arange(7, dtype=np.int32), (6, 1))
+    dense = Features.of(defined, data, np.random.default_rng(0))
+    monkeypatch.setattr(counters, "DENSE", 0)
+    some = Features.of(defined, data, np.random.default_rng(0))
+    # As it was kept before it was made small.
+    wide = {name: array.astype(np.float64) if name.endswith("/a") else array for name, array in some.arrays().items()}
+    for one in (some, Features.restore(defined, some.arrays()), Features.restore(defined, wide)):
+        np.testing.assert_array_equal(one.at(queries, among), dense.at(queries, among))
+        pairs = one.counters[0]
+        assert (pairs.a.itemsize, pairs.cells[1].itemsize) == (1, 1)
+        assert one.counters[2].a.dtype == np.float64
+    assert counters.smallest(np.array([0.0, 256.0])).dtype == np.uint16
+    assert counters.smallest(np.array([70_000])).tolist() == [70_000]

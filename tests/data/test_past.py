@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,22 @@ def test_a_moment_of_the_past_is_told_from_what_was_before_its_day():
     for moment in (first + DAY * 3 // 2, first + 4 * DAY, first + 7 * DAY + 1, data.now - 1):
         agrees(kept, data, moment)
         agrees(back, data, moment)
+
+
+def test_while_nothing_happens_windows_empty_themselves_day_by_day():
+    """What is known to be silent is as a log that was cut later; of days on which nothing changed nothing is kept."""
+    data = made_log()
+    last = data.now - 1
+    silent = replace(data, until=last + 274 * DAY)
+    kept = Features.of(ALL, silent, rng(), past_days=30)
+    for days in (-3, 1, 2, 5, 20, 273):
+        agrees(kept, silent, last + days * DAY)
+    starts = kept.earlier.horizon.starts
+    assert len(starts) < 30
+    assert starts[0] == int(data.at[0]) // DAY * DAY + DAY
+    told = dict(zip(kept.names, kept.at(Queries.of_users(data, np.arange(6), silent.now), ITEMS)[2, 0], strict=True))
+    assert told["count(all, 1d)"] == 0
+    assert told["recency(item, like)"] > 273
 
 
 def test_a_day_ahead_would_be_noticed(monkeypatch):

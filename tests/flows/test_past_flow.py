@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from serendip.domain import HISTORY_LIMIT, Interaction, InteractionKind, Item, U
 from serendip.flows.asking import KeyRows, askers
 from serendip.flows.attributes import profiles_of, with_attributes
 from serendip.flows.gather import gather
-from serendip.flows.live import HOME, Live
+from serendip.flows.live import HOME, Live, trending
 from serendip.flows.promote import promote
 from serendip.flows.recommend import Ask, recommend
 from serendip.flows.record import record
@@ -125,6 +126,64 @@ def test_features_and_slates_of_a_past_moment_are_those_of_a_store_that_ends_the
         told_alike(learnt(store), cut, asked_at(store, pipeline, DAY))
 
 
+def test_windows_end_at_the_hour_of_the_request_where_nothing_was_recorded_for_long(store, tmp_path):
+    artifacts = Artifacts(tmp_path / "artifacts")
+    pipeline = learnt(filled(store, NOON))
+    among = np.tile(np.arange(N_ITEMS, dtype=np.int32), (len(USERS), 1))
+
+    def told(now: datetime) -> dict[str, np.ndarray]:
+        fresh = pipeline.refreshed(trending(store, pipeline, now), past_days=60)
+        found = fresh.ranker.features.at(asked_at(store, fresh, now), among)
+        return dict(zip(FEATURES, np.moveaxis(found, 2, 0), strict=True))
+
+    window, now = "count(item, view, 7d)", NOON + timedelta(days=5, minutes=59)
+    counted = [one for one in events() if one.kind == "view" and one.at >= now.replace(minute=0) - timedelta(days=7)]
+    assert counted
+    assert told(now)[window][0].sum() == len(counted)
+    after = told(NOON + timedelta(days=90))
+    assert not after[window].any()
+    assert not after["count(user, 3d)"].any()
+    assert np.isnan(after["trend(item, 1d/7d)"]).all()
+    assert after["recency(item)"].min() >= 90
+    assert after["count(item, like)"].sum() > 0
+
+    # What is live does so by itself, an hour after the last look.
+    config = PipelineConfig.parse("popular-3-days")
+    promote(store, artifacts, train(store, artifacts, [config], NOON, seed=1).versions[0], HOME, NOON)
+    live = Live(store, artifacts)
+    live.catch_up(NOON)
+    first = live.scenario(HOME).pipeline
+    live.refresh_trends(NOON + timedelta(minutes=59))
+    assert live.scenario(HOME).pipeline is first
+    live.refresh_trends(NOON + timedelta(days=30))
+    items = pipeline.items.ids
+    ever = Counter(one.item for one in events() for _ in range(1 if one.kind == "view" else 5))
+    best = recommend(store, live, "nobody", Ask(HOME, 1), NOON + timedelta(days=30)).items[0].item
+    assert best == max(items, key=lambda item: ever[item])
+    # And the days before the silence are still told.
+    early = recommend(store, live, "nobody", Ask(HOME, 5), NOON - timedelta(days=2, hours=1)).items
+    assert [one.item for one in early] != [
+        one.item for one in recommend(store, live, "nobody", Ask(HOME, 5), NOON + timedelta(days=30)).items
+    ]
+
+
+def test_an_event_dated_ahead_counts_when_its_moment_has_come_and_harms_nobody_before(store, tmp_path):
+    artifacts = Artifacts(tmp_path / "artifacts")
+    config = PipelineConfig.parse("popular-3-days")
+    promote(store, artifacts, train(filled(store, NOON), artifacts, [config], NOON, seed=1).versions[0], HOME, NOON)
+    live = Live(store, artifacts)
+    ahead = [Interaction(f"user-{n}", "item-7", NOON + timedelta(hours=20), "like") for n in range(N_USERS)]
+
+    def shown(now: datetime) -> list[str]:
+        live.catch_up(now)
+        return [one.item for one in recommend(store, live, "nobody", Ask(HOME, 5), now).items]
+
+    before = shown(LATER)
+    store.add_interactions(ahead)
+    assert shown(LATER) == before
+    assert shown(LATER + timedelta(hours=20))[0] == "item-7"
+
+
 def test_what_is_live_answers_the_past_alike_after_it_was_refreshed(store, tmp_path):
     artifacts, moment = Artifacts(tmp_path / "artifacts"), NOON - timedelta(days=3)
     config = PipelineConfig.parse("popular-3-days")
@@ -138,7 +197,7 @@ def test_what_is_live_answers_the_past_alike_after_it_was_refreshed(store, tmp_p
 
     assert (before := shown(moment)) != shown(NOON)
     record(store, [Interaction(f"user-{n}", "item-7", NOON, "like") for n in range(N_USERS)], LATER)
-    live.refresh_trends()
+    live.refresh_trends(LATER)
     assert shown(moment) == before
     assert shown(LATER)[0][0] == "item-7"
     assert [one.was for one in refresh_popularity(store, artifacts, LATER)] == [version]

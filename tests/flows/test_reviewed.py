@@ -88,12 +88,12 @@ def test_after_a_rollback_the_trend_is_still_the_latest(town: Town):
     popular = town.trained.versions[0]
     promote(town.store, town.artifacts, popular, HOME, LATER)
     record(town.store, [Interaction(f"fan-{n}", "item-29", NOON, "like") for n in range(40)], NOON)
-    town.live.catch_up()
+    town.live.catch_up(LATER)
     assert ids(recommend(town.store, town.live, "fresh", Ask(HOME, 1), LATER)) == ["item-29"]
     rollback(town.store, town.artifacts, HOME, LATER)
-    town.live.catch_up()
+    town.live.catch_up(LATER)
     promote(town.store, town.artifacts, popular, HOME, LATER)
-    town.live.catch_up()
+    town.live.catch_up(LATER)
     assert ids(recommend(town.store, town.live, "fresh", Ask(HOME, 1), LATER)) == ["item-29"]
 
 

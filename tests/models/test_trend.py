@@ -50,6 +50,28 @@ def test_totals_of_every_day_are_those_of_the_data_cut_there(data, config):
             np.testing.assert_allclose(one.totals(place), expected, rtol=1e-5, atol=1e-30)
 
 
+@pytest.mark.parametrize("config", CONFIGS, ids=["ever", "window", "window and fading", "fading fast", "wide window"])
+def test_totals_stay_true_while_nothing_happens(data, config):
+    silent = replace(data, until=data.now + 40 * DAY)
+    trend = Trend.of(config, silent, 4)
+    for days in (-3, 0, 1, 2, 30):
+        start = (data.now + days * DAY) // DAY * DAY
+        place = int(trend.horizon.places(np.array([start + 7]))[0])
+        expected = literally(config, silent, start)
+        assert expected.any()
+        # Once no window holds anything all fade alike.
+        told = trend.totals(place)
+        np.testing.assert_allclose(told / told.max(), expected / expected.max(), rtol=1e-5, atol=1e-30)
+
+
+def test_a_long_silence_does_not_fade_everything_to_nothing(data):
+    config = PopularityConfig(half_life_days=1)
+    years = replace(data, until=data.now + 3650 * DAY)
+    found, fresh = (popularity.fit(config, one, np.random.default_rng(0)).totals for one in (years, data))
+    np.testing.assert_allclose(found / found.max(), fresh / fresh.max(), rtol=1e-5)
+    assert found.max() > 0
+
+
 TRENDING = [name for name, kind in KINDS.items() if kind.trend]
 
 

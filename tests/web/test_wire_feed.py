@@ -237,12 +237,12 @@ def test_popularity_within_topics_follows_what_is_recorded_while_serving(serve: 
     assert wanted is not None
     publish(store, train(store, artifacts, [wanted], NOON).versions, NOON)
     live = Live(store, artifacts)
-    live.catch_up()
+    live.catch_up(NOON)
     before = recommend(store, live, "40", Ask("within", 1), NOON).items[0].item
     # User 40 liked post 12, of tech; 2 is the most liked of that. Now hundreds like 10.
     assert before == "2"
     store.add_interactions([Interaction(f"new-{n}", "10", NOON - timedelta(seconds=1), "like") for n in range(300)])
-    live.catch_up()
+    live.catch_up(NOON)
     assert recommend(store, live, "40", Ask("within", 1), NOON).items[0].item == "10"
 
 

@@ -99,7 +99,7 @@ def live(database: str | None, artifacts: str | None) -> Iterator[tuple[Store, L
 
     with opened(database, artifacts) as (store, kept):
         now_live = Live(store, kept)
-        now_live.catch_up()
+        now_live.catch_up(clock())
         yield store, now_live
 
 

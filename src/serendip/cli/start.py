@@ -184,7 +184,7 @@ def next_item(store: Store, artifacts: Artifacts, user: str, now: datetime) -> s
     from serendip.flows.recommend import Ask, recommend
 
     live = Live(store, artifacts)
-    live.catch_up()
+    live.catch_up(now)
     slate = recommend(store, live, user, Ask(FOR_YOU, 1), now)
     return slate.items[0].item if slate.items else store.list_items(limit=1).records[0].id
 

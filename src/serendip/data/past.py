@@ -33,14 +33,21 @@ class Horizon:
     until: int
     """What is from here on is not the past."""
     starts: NDArray[np.int64]
-    """Starts of days in UTC, each the day after the one before it, all after ``first`` and before ``until``."""
+    """Starts of days in UTC, each the day after the one before it, all after ``first`` and before ``until``.
+
+    Up to ``until`` everything is as it was at the last of them.
+    """
 
     @staticmethod
-    def of(at: NDArray[np.int64], until: int, days: float) -> Horizon:
-        """The last ``days`` of a log with the moments ``at``, as far as it goes back."""
-        first = int(at.min(initial=until))
-        begin = max(first // DAY + 1, (until - round(days * DAY)) // DAY)
-        end = -(-until // DAY)
+    def of(at: NDArray[np.int64], until: int, days: float, window: int = 0) -> Horizon:
+        """The last ``days`` of a log with the moments ``at``, as far as it goes back, and those after it.
+
+        After the last event nothing changes but that events leave windows, of which ``window`` is the longest (in
+        microseconds): days on which none is left are not named, and are as the one before them.
+        """
+        first, last = (int(at.min()), int(at.max())) if len(at) else (until, until - 1)
+        begin = max(first // DAY + 1, (min(until, (last // DAY + 1) * DAY) - round(days * DAY)) // DAY)
+        end = min(-(-until // DAY), (last + window) // DAY + 2)
         return Horizon(first, until, np.arange(begin, end if days > 0 else begin, dtype=np.int64) * DAY)
 
     def places(self, moments: NDArray[np.int64]) -> NDArray[np.int64]:

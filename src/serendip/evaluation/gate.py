@@ -43,7 +43,8 @@ def judge(table: Table, candidate: str, live: str | None, repeats: bool) -> Verd
     against = [other for other in others if other != candidate]
     beaten = tuple(other for other in against if row.vs[other].low > 0)
     not_beaten = tuple(other for other in against if row.vs[other].low <= 0)
-    about = f"{_word(table.metric)}, {table.protocol}, {table.n_queries:,} questions of {table.n_users:,} users"
+    asked = f"{table.n_queries:,} questions of {table.n_users:,} users"
+    about = f"{_word(table.metric)}, {table.protocol}{_refitted(table.refresh_days)}, {asked}"
     if set(row.models) == {"popularity"}:
         return Verdict(True, f"{candidate} is popularity, which may always go live", beaten, not_beaten)
     missing = [name for name in needed if name not in table.baselines]
@@ -72,6 +73,15 @@ def _called(name: str, best: str | None) -> str:
 
 def _gap(gap: Difference) -> str:
     return f"{gap.difference:+.4f}, 95% {gap.low:+.4f} to {gap.high:+.4f}"
+
+
+def often(days: float) -> str:
+    """How often, in words."""
+    return "daily" if days == 1 else f"every {days:g} days"
+
+
+def _refitted(days: float | None) -> str:
+    return "" if days is None else f", all but what rankers learnt fitted again {often(days)}"
 
 
 def _word(metric: str) -> str:

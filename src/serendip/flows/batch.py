@@ -50,7 +50,7 @@ def recommend_batch(
     transaction. The slates are not kept as shown, for nobody may ever see them.
     """
     live = Live(store, artifacts)
-    live.catch_up()
+    live.catch_up(now)
     version = live.scenario(ask.scenario).version
     total = store.counts().users if users is None else len(users)
     slates = _answers(store, live, ask, now, users, lambda done: progress(done, total))

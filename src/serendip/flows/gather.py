@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serendip.data import UNKNOWN, Dataset, Hashes, Vocabulary
-from serendip.domain import ORDER_ONLY, InteractionKind
+from serendip.domain import ORDER_ONLY, InteractionKind, micros
 from serendip.flows.said import said_with
 from serendip.store import Store
 
 ALWAYS = np.iinfo(np.int64)
+
+HOUR = 3_600_000_000
+"""In microseconds."""
 
 
 def gather(
@@ -62,6 +65,14 @@ def gather(
     spans = open_spans(store, item_keys, row_of_key, len(vocabulary))
     told = said_with(store, said, columns["id"].to_numpy()[keep]) if said else None
     return replace(found, item_open=spans, event_columns=told)
+
+
+def up_to(data: Dataset, now: datetime) -> Dataset:
+    """``data``, which holds all there was before ``now``, as of the start of that hour, or after its last event.
+
+    Windows end there, so that they are renewed each hour where nothing happens.
+    """
+    return data if data.at is None else replace(data, until=max(data.now, micros(now) // HOUR * HOUR))
 
 
 def joined(first: Hashes, ids: list[str]) -> Vocabulary:

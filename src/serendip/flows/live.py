@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from time import monotonic
 
 import numpy as np
@@ -17,7 +18,7 @@ from serendip.domain import InteractionKind, NotFound, NotReady, SerendipError, 
 from serendip.flows.asking import KeyRows
 from serendip.flows.attributes import with_attributes
 from serendip.flows.catalogue import Catalogue, catalogue_of
-from serendip.flows.gather import gather
+from serendip.flows.gather import gather, up_to
 from serendip.flows.scenarios import Scenario, readable
 from serendip.models import KINDS
 from serendip.pipeline import DEFAULTS, FOR_YOU, HOME, Pipeline, PipelineConfig, ScenarioConfig, Source
@@ -157,21 +158,21 @@ class Live:
             self._seen = changes
             return True
 
-    def reload_versions(self) -> None:
+    def reload_versions(self, now: datetime) -> None:
         """Read every promoted version from its files again; NotReady where one cannot be, and the old goes on."""
         with self._lock:
             self._load_versions(anew=True)
             self._seen = {**self._seen, "items": -1}
         if self._problems:
             raise NotReady(". ".join(self.problems))
-        self.catch_up()
+        self.catch_up(now)
 
-    def reload_data(self) -> None:
+    def reload_data(self, now: datetime) -> None:
         """Read items, histories and trends from the store again, whether anything is known to have changed or not."""
         with self._lock:
             self._seen = {**self._seen, "items": -1}
             self._everybody, self._trends_of = {}, ""
-        self.catch_up()
+        self.catch_up(now)
 
     def _load_versions(self, anew: bool = False) -> None:
         """Take over every promoted version that can be loaded; keep the last good one where it cannot.
@@ -220,9 +221,12 @@ class Live:
         self._everybody = {version: one for version, one in self._everybody.items() if version in versions}
         self._trends_of, self._tried_at = "", monotonic()
 
-    def refresh_trends(self) -> None:
-        """Refit the trend models (recent popularity) of what is live to everything recorded so far."""
-        state = self._store.fingerprint()
+    def refresh_trends(self, now: datetime) -> None:
+        """Refit the trend models (recent popularity) of what is live to everything before ``now``.
+
+        Where nothing was recorded since, the hour must have gone on: windows end where it begins.
+        """
+        state = f"{self._store.fingerprint()} {now.astimezone(UTC):%Y-%m-%dT%H}"
         if state == self._trends_of:
             return
         if self._store.counts().interactions > TREND_LIMIT:
@@ -231,28 +235,28 @@ class Live:
         scenarios = dict(self._scenarios)
         asked = {one.version: one for one in scenarios.values() if one.version in self._everybody}
         self._everybody |= {version: everybody(self._store, one.pipeline) for version, one in asked.items()}
-        fresh = {name: replace(one, pipeline=self._with_trends(one.pipeline)) for name, one in scenarios.items()}
+        fresh = {name: replace(one, pipeline=self._with_trends(one.pipeline, now)) for name, one in scenarios.items()}
         with self._lock:
             for name, one in fresh.items():
-                now = self._scenarios.get(name)
-                if now is None or now.version != one.version or now.config != one.config:
+                present = self._scenarios.get(name)
+                if present is None or present.version != one.version or present.config != one.config:
                     return
-                self._scenarios = {**self._scenarios, name: replace(now, pipeline=one.pipeline)}
+                self._scenarios = {**self._scenarios, name: replace(present, pipeline=one.pipeline)}
             self._trends_of = state
 
-    def _with_trends(self, pipeline: Pipeline) -> Pipeline:
-        return pipeline.refreshed(trending(self._store, pipeline), past_days=pipeline.config.past_days)
+    def _with_trends(self, pipeline: Pipeline, now: datetime) -> Pipeline:
+        return pipeline.refreshed(trending(self._store, pipeline, now), past_days=pipeline.config.past_days)
 
-    def catch_up(self) -> None:
-        """Everything at once that ``start`` keeps up: versions, items and trends."""
+    def catch_up(self, now: datetime) -> None:
+        """Everything at once that ``start`` keeps up: versions, items and trends, these as of ``now``."""
         self.refresh()
-        self.refresh_trends()
+        self.refresh_trends(now)
 
-    def start(self) -> None:
+    def start(self, clock: Callable[[], datetime]) -> None:
         """Load what is live, and keep looking from a thread of its own."""
         self.refresh()
         self._stopping.clear()
-        self._thread = threading.Thread(target=self._watch, name="serendip-live", daemon=True)
+        self._thread = threading.Thread(target=self._watch, args=(clock,), name="serendip-live", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -262,23 +266,24 @@ class Live:
             self._thread.join(timeout=10)
             self._thread = None
 
-    def _watch(self) -> None:
+    def _watch(self, clock: Callable[[], datetime]) -> None:
         while not self._stopping.wait(POLL_SECONDS):
             try:
                 self.refresh()
                 if monotonic() - self._trends_at > (TREND_SECONDS if self._trends_of else NEW_TREND_SECONDS):
                     self._trends_at = monotonic()
-                    self.refresh_trends()
+                    self.refresh_trends(clock())
             except Exception as error:  # whatever it is, the next look may succeed
                 log.warning("could not look for changes: %s", error, exc_info=not isinstance(error, SerendipError))
 
 
-def trending(store: Store, pipeline: Pipeline) -> Dataset:
-    """Everything recorded so far, with what the trend models of ``pipeline`` read besides."""
+def trending(store: Store, pipeline: Pipeline, now: datetime) -> Dataset:
+    """Everything before ``now``, with what the trend models of ``pipeline`` read besides."""
     sources = (source.config for source in (*pipeline.sources, *pipeline.fallback))
     trends = tuple(source for source in sources if KINDS[source.model].trend)
     asking = pipeline.config.model_copy(update={"sources": trends, "fallback": (), "ranker": None})
-    return with_attributes(store, gather(store, items=pipeline.items, users=pipeline.users), [asking])
+    data = up_to(gather(store, until=now, items=pipeline.items, users=pipeline.users), now)
+    return with_attributes(store, data, [asking])
 
 
 @dataclass(frozen=True)

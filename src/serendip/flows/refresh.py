@@ -10,7 +10,7 @@ from typing import Any
 from serendip import models
 from serendip import pipeline as pipelines
 from serendip.domain import NotFound, kinds_from
-from serendip.flows.gather import gather
+from serendip.flows.gather import gather, up_to
 from serendip.flows.train import forget_old
 from serendip.pipeline import PipelineConfig
 from serendip.store import Artifacts, Store, VersionRecord
@@ -64,7 +64,7 @@ def _refreshed(store: Store, artifacts: Artifacts, version: str, now: datetime) 
     if config.ranker is None and not any(models.KINDS[one.model].trend for one in (*config.sources, *config.fallback)):
         return version
     fitted = pipelines.restore(config, kinds_from(manifest["kinds"]), arrays)
-    data = gather(store, until=now, items=fitted.items, users=fitted.users)
+    data = up_to(gather(store, until=now, items=fitted.items, users=fitted.users), now)
     fresh = fitted.refreshed(data, past_days=config.past_days)
     named: dict[str, Any] = {
         **manifest,

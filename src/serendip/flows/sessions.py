@@ -110,7 +110,7 @@ def answer_sessions(
     events = read_sessions(file, columns)
     now = now or moment(int(events["at"].to_numpy().max()) + 1)
     live = Live(store, artifacts)
-    live.catch_up()
+    live.catch_up(now)
     scenario = live.scenario(ask.scenario)
     if sessions_to is not None:
         _check_kinds(kinds, {*store.kinds(), *events["kind"].unique()})

@@ -20,6 +20,10 @@ class PopularityConfig(ModelConfig):
     """Only events of the last days count; older ones merely order items that are equal within the window."""
 
 
+MOST_FADED = 20
+"""Half-lives after the last event from which on nothing fades any more, so that the order is never lost."""
+
+
 @dataclass(frozen=True)
 class Popularity:
     """A total for every item, the same for every asker."""
@@ -44,7 +48,7 @@ def fit(config: PopularityConfig, data: Dataset, rng: np.random.Generator) -> Po
     if data.at is not None:
         age_days = (data.now - data.at) / DAY
         if config.half_life_days is not None:
-            weight = weight * 0.5 ** (age_days / config.half_life_days)
+            weight = weight * 0.5 ** ((faded_at(config, data) - data.at) / DAY / config.half_life_days)
         if config.window_days is not None:
             # What is older adds up to less than the smallest event inside, however much of it there is.
             inside = age_days <= config.window_days
@@ -54,6 +58,14 @@ def fit(config: PopularityConfig, data: Dataset, rng: np.random.Generator) -> Po
             weight = np.where(inside, weight, weight * share)
     totals = np.bincount(data.item_ix, weight, minlength=data.n_items)
     return Popularity(totals.astype(np.float32))
+
+
+def faded_at(config: PopularityConfig, data: Dataset) -> int:
+    """As of which moment weights fade: the end of ``data``, where it is not too long after the last event."""
+    assert data.at is not None, "data without moments does not fade"
+    if config.half_life_days is None or not len(data):
+        return data.now
+    return min(data.now, int(data.at.max()) + round(MOST_FADED * config.half_life_days * DAY))
 
 
 def restore(config: PopularityConfig, arrays: Arrays) -> Popularity:  # noqa: ARG001

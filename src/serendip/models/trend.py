@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from serendip.data import DAY, Arrays, Dataset, Floats
 from serendip.data.dataset import replaced_at
 from serendip.data.past import ALWAYS, MOST_CHANGES, Horizon, Noted, Numbers, Past
-from serendip.models.popularity import PopularityConfig
+from serendip.models.popularity import PopularityConfig, faded_at
 
 MOST_HALVINGS = 1000
 """Weights that faded more often than this are no numbers any more."""
@@ -21,7 +21,7 @@ MOST_HALVINGS = 1000
 class Trend:
     """What ``popularity`` would have learnt at the start of each day of a horizon.
 
-    Weights are faded as of the horizon's end, so that they stay as they are while time goes on.
+    Weights are faded as of one moment, so that they stay as they are while time goes on.
     """
 
     config: PopularityConfig
@@ -33,6 +33,8 @@ class Trend:
     """Those before the window."""
     smallest: NDArray[np.float64]
     """The smallest weight within the window at each start, not above 1; shape (n_starts,)."""
+    faded_at: int
+    """The moment as of which weights are faded."""
 
     @staticmethod
     def of(config: PopularityConfig, log: Dataset, days: float) -> Trend:
@@ -40,7 +42,7 @@ class Trend:
         assert log.at is not None, "data without moments knows no before"
         if config.half_life_days is not None:
             days = min(days, MOST_HALVINGS * config.half_life_days)
-        horizon = Horizon.of(log.at, log.now, days)
+        horizon = Horizon.of(log.at, log.now, days, ceil((config.window_days or 0) * DAY))
         sums = _Sums.of(config, log)
         noted = Noted([sums.inside, sums.older])
         smallest: list[float] = []
@@ -53,15 +55,16 @@ class Trend:
                 n_forgotten += 1
         sums.go_on(log.now)
         kept = np.array(smallest[n_forgotten:])
-        return Trend(config, horizon.since(n_forgotten), noted.past(), sums.inside, sums.older, kept)
+        told = noted.past(), sums.inside, sums.older, kept, faded_at(config, log)
+        return Trend(config, horizon.since(n_forgotten), *told)
 
     def totals(self, place: int) -> Floats:
         """What each item's total was at the start ``place``; shape (n_items,)."""
         inside, older = self.past.columns(place, [self.inside, self.older])
         scale = 1.0
         if self.config.half_life_days is not None:
-            days = (self.horizon.until - int(self.horizon.starts[place])) / DAY
-            scale = 2.0 ** (days / self.config.half_life_days)
+            days = (self.faded_at - int(self.horizon.starts[place])) / DAY
+            scale = 2.0 ** (max(0.0, days) / self.config.half_life_days)
         inside, older = inside * scale, older * scale
         share = 0.5 * min(1.0, self.smallest[place] * scale) / older.max() if older.any() else 0.0
         return np.asarray(inside + older * share, np.float32)
@@ -69,6 +72,7 @@ class Trend:
     def arrays(self) -> Arrays:
         """Everything ``restore`` needs besides the config."""
         plain: Arrays = {"inside": _short(self.inside), "older": _short(self.older), "smallest": self.smallest}
+        plain["faded"] = np.array([self.faded_at], np.int64)
         plain |= {f"horizon/{name}": array for name, array in self.horizon.arrays().items()}
         return plain | {f"past/{name}": array for name, array in self.past.arrays().items()}
 
@@ -81,7 +85,8 @@ class Trend:
             return {key.removeprefix(mark): array for key, array in arrays.items() if key.startswith(mark)}
 
         inside, older, smallest = (np.asarray(arrays[name], np.float64) for name in ("inside", "older", "smallest"))
-        return Trend(config, Horizon.restore(part("horizon")), Past.restore(part("past")), inside, older, smallest)
+        past, faded = Past.restore(part("past")), int(np.asarray(arrays["faded"])[0])
+        return Trend(config, Horizon.restore(part("horizon")), past, inside, older, smallest, faded)
 
 
 @dataclass
@@ -106,7 +111,7 @@ class _Sums:
         assert log.at is not None, "data without moments knows no before"
         weight = log.weight.astype(np.float64)
         if config.half_life_days is not None:
-            weight = weight * 0.5 ** ((log.now - log.at) / DAY / config.half_life_days)
+            weight = weight * 0.5 ** ((faded_at(config, log) - log.at) / DAY / config.half_life_days)
         replaced = replaced_at(log) if any(kind.mode == "latest" for kind in log.kinds) else None
         return _Sums(config, log, weight, replaced, np.zeros(log.n_items), np.zeros(log.n_items))
 

@@ -115,7 +115,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(parts.live.start)
+        await asyncio.to_thread(parts.live.start, clock)
         try:
             yield
         finally:

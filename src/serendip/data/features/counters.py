@@ -40,7 +40,9 @@ NEVER_WHILE_EMPTY = ("recency", "age")
 NO_CELLS = (np.empty(0, np.int64), np.empty(0, np.int32))
 """Every cell has its place."""
 
-Pair = tuple[NDArray[np.int64], NDArray[np.int32]]
+Pair = tuple[NDArray[np.int64], NDArray[np.integer]]
+"""Where the cells of each left code begin, and the right code of each cell."""
+
 Masks = tuple[NDArray[np.bool_], NDArray[np.bool_]]
 Log = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
@@ -82,6 +84,12 @@ def spans(feature: Feature) -> tuple[int, int, float]:
     return span, span, 1.0
 
 
+def longest(features: Iterable[Feature]) -> int:
+    """The longest window, in microseconds; 0 where there is none."""
+    windowed = (feature for feature in features if feature.what in ("count", "rate", "trend"))
+    return max((span for feature in windowed for span in spans(feature)[:2]), default=cells.NO_SPAN)
+
+
 @dataclass(frozen=True)
 class Places:
     """Where the cells of an entity stand, and those of each row of a log."""
@@ -97,7 +105,8 @@ class Places:
     def over(entity: Entity, data: Dataset, sides: Sides) -> Places:
         """The cells that the rows of ``data`` bring together."""
         left, right = sides.of(entity)
-        found, n_cells = NO_CELLS, left.n_codes * right.n_codes
+        found: Pair = NO_CELLS
+        n_cells = left.n_codes * right.n_codes
         if n_cells > DENSE and left.n_codes > 1 and right.n_codes > 1:
             found = met(data, left, right)
             n_cells = len(found[1])
@@ -155,7 +164,7 @@ class Sweep:
     def finish(self, until: int) -> Counter:
         """Everything that was before ``until`` counted."""
         self.count(until)
-        return Counter(self.feature, self.places.cells, self.a, self.b)
+        return Counter.kept(self.feature, self.places.cells, self.a, self.b)
 
     def _sweep(self, start: int, stop: int, until: int, emit: NDArray[np.bool_], out: Floats) -> None:
         how, told = HOW[self.feature.what], spans(self.feature)
@@ -179,8 +188,19 @@ class Counter:
 
     feature: Feature
     cells: Pair
-    a: NDArray[np.float64]
-    b: NDArray[np.float64]
+    a: NDArray[Any]
+    b: NDArray[Any]
+
+    @staticmethod
+    def kept(feature: Feature, cells: Pair, a: NDArray[Any], b: NDArray[Any]) -> Counter:
+        """The counter in little room where it is large: most users met most items a few times, if at all."""
+        if not len(cells[1]) or feature.entity is None or feature.entity.user != OWN:
+            return Counter(feature, cells, a, b)
+        found = cells[0], smallest(cells[1])
+        if feature.what != "count":
+            return Counter(feature, found, a, b)
+        counts = smallest(a)
+        return Counter(feature, found, counts, counts)
 
     def read(self, asked: Asked, left: Coded, right: Coded) -> Floats:
         """What is told each asker of each item; (n_queries, n_among), or (n_queries, 1) where all items are alike."""
@@ -223,7 +243,14 @@ class Counter:
     def restore(feature: Feature, arrays: Arrays) -> Counter:
         """The counter that ``arrays`` was made of."""
         plain: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
-        return Counter(feature, (plain["indptr"], plain["cols"]), plain["a"], plain.get("b", plain["a"]))
+        return Counter.kept(feature, (plain["indptr"], plain["cols"]), plain["a"], plain.get("b", plain["a"]))
+
+
+def smallest(numbers: NDArray[np.number]) -> NDArray[np.unsignedinteger]:
+    """The same whole numbers, none below 0, in a byte or two each where that holds them, else in four."""
+    highest = numbers.max(initial=0)
+    kind = next((one for one in (np.uint8, np.uint16) if highest <= np.iinfo(one).max), np.uint32)
+    return numbers.astype(kind, copy=False)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from serendip.data.dataset import Dataset
 from serendip.data.features.ages import Ages, restored
 from serendip.data.features.asking import Said, asker_codes, asker_parts, what_is_said
 from serendip.data.features.coded import Coded
-from serendip.data.features.counters import Asked, Counter, Sides, Sweep
+from serendip.data.features.counters import Asked, Counter, Sides, Sweep, longest
 from serendip.data.features.definition import CLOCK, COUNTED, OF_HISTORY, OF_SOURCE, OWN, Feature
 from serendip.data.features.described import (
     Coding,
@@ -109,7 +109,7 @@ class Features:
         assert data.n_items == self.n_items, "the columns' rows are those of the items"
         assert log.at is not None, "what is in order of time has moments"
         swept = list(Sweep.all_over(self.definitions, log, grown._sides))
-        counters, earlier = Earlier.counted(swept, Horizon.of(log.at, data.now, past_days))
+        counters, earlier = Earlier.counted(swept, Horizon.of(log.at, data.now, past_days, longest(grown.definitions)))
         return replace(grown, until=data.now, counters=counters, earlier=earlier, beside=self._beside(log))
 
     def knows(self, moments: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -124,7 +124,7 @@ def reload_data(parts: Parts, request: Request, body: ReloadBody | None = None) 
     """Read items, histories and trends from the database again; answers go on meanwhile."""
     with _one_at_a_time():
         job = _retrain(parts, request, body)
-        parts.live.reload_data()
+        parts.live.reload_data(parts.clock())
     return Json({"status": "Data reloaded successfully.", **job})
 
 
@@ -136,7 +136,7 @@ def reload_model(parts: Parts, request: Request, body: ReloadBody | None = None)
     """Read what is promoted from its files again; where that cannot be done the old goes on: 503."""
     with _one_at_a_time():
         job = _retrain(parts, request, body)
-        parts.live.reload_versions()
+        parts.live.reload_versions(parts.clock())
     return Json({"status": "Model reloaded successfully.", **job})
 
 
