@@ -281,7 +281,9 @@ def test_one_word_a_row_is_coded_as_a_list_of_it_is(values, words):
 def test_a_large_counter_of_pairs_takes_three_bytes_a_pair_and_tells_the_same(monkeypatch):
     """One of users and items, of which most never met."""
     data = made_log()
-    defined = parse_features(("count(user x item)", "count(user x item.tags, view, 3d)", "rate(user x item, like/view)"))
+    defined = parse_features(
+        ("count(user x item)", "count(user x item.tags, view, 3d)", "rate(user x item, like/view)")
+    )
     queries, among = Queries.of_users(data, np.arange(6)), np.tile(np.arange(7, dtype=np.int32), (6, 1))
     dense = Features.of(defined, data, np.random.default_rng(0))
     monkeypatch.setattr(counters, "DENSE", 0)
