@@ -60,11 +60,12 @@ def main() -> None:
     told.add_argument("--from", dest="data", help="where its files are")
     told.add_argument("--above", default="0.12", help="the popularity that items must exceed")
     given = told.parse_args()
-    begin(given.folder, HERE / "serendip.toml")
+    port = None if given.once else given.port
+    begin(given.folder, HERE / "serendip.toml", port)
     source = ["--set", given.set, "--from", given.data] if given.set else []
     for command in commands([*source, "--above", given.above]):
         carry_out(command)
-    present("community", None if given.once else given.port, show_answers, requests)
+    present("community", port, show_answers, requests)
 
 
 if __name__ == "__main__":

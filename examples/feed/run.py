@@ -58,7 +58,8 @@ def main() -> None:
     for name in ("users", "posts", "rows"):
         told.add_argument(f"--{name}", type=int, default=getattr(Size(), name))
     given = told.parse_args()
-    begin(given.folder, HERE / "serendip.toml")
+    port = None if given.once else given.port
+    begin(given.folder, HERE / "serendip.toml", port)
     data = given.folder / "data"
     print(f"$ python {HERE.name}/generate.py {data}", flush=True)
     parts = generate(data, midnight(), given.seed, Size(given.users, given.posts, given.rows))
@@ -67,7 +68,6 @@ def main() -> None:
     log = pl.scan_parquet(parts[0])
     start, user = log.select(pl.col("timestamp").min(), pl.col("user_id").first()).collect().row(0)
     asked = user, start.isoformat()
-    port = None if given.once else given.port
     present("feed", port, partial(show_answers, *asked), partial(requests, *asked))
 
 

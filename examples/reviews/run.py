@@ -76,7 +76,8 @@ def main() -> None:
     for path in (given.data, given.model):
         if path is not None and not Path(path).exists():
             told.error(f"there is no {path}")
-    begin(given.folder, HERE / "serendip.toml")
+    port = None if given.once else given.port
+    begin(given.folder, HERE / "serendip.toml", port)
     reviews = given.folder / "reviews.csv"
     if given.data is None:
         print(f"$ python {HERE.name}/generate.py {reviews}", flush=True)
@@ -90,7 +91,6 @@ def main() -> None:
         print(TORCH)
     for command in commands(reviews, given.folder, given.model):
         carry_out(command)
-    port = None if given.once else given.port
     present("reviews", port, show_answers, requests, scopes=("read", "write", "admin"))
 
 

@@ -92,7 +92,8 @@ def main() -> None:
     given = told.parse_args()
     if given.set != "inditex" and given.data is None:
         told.error(f"--set {given.set} needs --from: only inditex is made")
-    begin(given.folder, HERE / ("serendip.toml" if given.set == "inditex" else "other.toml"))
+    port = None if given.once else given.port
+    begin(given.folder, HERE / ("serendip.toml" if given.set == "inditex" else "other.toml"), port)
     data = given.data or given.folder / "data"
     if given.data is None:
         print(f"$ python {HERE.name}/generate.py {data}", flush=True)
@@ -104,7 +105,7 @@ def main() -> None:
             carry_out(command)
     # Asked once and at once, while kernels are still being compiled.
     deadline = 60 if given.once else None
-    present("shop", None if given.once else given.port, show_answers, requests, deadline_seconds=deadline)
+    present("shop", port, show_answers, requests, deadline_seconds=deadline)
 
 
 if __name__ == "__main__":

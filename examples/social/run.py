@@ -71,13 +71,14 @@ def main() -> None:
     for name in ("users", "events", "participations"):
         told.add_argument(f"--{name}", type=int, default=getattr(Size(), name))
     given = told.parse_args()
-    begin(given.folder, HERE / "serendip.toml")
+    port = None if given.once else given.port
+    begin(given.folder, HERE / "serendip.toml", port)
     data = given.folder / "data"
     print(f"$ python {HERE.name}/generate.py {data}", flush=True)
     generate(data, midnight(), given.seed, Size(given.users, given.events, given.participations))
     for command in commands(data):
         carry_out(command)
-    present("social", None if given.once else given.port, show_answers, requests)
+    present("social", port, show_answers, requests)
 
 
 if __name__ == "__main__":

@@ -223,4 +223,4 @@ def test_a_second_demo_does_not_empty_the_folder_of_the_first(here: Path, capsys
     with alone(here / "dd"):
         code, _, err = run(capsys, "demo", "--folder", "dd", "--once")
     assert code == 1
-    assert "another demo is running in dd" in err
+    assert "another demo or example is running in dd" in err

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from serendip.cli.example import Served, arguments, begin, carry_out, end_well, present
-from serendip.domain import Invalid, User
+from serendip.cli.start import start_anew
+from serendip.domain import Invalid, NotReady, User
 
 ASKED_FOR = ("SERENDIP_CONFIG", "SERENDIP_DATABASE_URL", "DATABASE_URL", "SERENDIP_ARTIFACTS")
 
@@ -21,12 +23,20 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delenv(name)
 
 
-def test_it_is_made_anew_served_with_a_key_and_shown_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    config, shown = tmp_path / "serendip.toml", []
-    config.write_text('[scenarios.front]\ncandidates = ["popular"]\n')
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "serendip.toml"
+    path.write_text('[scenarios.front]\ncandidates = ["popular"]\n')
+    return path
+
+
+def test_it_is_made_anew_served_with_a_key_and_shown_once(tmp_path: Path, config: Path):
+    shown: list[object] = []
     folder = tmp_path / "app"
-    folder.mkdir()
+    start_anew(folder)
+    (folder / "serendip.db").touch()
     begin(folder, config)
+    assert not (folder / "serendip.db").exists()
     carry_out(["serendip", "migrate"])
 
     def show(served: Served) -> None:
@@ -38,24 +48,46 @@ def test_it_is_made_anew_served_with_a_key_and_shown_once(tmp_path: Path, monkey
     present("app", None, show, lambda _: [])
     assert shown[0] == "ann"
     assert "front" in shown[1]
-    monkeypatch.delenv("SERENDIP_DATABASE_URL")
-    begin(folder, config)
-    assert not (folder / "serendip.db").exists()
 
 
-def test_a_folder_of_something_else_is_not_emptied(tmp_path: Path):
+def test_a_folder_of_something_else_is_not_emptied(tmp_path: Path, config: Path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(Invalid, match="is not a demo's folder"):
-        begin(tmp_path, tmp_path / "serendip.toml")
+        begin(tmp_path, config)
     assert (tmp_path / "thesis.txt").exists()
 
 
+def test_a_port_that_is_taken_is_refused_before_anything_is_made(tmp_path: Path, config: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(NotReady, match="is in use"):
+        begin(tmp_path / "app", config, taken.getsockname()[1])
+    assert not (tmp_path / "app").exists()
+
+
+def test_a_folder_in_which_another_one_runs_is_not_emptied_under_it(tmp_path: Path, config: Path):
+    begin(tmp_path / "app", config)
+    (tmp_path / "app" / "serendip.db").touch()
+    with pytest.raises(Invalid, match="is running in"):
+        begin(tmp_path / "app", config)
+    assert (tmp_path / "app" / "serendip.db").exists()
+
+
+def test_what_is_to_be_tried_names_the_port_that_was_free_and_a_link_that_signs_in(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    begin(tmp_path / "app", config, 0)
+    monkeypatch.setattr("serendip.cli.example.serve", lambda *told: told[-1]("http://there:4321"))
+    present("app", 0, lambda _: None, lambda served: [f"curl {served.address}/health"])
+    said = capsys.readouterr().out
+    assert "Open  http://there:4321/sign-in?link=" in said
+    assert "curl http://there:4321/health" in said
+
+
 def test_a_database_that_the_environment_names_is_used_and_no_folder_is_emptied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("DATABASE_URL", "sqlite:///elsewhere.db")
     (tmp_path / "thesis.txt").write_text("years of work")
-    begin(tmp_path, tmp_path / "serendip.toml")
+    begin(tmp_path, config)
     assert (tmp_path / "thesis.txt").exists()
 
 

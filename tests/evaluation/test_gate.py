@@ -42,6 +42,15 @@ def test_who_beats_all_that_is_asked_for_passes():
     assert "nDCG@10, replayed, 1,200 questions of 900 users" in verdict.sentence
 
 
+@pytest.mark.parametrize(("days", "said"), [(1.0, "daily"), (0.5, "every 0.5 days"), (7.0, "every 7 days")])
+def test_the_sentence_says_how_often_everything_was_fitted_again(days, said):
+    told = replace(table(), refresh_days=days)
+    assert f"replayed, all but what rankers learnt fitted again {said}, 1,200 questions" in (
+        judge(told, "als", "live", repeats=True).sentence
+    )
+    assert "fitted again" not in judge(table(), "als", "live", repeats=True).sentence
+
+
 @pytest.mark.parametrize("who", ["live", "popular", "popular-7-days", "again"])
 @pytest.mark.parametrize("gap", [-0.05, 0.0, 0.01])
 def test_who_does_not_beat_one_of_them_beyond_noise_is_refused_with_the_gap_and_the_way_out(who, gap):
@@ -70,6 +79,14 @@ def test_a_ranked_pipeline_must_beat_its_best_source_alone():
 def test_again_is_asked_for_only_where_repeats_are_allowed():
     assert judge(table(again=-0.5), "als", None, repeats=False).passed
     assert not judge(table(again=-0.5), "als", None, repeats=True).passed
+
+
+def test_again_that_its_fallback_answers_for_is_not_named_beside_the_fallback():
+    told = table(again=0.1, popular_7_days=-0.1)
+    rows = tuple(replace(one, catalogue={"fallback@10": 1.0}) if one.name == "again" else one for one in told.rows)
+    verdict = judge(replace(told, rows=rows), "als", None, repeats=True)
+    assert verdict.not_beaten == ("popular-7-days",)
+    assert verdict.beaten == ("popular",)
 
 
 def test_popularity_may_always_go_live():

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from serendip.domain import Conflict, Invalid, NotFound
+from serendip.flows.declare import declare, read
 from serendip.flows.live import FOR_YOU, HOME
-from serendip.flows.promote import promote, rollback
+from serendip.flows.promote import promote, publish, rollback
 from serendip.flows.recommend import Ask, recommend
 from serendip.flows.train import KEEP, configs_of, train
 from towns import NOON, Town
@@ -54,6 +55,18 @@ def test_the_gate_refuses_what_is_not_better_and_a_person_may_override(town: Tow
     done = promote(town.store, town.artifacts, trained.versions[0], HOME, LATER, "a test of the whole chain")
     assert done.override
     assert town.store.live()[HOME].reason == "a test of the whole chain"
+
+
+def test_what_an_open_gate_lets_live_is_told_with_what_it_was_not_better_than(town: Town, tmp_path: Path):
+    file = tmp_path / "serendip.toml"
+    file.write_text('[scenarios.anew]\ncandidates = ["again"]\ngate = "open"\n')
+    declare(town.store, read(file), LATER)
+    version = train(town.store, town.artifacts, configs_of(town.store, ("again",), {}), LATER, seed=1).versions[0]
+    sentence = town.store.version(version).manifest["gate"]["sentence"]
+    assert "again does not beat" in sentence
+    assert f"anew is now {version}; its slates carry the gate's note: {sentence}" in publish(
+        town.store, [version], LATER
+    )
 
 
 def test_rollback_brings_the_version_before_at_once(town: Town):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import serendip as sd
-from serendip.domain import Interaction, InteractionKind, Invalid, Item, User
+from serendip import models
+from serendip.domain import Interaction, InteractionKind, Invalid, Item, User, micros
 from serendip.evaluation import Fits
 from serendip.flows.features import Label, build, definitions_of, read_feature_table, recorded
 from serendip.flows.gather import gather
@@ -189,6 +190,47 @@ def test_a_ranked_version_goes_live_with_its_kernels_compiled(tmp_path):
     n_before, late = told.stdout.strip().split(" ", 1)
     assert int(n_before) > 5
     assert late == "[]", "the first asker would wait for these"
+
+
+def test_the_gate_refits_everything_as_often_as_the_ranker_was_promised_fresh_sources(store, tmp_path, monkeypatch):
+    fitted: list[tuple[str, int]] = []
+    measured: list[int] = []
+    honest = models.fit
+
+    def counting(kind, config, data, seed=0):
+        fitted.append((kind, data.now))
+        return honest(kind, config, data, seed)
+
+    def progress(doing):
+        if doing.endswith("on everything"):
+            measured.append(len(fitted))
+
+    store.declare_kinds([InteractionKind("like")])
+    record(store, folk(), NOON)
+    monkeypatch.setattr(models, "fit", counting)
+    settings = {**SETTINGS, "features": ("count(item, 7d)", "score(item-knn)"), "refit_days": 2.0}
+    ranker = PipelineConfig.parse("popular+item-knn:boosted", settings)
+    trained = train(store, Artifacts(tmp_path), [ranker, PipelineConfig.parse("ease")], NOON, 1, progress)
+
+    tables = trained.tables
+    assert {name: table.refresh_days for name, table in tables.items()} == {"replayed": 2.0, "frozen": None}
+    cut = micros(datetime.fromisoformat(tables["replayed"].cut))
+    later = {kind: [now for one, now in fitted[: measured[0]] if one == kind and now > cut] for kind, _ in fitted}
+    assert later["item-knn"], "the ranker's source must be fitted again within the test period"
+    assert (np.diff([cut, *later["item-knn"]]) == 2 * 86_400_000_000).all()
+    assert later["ease"] == later["item-knn"], "every contender is fitted again as often"
+    for version in trained.versions:
+        assert "fitted again every 2 days" in store.version(version).manifest["gate"]["sentence"]
+
+
+def test_the_gate_leaves_models_as_of_the_cut_where_no_ranker_practised_over_fresh_ones():
+    weekly, daily = (PipelineConfig.parse("popular:boosted", {**SETTINGS, "refit_days": days}) for days in (7, 1))
+    assert Fits().refresh_days([ranked(), PipelineConfig.parse("als")]) is None
+    assert Fits().refresh_days([ranked(), weekly, daily]) == 1
+    tabled = Shown(np.zeros((0, 0), np.float32), *(np.zeros(0, np.int64),) * 3, (), {})
+    assert Fits(tabled).refresh_days([daily]) is None
+    live = weekly.model_copy(update={"name": "live"})
+    assert Fits(tabled, frozenset({"live"})).refresh_days([daily, live]) == 7
 
 
 def test_a_feature_table_is_not_passed_over_where_nothing_ranks(store, tmp_path):

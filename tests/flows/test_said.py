@@ -83,6 +83,10 @@ def test_they_go_out_and_in_again_by_their_texts(shop: Store, tmp_path: Path) ->
         export_said(shop, "none", file)
     pl.DataFrame({"text": ["unheard of"], "vector": [[1.0]]}).write_parquet(file)
     assert import_said(shop, "third", file) == 0
+    for nothing in ("", " ", None):
+        pl.DataFrame({"text": ["I like tea", nothing], "vector": [[1.0], [2.0]]}).write_parquet(file)
+        with pytest.raises(Invalid, match="the column text holds a row that says nothing"):
+            import_said(shop, "third", file)
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])

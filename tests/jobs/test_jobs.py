@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -92,7 +93,7 @@ def test_popularity_is_fitted_anew_in_what_is_live_and_the_rest_stays(place: Pla
     assert place.store.live()["home"].version == now
     assert place.store.live()["home"].previous == was
     before, after = (place.artifacts.load(version)[1] for version in (was, now))
-    changed = {name for name in before if (before[name] != after[name]).any()}
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
     assert changed
     assert all(name.startswith("fallback") for name in changed)
 

@@ -87,3 +87,13 @@ def test_two_makers_do_not_mix_under_one_name(told: Store) -> None:
     assert told.remove_event_vectors("said") == 3
     assert told.event_vectors_by("said") is None
     assert told.load_event_vectors("said", "guessing", events, vectors_of(events)) == 3
+
+
+def test_two_lengths_do_not_mix_under_one_name_and_no_vector_is_without_numbers(told: Store) -> None:
+    events = told.event_contexts()
+    with pytest.raises(Invalid, match="have 2 numbers, and these 3; make them under another name"):
+        told.load_event_vectors("said", "counting", events[:1], np.ones((1, 3), np.float32))
+    with pytest.raises(Invalid, match="hold no numbers"):
+        told.load_event_vectors("third", "counting", events, np.ones((3, 0), np.float32))
+    np.testing.assert_array_equal(told.event_vectors("said")[1], [[4, 1], [2, 1], [3, 1]])
+    assert told.event_vectors_by("third") is None

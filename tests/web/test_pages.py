@@ -9,6 +9,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from serendip.domain import Interaction, InteractionKind, Item, User
+from serendip.flows.live import FOR_YOU
+from serendip.flows.promote import promote
+from serendip.flows.train import train
+from serendip.pipeline import PipelineConfig
 from serendip.web.guard import csrf_token, new_link
 from serendip.web.pages.paper import poster
 from serendip.web.pages.plot import Dot, plot
@@ -165,6 +169,18 @@ def test_images_are_loaded_from_us_and_from_hosts_that_the_operator_allows() -> 
     assert poster(Item("x", image="/static/x.png"), ()) == "/static/x.png"
     assert poster(Item("x", image="//evil.example/x.png"), ()) == "/posters/x.svg"
     assert poster(Item("x", image="data:image/png;base64,AA"), ()) == "/posters/x.svg"
+
+
+def test_what_is_alike_is_said_to_be_so_by_its_takers_or_by_what_it_is(server: Server, browser: Browser) -> None:
+    person = "/people/user-1"
+    assert "alike by who else chose them" in browser.see(person)
+    config = PipelineConfig.parse("content-knn", {"columns": ("tags",)})
+    version = train(server.store, server.artifacts, [config], server.clock()).versions[0]
+    promote(server.store, server.artifacts, version, FOR_YOU, server.clock(), "to look at it")
+    server.app.state.services.live.refresh()
+    page = browser.see(person)
+    assert "alike in what is known of them" in page
+    assert "alike by who else chose them" not in page
 
 
 def test_an_item_rises_past_others_and_not_because_another_left() -> None:

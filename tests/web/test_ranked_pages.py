@@ -6,6 +6,7 @@ import html
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from starlette.testclient import TestClient
 
 from serendip.data.features.saying import About
 from serendip.domain import Item, SlateItem
+from serendip.evaluation import Table
 from serendip.flows.live import HOME
 from serendip.flows.promote import promote
 from serendip.flows.told import ranker_told
@@ -23,6 +25,7 @@ from serendip.settings import Settings
 from serendip.store import Artifacts, Store
 from serendip.web.app import create_app
 from serendip.web.guard import new_key, new_link
+from serendip.web.pages.models import ABOUT, about_of
 from serendip.web.pages.plot import bars, curve
 from serendip.web.pages.why import why
 
@@ -62,6 +65,14 @@ def opened(ranked: World, tmp_path: Path) -> Iterator[tuple[Store, TestClient]]:
         client.get(new_link(store, "administrator", NOON))
         yield store, client
     store.close()
+
+
+def test_a_table_says_how_often_everything_was_fitted_again(ranked: World, opened: tuple[Store, TestClient]):
+    store, _ = opened
+    replayed = Table.from_dict(store.version(ranked.versions["ranked"]).manifest["measured"]["protocols"]["replayed"])
+    assert about_of(replayed) == ABOUT["replayed"]
+    assert about_of(replace(replayed, refresh_days=1.0)).endswith("All but what rankers learnt was fitted again daily.")
+    assert about_of(replace(replayed, refresh_days=2.5)).endswith("fitted again every 2.5 days.")
 
 
 def test_a_version_has_a_page_that_shows_what_its_manifest_tells(ranked: World, opened: tuple[Store, TestClient]):

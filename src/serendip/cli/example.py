@@ -5,11 +5,13 @@ For the programs in ``examples``, and those that begin as a copy of one.
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,12 @@ from typing import Any
 import click
 
 from serendip.cli.options import clock, declare_file
-from serendip.cli.start import start_anew
+from serendip.cli.start import alone, start_anew
 from serendip.domain import SerendipError
 from serendip.settings import read_settings
 from serendip.store import Artifacts, Store
-from serendip.web.guard import new_key
-from serendip.web.serve import running, serve
+from serendip.web.guard import new_key, new_link
+from serendip.web.serve import check_port, running, serve
 
 
 def arguments(name: str, about: str | None) -> ArgumentParser:
@@ -34,12 +36,18 @@ def arguments(name: str, about: str | None) -> ArgumentParser:
     return parser
 
 
-def begin(folder: Path, config: Path) -> None:
+def begin(folder: Path, config: Path, port: int | None = None) -> None:
     """Empty the folder, and let all that follows use it and the settings in ``config``.
 
-    What the environment names already stays: another database is not emptied.
+    The folder is this process's until it ends. What the environment names already stays: another database is not
+    emptied. A ``port`` that ``present`` could not listen on is refused now, not when everything is trained.
     """
     os.environ.setdefault("SERENDIP_CONFIG", str(config))
+    settings = read_settings(port=port or 0)
+    check_port(settings.host, settings.port)
+    ours = ExitStack()
+    ours.enter_context(alone(folder))
+    atexit.register(ours.close)
     if "DATABASE_URL" not in os.environ and "SERENDIP_DATABASE_URL" not in os.environ:
         start_anew(folder)
         os.environ["SERENDIP_DATABASE_URL"] = f"sqlite:///{folder / 'serendip.db'}"
@@ -80,9 +88,14 @@ def present(
             with running(store, artifacts, told) as address:
                 show(Served(store, address, key))
             return
-        for request in requests(Served(store, f"http://{told.host}:{told.port}", key)):
-            click.echo(request)
-        serve(store, artifacts, told)
+
+        def ready(address: str) -> None:
+            link = new_link(store, "administrator", clock())
+            click.echo(f"\nOpen  {address}{link}\n      (it signs you in, once)\nkey   {key}\n")
+            for request in requests(Served(store, address, key)):
+                click.echo(request)
+
+        serve(store, artifacts, told, ready)
     finally:
         store.close()
 

@@ -95,7 +95,7 @@ def demo(
 
 @contextmanager
 def alone(home: Path) -> Iterator[None]:
-    """Inside, no other demo uses this folder: it would be emptied under it."""
+    """Inside, no other demo or example uses this folder: it would be emptied under it."""
     from serendip.domain import Invalid
     from serendip.store.lock import FileLock
 
@@ -109,7 +109,9 @@ def alone(home: Path) -> Iterator[None]:
         raise Invalid(f"{home} cannot be used: {error.strerror}; name another with --folder") from None
     try:
         if not taken:
-            raise Invalid(f"another demo is running in {home}; stop it, or name another folder with --folder")
+            raise Invalid(
+                f"another demo or example is running in {home}; stop it, or name another folder with --folder"
+            )
         yield
     finally:
         lock.close()

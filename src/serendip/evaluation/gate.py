@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from serendip.domain import Invalid
-from serendip.evaluation.table import Difference, Table
+from serendip.evaluation.table import Difference, Row, Table
 
 FEWEST_USERS = 20
 """Below this many users an interval means little."""
@@ -25,12 +25,16 @@ def judge(table: Table, candidate: str, live: str | None, repeats: bool) -> Verd
     """Whether ``candidate`` is better, beyond noise, than what is live and than the baselines.
 
     ``live`` is the row of what is live now, refitted at the same cut, or None. The lower end of the 95% interval of
-    the difference must be above 0 against it, popular, popular-7-days and, where ``repeats`` are allowed, again; of a
-    ranked pipeline also against the best of its sources alone. Popularity may always go live.
+    the difference must be above 0 against it, popular, popular-7-days and, where ``repeats`` are allowed, again, unless
+    again had nothing to say; of a ranked pipeline also against the best of its sources alone. Popularity may always go
+    live.
     """
     row = table.row(candidate)
     needed = ["popular", "popular-7-days", *(["again"] if repeats else [])]
     others = dict.fromkeys(table.baselines[name] for name in needed if name in table.baselines)
+    again = table.baselines.get("again")
+    if again in others and _wholly_filled(table.row(again), table.metric):
+        del others[again]
     best = max(row.sources, key=lambda name: table.row(name).metrics[table.metric].mean, default=None)
     if best is not None:
         others[best] = None
@@ -39,7 +43,8 @@ def judge(table: Table, candidate: str, live: str | None, repeats: bool) -> Verd
     against = [other for other in others if other != candidate]
     beaten = tuple(other for other in against if row.vs[other].low > 0)
     not_beaten = tuple(other for other in against if row.vs[other].low <= 0)
-    about = f"{_word(table.metric)}, {table.protocol}, {table.n_queries:,} questions of {table.n_users:,} users"
+    asked = f"{table.n_queries:,} questions of {table.n_users:,} users"
+    about = f"{_word(table.metric)}, {table.protocol}{_refitted(table.refresh_days)}, {asked}"
     if set(row.models) == {"popularity"}:
         return Verdict(True, f"{candidate} is popularity, which may always go live", beaten, not_beaten)
     missing = [name for name in needed if name not in table.baselines]
@@ -57,12 +62,26 @@ def judge(table: Table, candidate: str, live: str | None, repeats: bool) -> Verd
     return Verdict(True, f"{candidate} beats {gaps} in {about}{note}", beaten, not_beaten)
 
 
+def _wholly_filled(row: Row, metric: str) -> bool:
+    """Whether every place of a baseline was left to its fallback, which is popular-7-days: it is that row once more."""
+    return row.catalogue.get(f"fallback@{metric.rpartition('@')[2]}") == 1.0
+
+
 def _called(name: str, best: str | None) -> str:
     return f"{name}, its best single source" if name == best else name
 
 
 def _gap(gap: Difference) -> str:
     return f"{gap.difference:+.4f}, 95% {gap.low:+.4f} to {gap.high:+.4f}"
+
+
+def often(days: float) -> str:
+    """How often, in words."""
+    return "daily" if days == 1 else f"every {days:g} days"
+
+
+def _refitted(days: float | None) -> str:
+    return "" if days is None else f", all but what rankers learnt fitted again {often(days)}"
 
 
 def _word(metric: str) -> str:

@@ -64,6 +64,11 @@ class Fits:
         self._kept: dict[int, dict[tuple[str, str, int, int], Model]] = {}
         self._ranked: dict[tuple[str, int, int, int], Pipeline] = {}
 
+    def refresh_days(self, configs: Iterable[PipelineConfig]) -> float | None:
+        """The shortest ``refit_days`` of those of ``configs`` whose rankers practise on the past replayed, if any."""
+        replaying = (one for one in configs if self._shown is None or one.name in self._besides)
+        return min((one.refit_days for one in replaying if one.refit_days is not None), default=None)
+
     def pipeline(self, config: PipelineConfig, data: Dataset, seed: int = 0) -> Pipeline:
         """The pipeline of ``config`` learnt from ``data``; what a ranker learnt at the first moment is kept."""
         if config.ranker is None:

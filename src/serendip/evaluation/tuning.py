@@ -32,6 +32,7 @@ SPACES: Mapping[str, Mapping[str, str]] = {
         "n_epochs": "5..20",
         "regularization": "1..200:log",
         "confidence": "1..64:log",
+        "popularity_discount": "0..0.5",
     },
     "ease": {"regularization": "10..3000:log"},
     "item-knn": {

@@ -54,7 +54,7 @@ class LiveScenario:
     """The pipeline's rows by the store's keys of its items when it was trained."""
     catalogue: Catalogue
     note: str | None = None
-    """What a reader of its slates should know, for example that it was not found better than popular items."""
+    """What a reader of its slates should know, for example what the gate did not find it better than."""
     config: ScenarioConfig = DEFAULTS[HOME]
     user_keys: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     """The store's keys of the users that the version learnt from."""
@@ -301,7 +301,7 @@ class Opened:
     user_keys: NDArray[np.int64]
     """The store's keys of the users that it learnt from; shape (n_users,)."""
     note: str | None
-    """The gate's sentence where it was not found better than popular items."""
+    """The gate's sentence where it did not pass."""
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ def _publish_best(store: Store, scenario: Scenario, ranked: Sequence[VersionReco
         return [f"{name} stays {current.id}, which did better than {best.id}"]
     gate = best.manifest["gate"]
     store.promote(name, best.id, now, gate["sentence"], override=False)
-    label = "" if gate["passed"] else "; its slates are labelled: not found better than popular items"
+    label = "" if gate["passed"] else f"; its slates carry the gate's note: {gate['sentence']}"
     return [f"{name} is now {best.id}{label}"]
 
 

@@ -118,6 +118,8 @@ def export_said(store: Store, name: str, file: Path) -> int:
 def import_said(store: Store, name: str, file: Path) -> int:
     """Give interactions the vectors of what was said with them, by a file of text and vector; how many got one."""
     found = read_vectors(file, "text")
+    if any(not isinstance(text, str) or not text.strip() for text in found):
+        raise Invalid(f"{file}: the column text holds a row that says nothing; leave such rows out", field="text")
     known = [event for event in every_context(store) if event.said in found]
     for start in range(0, len(known), AT_ONCE):
         some = known[start : start + AT_ONCE]

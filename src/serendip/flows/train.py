@@ -186,14 +186,18 @@ def measure(
 ) -> dict[str, Table]:
     """The tables that a version carries, the one that the gate looks at first: replayed and frozen, on one split.
 
-    Data without moments cannot be cut in time: it is split at random, and the table says that this is for parity only.
+    Where a ranker practised over sources that were fitted again every ``refit_days``, all are fitted again as often
+    while they are replayed. Data without moments cannot be cut in time: it is split at random, and the table says that
+    this is for parity only.
     """
     fits = fits or Fits()
     if data.at is None:
         return {"frozen": compare(configs, data, "frozen", "random", seed=seed, fits=fits, progress=progress)}
+    days = fits.refresh_days(configs)
     protocols: tuple[Protocol, ...] = ("replayed", "frozen")
     return {
-        protocol: compare(configs, data, protocol, seed=seed, fits=fits, progress=progress) for protocol in protocols
+        protocol: compare(configs, data, protocol, refresh_days=days, seed=seed, fits=fits, progress=progress)
+        for protocol in protocols
     }
 
 

@@ -140,6 +140,11 @@ class PipelineConfig(BaseModel):
         return frozenset(str(name) for name in told if name)
 
     @property
+    def refit_days(self) -> float | None:
+        """How often the sources were fitted again while a ranker practised over them; None: once."""
+        return None if self.ranker is None else self.ranker.ranker_settings().refit_days
+
+    @property
     def singles(self) -> tuple[PipelineConfig, ...]:
         """Each source of a ranked pipeline alone, with the same fallback: what the ranker has to be better than."""
         if self.ranker is None:

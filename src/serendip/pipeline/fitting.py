@@ -36,7 +36,7 @@ def fit(
     if config.ranker is None:
         return whole
     bare = config.model_copy(update={"ranker": None, "fallback": ()})
-    refit_days = config.ranker.ranker_settings().refit_days
+    refit_days = config.refit_days
     past: Pipeline | None = None
     fitted_at = 0
 

@@ -72,19 +72,28 @@ class EventVectors(Part):
     def load_event_vectors(self, name: str, made_by: str, events: Sequence[EventContext], vectors: Floats) -> int:
         """Keep a vector of each of ``events``, (n_events, size), under ``name``; how many.
 
-        What was changed or taken back meanwhile is left out. Vectors of two makers do not mix under one name.
+        What was changed or taken back meanwhile is left out. Vectors of two makers, or of two lengths, do not mix under
+        one name.
         """
         checked_id(name, "vectors")
         rows = np.ascontiguousarray(vectors, "<f4")
         if not np.isfinite(rows).all():
             raise Invalid(f"the vectors {name!r} hold a number that is not finite; leave such rows out", field="vector")
+        if len(rows) and not rows.shape[1]:
+            raise Invalid(f"the vectors {name!r} hold no numbers; give each at least one", field="vector")
+        way_out = "make them under another name, or take the old ones out first (`serendip vectors remove`)"
         with self._db.write() as c:
             before = _made_by(c, name)
             if before not in (None, made_by):
                 raise Invalid(
-                    f"the vectors {name!r} of interactions were made by {before}, and these by {made_by}; "
-                    "make them under another name, or take the old ones out first (`serendip vectors remove`)",
+                    f"the vectors {name!r} of interactions were made by {before}, and these by {made_by}; {way_out}",
                     field="name",
+                )
+            size = _size(c, name)
+            if len(rows) and size not in (None, rows.shape[1]):
+                raise Invalid(
+                    f"the vectors {name!r} of interactions have {size} numbers, and these {rows.shape[1]}; {way_out}",
+                    field="vector",
                 )
             there = _contexts(c, [event.id for event in events])
             values = [
@@ -134,6 +143,12 @@ class EventVectors(Part):
 def _made_by(c: Connection, name: str) -> str | None:
     found: str | None = c.execute(select(event_vectors.c.made_by).where(event_vectors.c.name == name).limit(1)).scalar()
     return found
+
+
+def _size(c: Connection, name: str) -> int | None:
+    """How many numbers the vectors of this name have; none where there are none."""
+    kept: bytes | None = c.execute(select(event_vectors.c.vector).where(event_vectors.c.name == name).limit(1)).scalar()
+    return None if kept is None else len(kept) // 4
 
 
 def _contexts(c: Connection, ids: Sequence[int]) -> dict[int, str]:

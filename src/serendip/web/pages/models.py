@@ -12,6 +12,7 @@ from starlette.responses import Response
 from serendip.data.features.meaning import told_by
 from serendip.domain import NotFound, checked_id
 from serendip.evaluation import Table
+from serendip.evaluation.gate import often
 from serendip.flows.told import RankerTold, ranker_told
 from serendip.pipeline import PipelineConfig
 from serendip.store import Promotion, VersionRecord
@@ -130,6 +131,13 @@ def tables(newest: VersionRecord, records: Sequence[VersionRecord], live: Mappin
     return [_measured(name, Table.from_dict(protocols[name]), places) for name in ABOUT if name in protocols]
 
 
+def about_of(table: Table) -> str:
+    """How its protocol asks, and how often models were fitted again."""
+    if table.refresh_days is None:
+        return ABOUT[table.protocol]
+    return f"{ABOUT[table.protocol]} All but what rankers learnt was fitted again {often(table.refresh_days)}."
+
+
 def _measured(protocol: str, table: Table, places: Mapping[str, tuple[str, ...]]) -> Measured:
     k = table.metric.partition("@")[2]
     columns = tuple(name for wanted in COLUMNS if (name := f"{wanted}@{k}") in table.rows[0].metrics)
@@ -144,4 +152,4 @@ def _measured(protocol: str, table: Table, places: Mapping[str, tuple[str, ...]]
         )
         for row in table.rows
     ]
-    return Measured(protocol, ABOUT[protocol], table, plot(f"{table.metric}, {protocol}", dots), columns, places)
+    return Measured(protocol, about_of(table), table, plot(f"{table.metric}, {protocol}", dots), columns, places)

@@ -214,7 +214,7 @@ def _because(parts: Services, history: Sequence[Interaction], now: datetime) -> 
     if liked is None:
         return []
     try:
-        _, found = similar(parts.store, parts.live, liked, 3 * N_CARDS, now)
+        source, found = similar(parts.store, parts.live, liked, 3 * N_CARDS, now)
     except SerendipError:
         # The row is an extra: a pipeline that knows no likeness of items simply has none.
         return []
@@ -222,11 +222,9 @@ def _because(parts: Services, history: Sequence[Interaction], now: datetime) -> 
     ids = [item for item, _ in found if item not in seen][:N_CARDS]
     items = parts.store.items_by_id([liked, *ids])
     cards = tuple(Card(items.get(item) or Item(item), None, "alike", None) for item in ids)
-    return (
-        [Row("because", f"Because of {named(items.get(liked) or Item(liked))}", "alike by who else chose them", cards)]
-        if cards
-        else []
-    )
+    kinds = {one.config.name: one.config.model for one in parts.live.scenario(FOR_YOU).pipeline.sources}
+    about = "alike in what is known of them" if kinds.get(source) == "content-knn" else "alike by who else chose them"
+    return [Row("because", f"Because of {named(items.get(liked) or Item(liked))}", about, cards)] if cards else []
 
 
 def _positive(event: Interaction, kinds: Mapping[str, InteractionKind]) -> bool:
