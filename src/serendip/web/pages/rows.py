@@ -222,8 +222,8 @@ def _because(parts: Services, history: Sequence[Interaction], now: datetime) -> 
     ids = [item for item, _ in found if item not in seen][:N_CARDS]
     items = parts.store.items_by_id([liked, *ids])
     cards = tuple(Card(items.get(item) or Item(item), None, "alike", None) for item in ids)
-    kinds = {one.config.name: one.config.model for one in parts.live.scenario(FOR_YOU).pipeline.sources}
-    about = "alike in what is known of them" if kinds.get(source) == "content-knn" else "alike by who else chose them"
+    models = {one.config.name: one.config.model for one in parts.live.scenario(FOR_YOU).pipeline.sources}
+    about = "alike in what is known of them" if models.get(source) == "content-knn" else "alike by who else chose them"
     return [Row("because", f"Because of {named(items.get(liked) or Item(liked))}", about, cards)] if cards else []
 
 
