@@ -248,6 +248,12 @@ def test_refresh_refits_everything_on_its_timetable(data, monkeypatch):
     assert (gaps == 2).all()
 
 
+@pytest.mark.parametrize("asked", [{"protocol": "frozen"}, {"protocol": "frozen", "split": "random"}])
+def test_a_refresh_that_nothing_would_come_of_is_refused(data, asked):
+    with pytest.raises(Invalid, match="everybody is asked at one moment, so nothing is fitted again"):
+        compare([], data, refresh_days=1, **asked)
+
+
 def test_a_measurement_shows_what_the_pipeline_answers(data):
     split = time_split(data)
     turn = next(frozen(split))

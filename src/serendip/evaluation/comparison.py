@@ -66,7 +66,7 @@ def compare(
     if likeness is None and any(one.name == DIVERSITY for one in wanted.metrics):
         raise Invalid("diversity needs an attribute to be measured over; say which, or give rules with one", "metrics")
     folds, ruled = with_hides(splits_of(data, split, fraction, seed), rules), Ruled.of(data, rules)
-    parts, checked, fits = folds[0], check_protocol(protocol), fits or Fits()
+    parts, checked, fits = folds[0], check_protocol(protocol, refresh_days), fits or Fits()
     lineup, named, alone, notes = everybody(configs, parts.train, seed, fits)
     asked, kept = [], fits if len(folds) == 1 else None
     for fold in folds:
@@ -85,7 +85,7 @@ def compare(
         None if parts.cut is None else moment(parts.cut).isoformat(),
         None if parts.cut is None else moment(data.now).isoformat(),
         window_days if checked == "replayed" else None,
-        refresh_days if checked == "replayed" else None,
+        refresh_days,
         seed,
         named,
         (*notes, *warnings_of(parts, candidates is not None, outcomes, wanted.ks[0], rules)),
@@ -112,11 +112,13 @@ def warnings_of(
     return said
 
 
-def check_protocol(protocol: str) -> Protocol:
-    """``protocol``, if it is replayed or frozen."""
+def check_protocol(protocol: str, refresh_days: float | None = None) -> Protocol:
+    """``protocol``, if it is replayed or frozen; models are fitted again only while they are replayed."""
     checked: Protocol = "frozen" if protocol == "frozen" else "replayed"
     if protocol != checked:
         raise Invalid(f"no protocol {protocol!r}; there are replayed and frozen", field="protocol")
+    if checked == "frozen" and refresh_days is not None:
+        raise Invalid("everybody is asked at one moment, so nothing is fitted again; leave refresh out", "refresh")
     return checked
 
 

@@ -193,11 +193,10 @@ def measure(
     fits = fits or Fits()
     if data.at is None:
         return {"frozen": compare(configs, data, "frozen", "random", seed=seed, fits=fits, progress=progress)}
-    days = fits.refresh_days(configs)
-    protocols: tuple[Protocol, ...] = ("replayed", "frozen")
+    asked: dict[Protocol, float | None] = {"replayed": fits.refresh_days(configs), "frozen": None}
     return {
         protocol: compare(configs, data, protocol, refresh_days=days, seed=seed, fits=fits, progress=progress)
-        for protocol in protocols
+        for protocol, days in asked.items()
     }
 
 
