@@ -14,7 +14,7 @@ import pytest
 from serendip import pipeline as pipelines
 from serendip.data import Queries
 from serendip.data.past import Past
-from serendip.domain import HISTORY_LIMIT, Interaction, InteractionKind, Item, User
+from serendip.domain import HISTORY_LIMIT, Interaction, InteractionKind, Item, NotReady, User
 from serendip.flows.asking import KeyRows, askers
 from serendip.flows.attributes import profiles_of, with_attributes
 from serendip.flows.gather import gather
@@ -25,7 +25,7 @@ from serendip.flows.record import record
 from serendip.flows.refresh import refresh_popularity
 from serendip.flows.train import train
 from serendip.pipeline import Pipeline, PipelineConfig
-from serendip.store import Artifacts, Store
+from serendip.store import Artifacts, Store, VersionRecord
 from towns import NOON
 
 pytest.importorskip("catboost")
@@ -205,3 +205,24 @@ def test_what_is_live_answers_the_past_alike_after_it_was_refreshed(store, tmp_p
     assert shown(moment) == before
     # The first day begins before all data: what is popular by now fills the page.
     assert shown(NOON - timedelta(days=400)) == shown(LATER)
+
+
+def test_a_version_that_another_release_made_says_what_to_do(store, tmp_path):
+    """Of one that holds no past nothing is served, and the job that refreshes refuses it, in the same words."""
+    artifacts = Artifacts(tmp_path / "artifacts")
+    config = PipelineConfig.parse("popular-3-days")
+    found = train(filled(store, NOON), artifacts, [config], NOON, seed=1).versions[0]
+    manifest, arrays = artifacts.load(found)
+    kept = {name: array for name, array in arrays.items() if not name.endswith("trend/faded")}
+    assert len(kept) < len(arrays)
+    plain = {name: told for name, told in manifest.items() if name not in ("format", "files", "checksum", "id")}
+    old = artifacts.save(plain, kept)
+    store.add_version(VersionRecord(old, "popular-3-days", NOON, plain))
+    store.promote(HOME, old, NOON, "as it was")
+    live = Live(store, artifacts)
+    live.refresh()
+    said = "it holds no array 'faded', as another release made it; train it again"
+    with pytest.raises(NotReady, match=said):
+        recommend(store, live, "user-1", Ask(HOME, 1), NOON)
+    with pytest.raises(NotReady, match=f"{old} cannot be refreshed: {said}"):
+        refresh_popularity(store, artifacts, LATER)

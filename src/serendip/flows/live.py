@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import monotonic
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serendip import pipeline as pipelines
-from serendip.data import UNKNOWN, Dataset, Queries
+from serendip.data import UNKNOWN, Arrays, Dataset, Queries
 from serendip.domain import InteractionKind, NotFound, NotReady, SerendipError, kinds_from
 from serendip.flows.asking import KeyRows
 from serendip.flows.attributes import with_attributes
@@ -117,7 +118,11 @@ class Live:
             raise NotFound(f"no scenario {name!r}; the scenarios are {', '.join(known)}")
         config = known[name].config
         if isinstance(config.fallback, str):
-            other = self.scenario(config.fallback)
+            try:
+                other = self.scenario(config.fallback)
+            except NotReady as error:
+                # What it falls back on has no version either: what ails its own is what can be mended.
+                raise NotReady(self._problems.get(name, str(error))) from None
             note = f"{name} has no version of its own yet; {other.name} answers in its place"
             return replace(other, name=name, config=config, note=". ".join(filter(None, (note, other.note))))
         if name in self._problems:
@@ -311,14 +316,20 @@ class Back:
 def open_version(artifacts: Artifacts, version: str) -> Opened:
     """The version kept as ``version``, verified."""
     manifest, arrays = artifacts.load(version)
-    config = PipelineConfig.model_validate(manifest["pipeline"])
     gate = manifest.get("gate")
     note = None if gate is None or gate["passed"] else str(gate["sentence"])
+    return Opened(
+        pipeline_of(manifest, arrays), KeyRows.of(arrays[KEYS]), arrays.get(USER_KEYS, np.empty(0, np.int64)), note
+    )
+
+
+def pipeline_of(manifest: Mapping[str, Any], arrays: Arrays) -> Pipeline:
+    """The pipeline of a version, as its manifest and its arrays tell it; NotReady where another release wrote them."""
+    config = PipelineConfig.model_validate(manifest["pipeline"])
     try:
-        pipeline = pipelines.restore(config, kinds_from(manifest["kinds"]), arrays)
+        return pipelines.restore(config, kinds_from(manifest["kinds"]), arrays)
     except KeyError as missing:
         raise NotReady(f"it holds no array {missing}, as another release made it; train it again") from None
-    return Opened(pipeline, KeyRows.of(arrays[KEYS]), arrays.get(USER_KEYS, np.empty(0, np.int64)), note)
 
 
 def hiding(kinds: Iterable[InteractionKind], config: ScenarioConfig) -> tuple[InteractionKind, ...]:

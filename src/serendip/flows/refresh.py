@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from serendip import models
-from serendip import pipeline as pipelines
-from serendip.domain import NotFound, kinds_from
+from serendip.domain import NotFound, NotReady
 from serendip.flows.gather import gather, up_to
+from serendip.flows.live import pipeline_of
 from serendip.flows.train import forget_old
 from serendip.pipeline import PipelineConfig
 from serendip.store import Artifacts, Store, VersionRecord
@@ -63,7 +63,10 @@ def _refreshed(store: Store, artifacts: Artifacts, version: str, now: datetime) 
     config = PipelineConfig.model_validate(manifest["pipeline"])
     if config.ranker is None and not any(models.KINDS[one.model].trend for one in (*config.sources, *config.fallback)):
         return version
-    fitted = pipelines.restore(config, kinds_from(manifest["kinds"]), arrays)
+    try:
+        fitted = pipeline_of(manifest, arrays)
+    except NotReady as error:
+        raise NotReady(f"version {version} cannot be refreshed: {error}") from None
     data = up_to(gather(store, until=now, items=fitted.items, users=fitted.users), now)
     fresh = fitted.refreshed(data, past_days=config.past_days)
     named: dict[str, Any] = {
