@@ -6,6 +6,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 from compare import TORCH
@@ -13,6 +14,7 @@ from from_stackexchange import convert
 from generate import Size, generate, midnight, positive
 
 from serendip.cli.example import Served, arguments, begin, carry_out, end_well, present
+from serendip.flows.reviewers import random_names
 
 HERE = Path(__file__).parent
 
@@ -57,7 +59,9 @@ def show_answers(served: Served) -> None:
 
 def requests(served: Served) -> list[str]:
     """What to try while it is served."""
-    asked = ("random_users?n=3", "check_users?users=a,b", "recommendations?users=a,b")
+    somebody = quote(random_names(served.store, 1)[0])
+    named = f"users={somebody}&users=nobody"
+    asked = ("random_users?n=3", f"check_users?{named}", f"recommendations?{named}")
     told = f"curl -s -X POST -H 'X-API-Key: {served.key}'"
     return [f"curl -s '{served.address}/{path}'" for path in asked] + [
         f"{told} '{served.address}/{path}'" for path in ("reload_data", "reload_model")

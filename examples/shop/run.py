@@ -6,6 +6,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 from generate import Size, generate, midnight
@@ -76,7 +77,8 @@ def requests(served: Served) -> list[str]:
     asked, told = f"{served.address}/v1/recommendations", f"curl -s -H 'X-API-Key: {served.key}'"
     item, kind = served.store.list_items(limit=1).records[0].id, next(iter(served.store.kinds()))
     body = f'{{"history": [{{"item": "{item}", "kind": "{kind}"}}], "n": 5}}'
-    return [f"{told} '{asked}?user=1&n=5'", f"{told} -H 'Content-Type: application/json' '{asked}' -d '{body}'"]
+    known = [f"{told} '{asked}?user={quote(user.id)}&n=5'" for user in served.store.list_users(limit=1).records]
+    return [*known, f"{told} -H 'Content-Type: application/json' '{asked}' -d '{body}'"]
 
 
 def main() -> None:
