@@ -8,7 +8,7 @@ import pytest
 
 from serendip import pipeline as pipelines
 from serendip.cli import cli
-from serendip.flows.gather import gather
+from serendip.flows.gather import gather, up_to
 from serendip.flows.live import FOR_YOU, HOME
 from serendip.library import Recommender
 from serendip.pipeline import PipelineConfig
@@ -20,7 +20,9 @@ from .conftest import NOON, Server
 @pytest.mark.parametrize("user", ["user-0", "user-7", "a stranger"])
 def test_the_library_object_and_the_api_give_the_same_answer(server: Server, scenario: str, user: str):
     version = server.store.version(server.store.live()[scenario].version)
-    data = gather(server.store, until=NOON)
+    # A server renews its trends every hour, from a thread of its own.
+    server.app.state.services.live.catch_up(NOON)
+    data = up_to(gather(server.store, until=NOON), NOON)
     config = PipelineConfig.model_validate(version.manifest["pipeline"])
     own = Recommender(pipelines.fit(config, data), data).recommend([user], k=7)
     question = {"user": user, "scenario": scenario, "n": 7, "time": NOON.isoformat()}
@@ -34,8 +36,11 @@ def test_the_library_object_and_the_api_give_the_same_answer(server: Server, sce
 @pytest.mark.parametrize("scenario", [HOME, FOR_YOU])
 @pytest.mark.parametrize("user", ["user-0", "a stranger"])
 def test_the_terminal_and_the_api_give_the_same_answer(
-    server: Server, capsys: pytest.CaptureFixture[str], scenario: str, user: str
+    server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, scenario: str, user: str
 ):
+    # Both have renewed their trends in the same hour.
+    monkeypatch.setattr("serendip.cli.options.clock", lambda: NOON)
+    server.app.state.services.live.catch_up(NOON)
     folder = server.artifacts.folder
     kept = ["--database", f"sqlite:///{folder.parent / 'serendip.db'}", "--artifacts", str(folder)]
     asked = ["recommend", user, "--scenario", scenario, "-n", "7", "--time", NOON.isoformat(), "--json", *kept]
