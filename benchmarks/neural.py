@@ -3,7 +3,7 @@
     python benchmarks/neural.py --datasets FOLDER [--only amazon-beauty] [--threads 1]
 
 FOLDER holds what benchmarks/published.py reads, and the protocol is the same. Settings were chosen on validation data
-only; each test part is asked once. Progress goes to standard error.
+only; docs/benchmarks.md says how often each test part was asked. Progress goes to standard error.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 FOLDER holds amazon-beauty/sequences.txt (a line a user, in order) and gowalla/train.txt and test.txt. Everything is
 ranked, what a user has met is left out. Settings were chosen on validation data only, by the commands in
-docs/benchmarks.md; each test part is asked once.
+docs/benchmarks.md, with how often each test part was asked.
 """
 
 from __future__ import annotations
