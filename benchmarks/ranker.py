@@ -3,7 +3,7 @@
     python benchmarks/ranker.py --datasets FOLDER [--only films|shop|new] [--refresh 1]
 
 Pipelines were chosen on the time before the cut (``--tune`` asks there: the last tenth is cut off, and what is before
-it is split again), not on the last tenth, which is asked here. With ``--refresh`` the sources are fitted again so often,
+it is split again), not on the last tenth, which is asked here. With ``--refresh`` the sources are fitted anew so often,
 while the ranker practises and while everybody is asked; without it they are as of the first day of either. Intervals
 are of paired differences, bootstrapped over users.
 """
